@@ -1,0 +1,62 @@
+"""Independent Markov chains that sample a posterior, in parallel.
+
+A model is ``model(**parameters) -> (logl, logp)`` or ``(logl, logp, blob)``. Give it to a
+`MetropolisHastingsSampler` with a number of chains, set `start_position`, and `run`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from numpy.random import PCG64
+
+if TYPE_CHECKING:
+    from epsie.chain.chaindata import array2dict
+    from epsie.errors import EpsieError, ModelError, PoolError, ProposalError, StateError
+    from epsie.rng import create_bit_generator, create_bit_generators, create_seed
+    from epsie.samplers import MetropolisHastingsSampler
+
+__version__ = "2.0.0"
+
+BIT_GENERATOR = PCG64
+"""The class of all bit generators that are not asked for by name. May be set to another."""
+
+_HOMES = {
+    "MetropolisHastingsSampler": "epsie.samplers",
+    "array2dict": "epsie.chain.chaindata",
+    "create_bit_generator": "epsie.rng",
+    "create_bit_generators": "epsie.rng",
+    "create_seed": "epsie.rng",
+    **dict.fromkeys(
+        ["EpsieError", "ModelError", "PoolError", "ProposalError", "StateError"], "epsie.errors"
+    ),
+}
+_MODULES = ("chain", "errors", "execution", "pools", "proposals", "rng", "samplers")
+
+__all__ = [
+    "BIT_GENERATOR",
+    "EpsieError",
+    "MetropolisHastingsSampler",
+    "ModelError",
+    "PoolError",
+    "ProposalError",
+    "StateError",
+    "array2dict",
+    "create_bit_generator",
+    "create_bit_generators",
+    "create_seed",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"epsie.{name}")
+    raise AttributeError(f"module 'epsie' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_MODULES})

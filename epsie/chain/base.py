@@ -1,0 +1,104 @@
+"""What chains of both kinds answer alike."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from numpy.random import BitGenerator, Generator
+
+from epsie.model import Model
+from epsie.rng import Stream
+
+
+@dataclass(slots=True)
+class Segment:
+    """What a stretch of a chain brought: where it stands now, and the rows it added."""
+
+    state: dict[Any, Any]
+    rows: Any
+
+
+class BaseChain(ABC):
+    """A Markov chain that knows its parameters, its model and its random numbers."""
+
+    parameters: tuple[str, ...]
+    model: Model
+    stream: Stream
+    chain_id: int
+    iteration: int
+    lastclear: int
+    transdimensional: bool | None
+
+    def __len__(self) -> int:
+        return self.iteration - self.lastclear
+
+    def run(self, niterations: int) -> None:
+        """Make so many steps."""
+        self.reserve(niterations)
+        step = self.step
+        for _ in range(niterations):
+            step()
+
+    @abstractmethod
+    def step(self) -> Self:
+        """Make one step."""
+
+    @abstractmethod
+    def reserve(self, niterations: int) -> None:
+        """Make room for the rows of so many steps."""
+
+    # ---- travelling to a worker and back
+
+    @abstractmethod
+    def detached(self) -> Self:
+        """An independent copy without its history and its model: what travels to a worker."""
+
+    def advance(self, niterations: int) -> Segment:
+        """Make so many steps, and tell what they brought. For a detached copy."""
+        self.run(niterations)
+        return self.segment()
+
+    @abstractmethod
+    def where(self) -> dict[str, Any]:
+        """Where it is, for messages."""
+
+    @abstractmethod
+    def segment(self) -> Segment:
+        """What it did since it was detached."""
+
+    @abstractmethod
+    def attach(self, segment: Segment) -> None:
+        """Take over what a detached copy did."""
+
+    @property
+    @abstractmethod
+    def state(self) -> dict[Any, Any]:
+        """All that its future depends on, as plain data."""
+
+    @abstractmethod
+    def set_state(self, state: Mapping[Any, Any]) -> None:
+        """Go on from a `state`. Clears the history."""
+
+    # ---- random numbers
+
+    @property
+    def bit_generator(self) -> BitGenerator:
+        """The bit generator that all its random numbers come from."""
+        return self.stream.bit_generator
+
+    @property
+    def random_generator(self) -> Generator:
+        """A numpy generator on the same bits."""
+        return self.stream.generator
+
+    @property
+    def random_state(self) -> dict[str, Any]:
+        """The state of its random numbers; settable, also with a bare numpy state."""
+        return self.stream.state
+
+    @random_state.setter
+    def random_state(self, state: dict[str, Any]) -> None:
+        self.stream.state = state

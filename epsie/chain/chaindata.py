@@ -1,0 +1,152 @@
+"""Structured arrays that grow: the tables of a history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from epsie.checks import as_names
+
+
+def array2dict(array: Any) -> Any:
+    """A structured array as a dict of its fields.
+
+    Parameters
+    ----------
+    array : array
+        A structured array, or one element of it.
+
+    Returns
+    -------
+    dict
+        Of arrays, or of Python scalars for a single element. An array without fields is returned
+        as it is.
+    """
+    if array.dtype.names is None:
+        return array
+    fields = {name: array[name] for name in array.dtype.names}
+    return {name: field.item() if field.ndim == 0 else field for name, field in fields.items()}
+
+
+def detect_dtypes(data: Any) -> dict[str, Any]:
+    """The type of each field of a structured array, or of each value of a dict."""
+    if isinstance(data, Mapping):
+        return {
+            name: value.dtype if isinstance(value, np.ndarray | np.generic) else type(value)
+            for name, value in data.items()
+        }
+    return {name: data.dtype[name] for name in data.dtype.names}
+
+
+class ChainData:
+    """A structured array, one row an iteration, that can be extended.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The names of the fields.
+    dtypes : dict, optional
+        The type of each field; float where none is given.
+    ntemps : int, optional
+        The number of temperatures. Rows are arrays of that length if it is more than 1.
+    """
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        dtypes: Mapping[str, DTypeLike] | None = None,
+        ntemps: int = 1,
+    ) -> None:
+        self.parameters = as_names(parameters)
+        self.ntemps = ntemps
+        self.data: NDArray[np.void] | None = None
+        """Shape (n,), or (n, ntemps); None at first."""
+        self._dtypes: dict[str, DTypeLike] = {}
+        self.dtypes = dict(dtypes or {})
+
+    def __repr__(self) -> str:
+        return f"ChainData({self.parameters}, len={len(self)}, ntemps={self.ntemps})"
+
+    @property
+    def dtypes(self) -> dict[str, DTypeLike]:
+        """The type of each field. Setting some casts what there is.
+
+        Raises
+        ------
+        ValueError
+            For a name that is no field.
+        """
+        return self._dtypes
+
+    @dtypes.setter
+    def dtypes(self, dtypes: Mapping[str, DTypeLike]) -> None:
+        unknown = sorted(set(dtypes) - set(self.parameters))
+        if unknown:
+            raise ValueError(
+                f"there is no field {', '.join(unknown)}; fields are {', '.join(self.parameters)}"
+            )
+        given = {**self._dtypes, **dtypes}
+        self._dtypes = {name: given.get(name, float) for name in self.parameters}
+        if self.data is not None:
+            self.data = self.data.astype(self.dtype)
+
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """The type of a row."""
+        return np.dtype([_field(name, kind) for name, kind in self._dtypes.items()])
+
+    def __len__(self) -> int:
+        return 0 if self.data is None else len(self.data)
+
+    def __getitem__(self, index: Any) -> Any:
+        if self.data is None:
+            raise IndexError("there is no data yet: extend it first")
+        return self.data[index]
+
+    def __setitem__(self, index: int, values: Mapping[str, Any]) -> None:
+        if self.data is None:
+            raise IndexError("there is no data yet: extend it first")
+        for name in self.parameters:
+            self.data[name][index] = values[name]
+
+    def extend(self, n: int) -> None:
+        """Add `n` rows, filled with NaN (0 where there is no NaN)."""
+        shape: tuple[int, ...] = (n,) if self.ntemps == 1 else (n, self.ntemps)
+        new = np.zeros(shape, dtype=self.dtype)
+        for name in self.parameters:
+            if new.dtype[name].base.kind in "fc":
+                new[name] = np.nan
+        self.data = new if self.data is None else np.concatenate([self.data, new])
+
+    def set_len(self, n: int) -> None:
+        """Extend to `n` rows.
+
+        Raises
+        ------
+        ValueError
+            If there are more already.
+        """
+        if n < len(self):
+            raise ValueError(f"cannot shrink to {n} rows; there are {len(self)}. Use clear")
+        if n > len(self):
+            self.extend(n - len(self))
+
+    def clear(self, newlen: int | None = None) -> None:
+        """Drop all rows, and start again with `newlen` new ones; with as many if None."""
+        n = len(self) if newlen is None else newlen
+        self.data = None
+        if n:
+            self.extend(n)
+
+    def asdict(self, index: Any = None) -> dict[str, Any]:
+        """The fields of all rows, or of some, as a dict."""
+        values: dict[str, Any] = array2dict(self[... if index is None else index])
+        return values
+
+
+def _field(name: str, kind: Any) -> Any:
+    """A field of a structured dtype; `kind` may be a type, a dtype or (dtype, shape)."""
+    return (name, *kind) if isinstance(kind, tuple) else (name, kind)

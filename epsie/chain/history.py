@@ -1,0 +1,240 @@
+"""What a chain has visited since its last clear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from epsie.chain.chaindata import ChainData
+from epsie.errors import ModelError
+from epsie.model import STORABLE, Point, check_storable
+
+Table = NDArray[np.void]
+Rows = dict[str, Table | None]
+"""Rows of a history by table: 'positions', 'stats', 'acceptance' and 'blobs' (None without)."""
+
+_BLOCK = 256
+"""Points kept as they are until they go to arrays together. Small enough to stay in the cache."""
+
+_GROWTH = 1.25
+"""A full table grows by this factor: rows cost O(1) each, and at most a quarter lies idle."""
+
+
+class History:
+    """The points that a chain visited, and what became of each proposed one.
+
+    Parameters
+    ----------
+    dtypes : mapping
+        The type of each parameter.
+    """
+
+    def __init__(self, dtypes: Mapping[str, DTypeLike]) -> None:
+        self.dtypes = dict(dtypes)
+        self.scratchlen = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all rows. Arrays that were handed out stay as they are."""
+        self._filled = 0
+        self._decided = 0
+        self._points: list[Point] = []
+        self._ratios: list[float] = []
+        self._accepted: list[bool] = []
+        self._positions = ChainData(self.dtypes, self.dtypes)
+        self._stats = ChainData(("logl", "logp"))
+        self._acceptance = ChainData(("acceptance_ratio", "accepted"), {"accepted": bool})
+        self._blobs: ChainData | None = None
+        if self.scratchlen:
+            self._lengthen(self.scratchlen)
+
+    def __len__(self) -> int:
+        return self._filled + len(self._points)
+
+    # ---- writing
+
+    def append(self, point: Point, acceptance_ratio: float, accepted: bool) -> None:
+        """Note where a step ended, and what was decided."""
+        if len(self._points) >= _BLOCK:
+            self._store()
+        self._points.append(point)
+        self._ratios.append(acceptance_ratio)
+        self._accepted.append(accepted)
+
+    def replace_last(self, point: Point) -> None:
+        """Note that the last step ended elsewhere after all, as after a swap."""
+        if not self._points:
+            self._filled -= 1
+            self._points.append(point)
+        else:
+            self._points[-1] = point
+
+    def extend(self, rows: Rows) -> None:
+        """Add rows that another history gave."""
+        positions, stats, acceptance = rows["positions"], rows["stats"], rows["acceptance"]
+        assert positions is not None and stats is not None and acceptance is not None
+        self._store()
+        if rows["blobs"] is not None:
+            self._add_blobs({name: rows["blobs"][name] for name in rows["blobs"].dtype.names or ()})
+        tables = (
+            (self._positions, positions),
+            (self._stats, stats),
+            (self._acceptance, acceptance),
+        )
+        if len(self._positions) == 0:
+            for table, new in tables:
+                table.data = new
+        else:
+            self.reserve(len(positions))
+            for table, new in tables:
+                assert table.data is not None
+                table.data[self._filled : self._filled + len(new)] = new
+        self._filled += len(positions)
+        self._decided = self._filled
+
+    def reserve(self, n: int) -> None:
+        """Make room for `n` more rows."""
+        needed, room = len(self) + n, len(self._positions)
+        if needed > room:
+            self._lengthen(max(needed, int(_GROWTH * room)))
+
+    def _lengthen(self, room: int) -> None:
+        for table in (self._positions, self._stats, self._acceptance, self._blobs):
+            if table is not None:
+                table.set_len(max(room, len(table)))
+
+    def _store(self) -> None:
+        self._store_points()
+        self._store_decisions()
+
+    def _store_points(self) -> None:
+        points = self._points
+        if not points:
+            return
+        start, stop = self._filled, self._filled + len(points)
+        if stop > len(self._positions):
+            self.reserve(0)
+        positions, stats = self._positions.data, self._stats.data
+        assert positions is not None and stats is not None
+        columns = zip(*[point.x for point in points], strict=True)
+        for name, column in zip(self._positions.parameters, columns, strict=True):
+            positions[name][start:stop] = column
+        stats["logl"][start:stop] = [point.logl for point in points]
+        stats["logp"][start:stop] = [point.logp for point in points]
+        if points[-1].blob is not None:
+            self._add_blobs(_columns([point.blob for point in points]))
+        self._filled = stop
+        self._points = []
+
+    def _store_decisions(self) -> None:
+        if not self._ratios:
+            return
+        start, stop = self._decided, self._decided + len(self._ratios)
+        if stop > len(self._acceptance):
+            self.reserve(0)
+        acceptance = self._acceptance.data
+        assert acceptance is not None
+        acceptance["acceptance_ratio"][start:stop] = self._ratios
+        acceptance["accepted"][start:stop] = self._accepted
+        self._decided = stop
+        self._ratios, self._accepted = [], []
+
+    def _add_blobs(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        start = self._filled
+        stop = start + len(next(iter(columns.values())))
+        if self._blobs is None:
+            self._blobs = ChainData(columns, {name: _kind(new) for name, new in columns.items()})
+        wider = _wider_kinds(self._blobs, columns)
+        if wider:
+            self._blobs.dtypes = wider
+        if stop > len(self._blobs):
+            self._blobs.set_len(max(stop, len(self._positions)))
+        assert self._blobs.data is not None
+        for name, new in columns.items():
+            self._blobs.data[name][start:stop] = new
+
+    # ---- reading
+
+    @property
+    def positions(self) -> Table:
+        """A read-only view of the positions; one row an iteration, one field a parameter."""
+        self._store()
+        return _view(self._positions, self._filled)
+
+    @property
+    def stats(self) -> Table:
+        """A read-only view of `logl` and `logp`."""
+        self._store()
+        return _view(self._stats, self._filled)
+
+    @property
+    def acceptance(self) -> Table:
+        """A read-only view of the `acceptance_ratio` and whether the jump was `accepted`."""
+        self._store_decisions()
+        return _view(self._acceptance, self._decided)
+
+    @property
+    def blobs(self) -> Table | None:
+        """A read-only view of the blobs; one field a key. None without blobs."""
+        self._store()
+        return None if self._blobs is None else _view(self._blobs, self._filled)
+
+    def rows(self) -> Rows:
+        """All rows, for another history to `extend` itself with."""
+        self._store()
+        tables = {
+            "positions": self._positions,
+            "stats": self._stats,
+            "acceptance": self._acceptance,
+        }
+        rows: Rows = {name: table[: self._filled] for name, table in tables.items()}
+        rows["blobs"] = None if self._blobs is None else self._blobs[: self._filled]
+        return rows
+
+
+def _view(table: ChainData, n: int) -> Table:
+    view: Table = np.empty(0, dtype=table.dtype) if table.data is None else table.data[:n]
+    view.flags.writeable = False
+    return view
+
+
+def _columns(blobs: list[Any]) -> dict[str, NDArray[Any]]:
+    """The blobs of many points, as one array for each key."""
+    columns = {}
+    for name in blobs[0]:
+        values = [blob[name] for blob in blobs]
+        try:
+            columns[name] = np.array(values)
+        except ValueError:
+            raise ModelError(
+                f"the shape of the blob's {name!r} changed; shapes were "
+                f"{sorted({np.shape(value) for value in values})}"
+            ) from None
+        if columns[name].dtype.kind not in STORABLE:
+            for value in values:
+                check_storable(name, value)
+    return columns
+
+
+def _kind(column: NDArray[Any]) -> Any:
+    return (column.dtype, column.shape[1:]) if column.ndim > 1 else column.dtype
+
+
+def _wider_kinds(table: ChainData, columns: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """The types of those fields that have to be widened for new rows."""
+    wider = {}
+    dtype = table.dtype
+    for name, new in columns.items():
+        old = dtype[name]
+        if new.shape[1:] != old.shape or (old.base.kind in "SU") != (new.dtype.kind in "SU"):
+            raise ModelError(
+                f"the blob's {name!r} changed from {old.base} of shape {old.shape} to {new.dtype} "
+                f"of shape {new.shape[1:]}; it must keep its shape and stay a number or a string"
+            )
+        both = np.result_type(old.base, new.dtype)
+        if both != old.base:
+            wider[name] = (both, old.shape) if old.shape else both
+    return wider

@@ -1,0 +1,64 @@
+"""Checks of arguments that more than one part needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def as_names(parameters: str | Iterable[str]) -> tuple[str, ...]:
+    """Parameter names as a tuple.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is repeated.
+    TypeError
+        If one is not a str.
+    """
+    names = (parameters,) if isinstance(parameters, str) else tuple(parameters)
+    if not names:
+        raise ValueError("parameters must hold at least one name; got none")
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"parameters must be str; got {name!r} of type {type(name).__name__}")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"parameters must differ; got {', '.join(repeated)} more than once")
+    return names
+
+
+def as_count(value: Any, name: str, least: int = 1) -> int:
+    """A whole number as an int.
+
+    Raises
+    ------
+    ValueError
+        If it is less than `least`, or not whole.
+    TypeError
+        If it is no number.
+    """
+    try:
+        whole = not isinstance(value, bool) and int(value) == value
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole:
+        raise (ValueError if isinstance(value, float) else TypeError)(
+            f"{name} must be a whole number; got {value!r}"
+        )
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}; got {value!r}")
+    return int(value)
+
+
+def as_rate(value: Any, name: str) -> float:
+    """A number between 0 and 1, both excluded.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, both excluded; got {value!r}")
+    return float(value)

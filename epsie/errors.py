@@ -1,0 +1,51 @@
+"""The errors that `epsie` raises beside Python's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+
+class EpsieError(RuntimeError):
+    """What every error of a run is: the sampler is as it was before the call."""
+
+
+class StepError(EpsieError):
+    """A chain could not make its step.
+
+    Parameters
+    ----------
+    problem : str
+        What went wrong, and what to do.
+    where : mapping
+        Where it happened: `chain`, `temperature`, `iteration`, positions, settings.
+    """
+
+    def __init__(self, problem: str, where: Mapping[str, Any] | None = None) -> None:
+        self.problem = problem
+        self.where = dict(where or {})
+        super().__init__(problem, self.where)
+
+    def at(self, where: Mapping[str, Any]) -> Self:
+        """The same error, with where it happened."""
+        return type(self)(self.problem, {**where, **self.where})
+
+    def __str__(self) -> str:
+        lines = [self.problem, *(f"  {key}: {value}" for key, value in self.where.items())]
+        return "\n".join(lines)
+
+
+class ModelError(StepError):
+    """The model raised, or returned what no sampler can use."""
+
+
+class ProposalError(StepError):
+    """A proposal raised, or gave what is no position or no density."""
+
+
+class StateError(EpsieError):
+    """Something that evolves while a chain runs is missing from its state."""
+
+
+class PoolError(EpsieError):
+    """The pool failed, not the model: a worker died, or results were lost."""

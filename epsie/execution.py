@@ -1,0 +1,201 @@
+"""One stretch of all chains: dealt to the workers, collected, and failed as one."""
+
+from __future__ import annotations
+
+import pickle
+import secrets
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from epsie.chain.base import BaseChain, Segment
+from epsie.errors import PoolError, ProposalError, StepError
+from epsie.pools import Mapper
+from epsie.progress import Progress
+from epsie.threads import one_thread
+from epsie.transport import ModelCarrier, Ticket, pickled
+
+
+@dataclass(slots=True)
+class Task:
+    """What one chain is to do: a method of it, and the arguments."""
+
+    run: str
+    index: int
+    ticket: Ticket
+    chain: BaseChain | bytes
+    job: str
+    argument: Any
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a worker says of a task: a result, a failure, or that it lacks the model."""
+
+    run: str
+    index: int
+    result: Any = None
+    error: Exception | None = None
+    trace: str = ""
+    lacks_model: bool = False
+
+
+def work(task: Task) -> Answer:
+    """Do a task; in a worker. Failures come back as data."""
+    try:
+        model = task.ticket.redeem()
+    except KeyError:
+        return Answer(task.run, task.index, lacks_model=True)
+    chain = task.chain
+    try:
+        if isinstance(chain, bytes):
+            chain = pickle.loads(chain)
+        chain.model = model
+        with one_thread():
+            return Answer(task.run, task.index, getattr(chain, task.job)(task.argument))
+    except (Exception, SystemExit) as error:
+        return _failed(task, chain, error)
+
+
+def _failed(task: Task, chain: Any, error: BaseException) -> Answer:
+    cause = error.__cause__ or error
+    if not isinstance(error, StepError):
+        where = chain.where() if isinstance(chain, BaseChain) else {"chain": task.index}
+        failure: StepError = ProposalError(f"{type(error).__name__}: {error}", where)
+        failure.__cause__ = error
+        error = failure
+    trace = "".join(traceback.format_exception(cause))
+    return Answer(task.run, task.index, error=error, trace=trace)
+
+
+def run_all(
+    chains: Sequence[BaseChain],
+    niterations: int,
+    mapper: Mapper,
+    carrier: ModelCarrier,
+    progress: Progress,
+) -> list[list[Segment]]:
+    """Let every chain make so many steps, on copies; nothing is attached to `chains`.
+
+    Parameters
+    ----------
+    chains : sequence of BaseChain
+        The chains.
+    niterations : int
+        How many steps each is to make.
+    mapper : Mapper
+        Where they run.
+    carrier : ModelCarrier
+        Their model.
+    progress : Progress
+        Cuts the work into rounds, and is told after each.
+
+    Returns
+    -------
+    list of list of Segment
+        For every chain what each round brought.
+
+    Raises
+    ------
+    StepError
+        If a chain failed: the error of the first one that did.
+    PoolError
+        If the pool failed.
+    """
+    segments: list[list[Segment]] = [[] for _ in chains]
+    for length in progress.rounds(niterations):
+        followers = [_follower(chain, past) for chain, past in zip(chains, segments, strict=True)]
+        for past, segment in zip(
+            segments,
+            ask_all(followers, "advance", [length] * len(chains), mapper, carrier),
+            strict=True,
+        ):
+            past.append(segment)
+    return segments
+
+
+def _follower(chain: BaseChain, past: list[Segment]) -> BaseChain:
+    """A detached copy that stands where the last segment ended."""
+    copy = chain.detached()
+    if past:
+        copy.set_state(past[-1].state)
+    return copy
+
+
+def ask_all(
+    chains: Sequence[BaseChain],
+    job: str,
+    arguments: Sequence[Any],
+    mapper: Mapper,
+    carrier: ModelCarrier,
+) -> list[Any]:
+    """The results of a method of every chain; the chains must be detached and nobody else's.
+
+    Raises
+    ------
+    StepError
+        If one failed: the error of the first one that did.
+    PoolError
+        If the pool failed.
+    """
+    run = secrets.token_hex(8)
+    ticket = carrier.ticket(mapper.in_process)
+    tasks = [
+        Task(run, i, ticket, _packed(chain, mapper), job, argument)
+        for i, (chain, argument) in enumerate(zip(chains, arguments, strict=True))
+    ]
+    answers = _checked(mapper(work, tasks), tasks)
+    lacking = [answer.index for answer in answers if answer.lacks_model]
+    if lacking:
+        ticket = carrier.ticket(mapper.in_process, with_body=True)
+        again = [tasks[i] for i in lacking]
+        for task in again:
+            task.ticket = ticket
+        for answer in _checked(mapper(work, again), again):
+            answers[answer.index] = answer
+    failed = [answer for answer in answers if answer.error is not None]
+    if failed:
+        _fail(failed)
+    return [answer.result for answer in answers]
+
+
+def _packed(chain: BaseChain, mapper: Mapper) -> BaseChain | bytes:
+    return chain if mapper.in_process else pickled(chain, "a chain with its proposals")
+
+
+def _checked(answers: list[Any], tasks: Sequence[Task]) -> list[Answer]:
+    """The answers, if the pool gave one to each task, in order."""
+    for answer in answers:
+        if not isinstance(answer, Answer):
+            raise PoolError(
+                f"the pool's map gave {answer!r} of type {type(answer).__name__} instead of the "
+                "result of the function; it must return the results themselves"
+            )
+    given = [(answer.run, answer.index) for answer in answers]
+    if given != [(task.run, task.index) for task in tasks]:
+        raise PoolError(
+            f"the pool's map gave {len(given)} results for {len(tasks)} tasks, for items "
+            f"{[index for _, index in given]}; it must give one for each, in order"
+        )
+    return answers
+
+
+class WorkerTraceback(Exception):
+    """The traceback in the worker, as text."""
+
+    def __str__(self) -> str:
+        return f"\n\n{self.args[0]}"
+
+
+def _fail(failed: list[Answer]) -> NoReturn:
+    first = failed[0]
+    error = first.error
+    assert error is not None
+    if error.__cause__ is None and first.trace:
+        error.__cause__ = WorkerTraceback(first.trace)
+    if len(failed) > 1:
+        error.add_note(
+            f"chains {', '.join(str(f.index) for f in failed)} failed; this is the first"
+        )
+    raise error

@@ -1,0 +1,301 @@
+"""How the widths of a proposal learn from the chain.
+
+An adaptation is held by a proposal. After each of the proposal's jumps it reads what the chain
+decided, and writes one thing of the proposal: its `widths`, or its covariance `factor`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from math import exp, inf, log10
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epsie.checks import as_count, as_rate
+from epsie.model import Position
+from epsie.proposals.covariance import as_covariance
+
+if TYPE_CHECKING:
+    from epsie.chain.chain import Chain
+
+
+class Adaptation(ABC):
+    """A scheme by which a proposal learns.
+
+    Parameters
+    ----------
+    target_rate : float
+        The acceptance rate to reach, in (0, 1).
+    adaptation_duration : int or None
+        For how many of the proposal's jumps to learn; None for ever, but ever less.
+    start_step : int
+        The jump, counted from 1, at which learning begins.
+    """
+
+    evolving: ClassVar[tuple[str, ...]] = ("start_step",)
+    has_virtual: bool = False
+
+    def __init__(
+        self, target_rate: float, adaptation_duration: int | None = None, start_step: int = 1
+    ) -> None:
+        self.target_rate = as_rate(target_rate, "target_rate")
+        self.start_step = as_count(start_step, "start_step")
+        if adaptation_duration is not None:
+            adaptation_duration = as_count(adaptation_duration, "adaptation_duration")
+        self.adaptation_duration = adaptation_duration
+        self._end = inf if adaptation_duration is None else adaptation_duration
+
+    def begin(self, proposal: Any) -> None:
+        """Note what the proposal starts from, for `reset`."""
+        self._initial = proposal.learned()
+
+    @abstractmethod
+    def update(self, proposal: Any, chain: Chain) -> None:
+        """Learn from the step that `chain` has just made."""
+
+    def virtual(self, proposal: Any, x: Position, y: Position) -> list[Position]:
+        """Further positions whose acceptance ratios from `x` are to be learned from."""
+        return []
+
+    def reset(self, proposal: Any) -> None:
+        """Start again from the true initial widths."""
+        proposal.relearn(self._initial)
+        self.start_step = proposal.nsteps
+
+
+class Veitch(Adaptation):
+    r"""Widths in steps proportional to the prior's.
+
+    After the k-th jump every width :math:`\sigma_i` changes by
+
+    .. math:: \Delta\sigma_i = s_k (a - \alpha^*) \frac{\Delta_i}{100}, \qquad
+              s_k = 10 k^{-1/\tau} - 1,
+
+    where a is 1 if the jump was accepted and 0 if not, :math:`\alpha^*` is the target rate and
+    :math:`\Delta_i` the width of the prior. A change that would leave a width without a positive
+    value is not made. With the default decay :math:`s_k` reaches zero at the end.
+
+    Veitch et al. (2015), doi:10.1103/PhysRevD.91.042003, equations 35 and 36.
+
+    Parameters
+    ----------
+    widths : array_like
+        The prior's widths, :math:`\Delta_i`.
+    adaptation_duration : int
+        For how many jumps to learn.
+    adaptation_decay : float, optional
+        The exponent, :math:`1/\tau`; by default 1 / log10(duration).
+    start_step : int, optional
+        The jump at which learning begins.
+    target_rate : float, optional
+        The acceptance rate to reach.
+    """
+
+    def __init__(
+        self,
+        widths: ArrayLike,
+        adaptation_duration: int,
+        adaptation_decay: float | None = None,
+        start_step: int = 1,
+        target_rate: float = 0.234,
+    ) -> None:
+        super().__init__(
+            target_rate, as_count(adaptation_duration, "adaptation_duration"), start_step
+        )
+        self.deltas = np.array(widths, dtype=float, ndmin=1)
+        if not (np.isfinite(self.deltas).all() and (self.deltas > 0).all()):
+            raise ValueError(f"prior widths must be finite and positive; got {self.deltas}")
+        if adaptation_decay is None:
+            adaptation_decay = 1 / log10(max(self._end, 10))
+        self.adaptation_decay = float(adaptation_decay)
+        if not 0 < self.adaptation_decay < inf:
+            raise ValueError(f"adaptation_decay must be positive; got {adaptation_decay!r}")
+        self._hundredths = tuple((self.deltas / 100).tolist())
+
+    def update(self, proposal: Any, chain: Chain) -> None:
+        """Widen after an accepted jump, narrow after a rejected one."""
+        k = proposal.nsteps - self.start_step + 1
+        if not 1 <= k < self._end:
+            return
+        gain = 10 * k**-self.adaptation_decay - 1
+        if gain <= 0:
+            return
+        gain *= 1 - self.target_rate if chain.accepted else -self.target_rate
+        proposal.widths = tuple(
+            [
+                new if (new := width + gain * step) > 0 else width
+                for width, step in zip(proposal.widths, self._hundredths)
+            ]
+        )
+
+
+class SiviaSkilling(Adaptation):
+    r"""All widths by one factor, ever closer to 1.
+
+    With A accepted and R rejected jumps so far, the widths are multiplied by :math:`e^{1/A}` while
+    the acceptance rate A / (A + R) is above the target, and by :math:`e^{-1/R}` while it is below.
+
+    Sivia & Skilling, Data Analysis (2nd edition, 2006, ISBN 978-0-19-856832-2), chapter 9, where
+    the target rate is 1/2.
+
+    Parameters
+    ----------
+    target_rate : float, optional
+        The acceptance rate to reach.
+    max_std : array_like, optional
+        The largest standard deviation of each parameter.
+    """
+
+    evolving = ("start_step", "n_accepted")
+
+    def __init__(self, target_rate: float = 0.234, max_std: ArrayLike | None = None) -> None:
+        super().__init__(target_rate)
+        self.max_std = None if max_std is None else np.array(max_std, dtype=float, ndmin=1)
+        self.n_accepted = 0
+
+    def update(self, proposal: Any, chain: Chain) -> None:
+        """Widen while too much has been accepted, narrow while too little."""
+        k = proposal.nsteps - self.start_step + 1
+        if k < 1:
+            return
+        if chain.accepted:
+            self.n_accepted += 1
+        accepted, rejected = self.n_accepted, k - self.n_accepted
+        excess = accepted - self.target_rate * k
+        if excess > 0:
+            proposal.scale(exp(1 / accepted), self.max_std)
+        elif excess < 0:
+            proposal.scale(exp(-1 / rejected), self.max_std)
+
+    def reset(self, proposal: Any) -> None:
+        """Start again from the true initial widths."""
+        super().reset(proposal)
+        self.n_accepted = 0
+
+
+class AndrieuThoms(Adaptation):
+    """PLACEHOLDER until final algorithm."""
+
+    evolving = ("start_step", "mean", "unit_cov", "log_lambda", "_factor")
+
+    def __init__(
+        self,
+        ndim: int,
+        adaptation_duration: int | None,
+        diagonal: bool = False,
+        componentwise: bool = False,
+        start_step: int = 1,
+        target_rate: float | None = None,
+    ) -> None:
+        if target_rate is None:
+            target_rate = 0.48 if componentwise else 0.234
+        super().__init__(target_rate, adaptation_duration, start_step)
+        self.diagonal, self.componentwise = bool(diagonal), bool(componentwise)
+        self.has_virtual = self.componentwise
+        self.mean = np.zeros(ndim)
+        self.unit_cov = np.eye(ndim)
+        self._factor: NDArray[np.float64] = np.eye(ndim)
+        self.log_lambda = 0.0
+        self.ndim = ndim
+
+    def update(self, proposal: Any, chain: Chain) -> None:
+        """..."""
+        k = proposal.nsteps - self.start_step + 1
+        if not 1 < k < self._end:
+            return
+        gain = k**-0.6 - self._end**-0.6
+        self.log_lambda += gain * (chain.acceptance_ratio - self.target_rate)
+        away = np.array(proposal.pick(chain.point.x)) - self.mean
+        g = 2 / (k + 20)
+        self.mean += g * away
+        self.unit_cov *= 1 - g
+        self.unit_cov += np.multiply.outer(away, g * away)
+        if k % 10 == 0:
+            self._factor = np.linalg.cholesky(self.unit_cov)
+        proposal.factor = exp(self.log_lambda / 2) * self._factor
+
+
+def learn_veitch(
+    proposal: Any,
+    prior_widths: Mapping[str, Any],
+    adaptation_duration: int,
+    adaptation_decay: float | None = None,
+    start_step: int = 1,
+    target_rate: float = 0.234,
+    initial_std: ArrayLike | None = None,
+    start_iteration: int | None = None,
+) -> None:
+    """Give a proposal of independent widths the scheme of `Veitch`.
+
+    Parameters
+    ----------
+    proposal : WidthProposal
+        The proposal.
+    prior_widths : dict
+        The width of each parameter's prior: a number, or something whose `abs` is one.
+    initial_std : float or array_like, optional
+        The widths to start from; by default 0.09 (1 - target rate) of the prior's.
+    start_iteration : int, optional
+        Another name of `start_step`.
+    adaptation_duration, adaptation_decay, start_step, target_rate
+        See `Veitch`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has no width, or a setting is out of its range.
+    """
+    missing = [name for name in proposal.parameters if name not in prior_widths]
+    if missing:
+        raise ValueError(
+            f"the prior widths of all parameters are needed; missing are {', '.join(missing)}"
+        )
+    widths = [abs(prior_widths[name]) for name in proposal.parameters]
+    start_step = start_step if start_iteration is None else start_iteration
+    scheme = Veitch(widths, adaptation_duration, adaptation_decay, start_step, target_rate)
+    if initial_std is None:
+        initial_std = 0.09 * (1 - scheme.target_rate) * scheme.deltas
+    proposal.std = initial_std
+    proposal.hold(scheme)
+
+
+def learn_sivia_skilling(
+    proposal: Any, target_rate: float = 0.234, max_cov: ArrayLike | None = None
+) -> None:
+    """Give a proposal the scheme of `SiviaSkilling`.
+
+    Parameters
+    ----------
+    proposal : WidthProposal
+        The proposal.
+    target_rate : float, optional
+        The acceptance rate to reach.
+    max_cov : float or array_like, optional
+        The largest variances, one for all or one for each; no limit if None.
+    """
+    max_std = None
+    if max_cov is not None:
+        limits = as_covariance(max_cov, proposal.ndim)
+        max_std = np.sqrt(limits if limits.ndim == 1 else np.diagonal(limits))
+    proposal.hold(SiviaSkilling(target_rate, max_std))
+
+
+def learn_andrieu_thoms(
+    proposal: Any,
+    adaptation_duration: int | None,
+    diagonal: bool = False,
+    componentwise: bool = False,
+    start_step: int = 1,
+    target_rate: float | None = None,
+    start_iteration: int | None = None,
+) -> None:
+    """Give a proposal the scheme of `AndrieuThoms`. See there."""
+    start_step = start_step if start_iteration is None else start_iteration
+    proposal.hold(
+        AndrieuThoms(
+            proposal.ndim, adaptation_duration, diagonal, componentwise, start_step, target_rate
+        )
+    )

@@ -1,0 +1,447 @@
+"""What every proposal is: a distribution of jumps that a chain draws from."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from abc import ABC
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from math import exp
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.random import BitGenerator, Generator
+
+from epsie.checks import as_count, as_names
+from epsie.errors import ProposalError
+from epsie.model import Position
+from epsie.rng import Stream
+
+if TYPE_CHECKING:
+    from epsie.chain.chain import Chain
+    from epsie.proposals.adaptation import Adaptation
+
+
+class VirtualMove(NamedTuple):
+    """A position that is evaluated only for a proposal to learn from."""
+
+    proposal: BaseProposal
+    x: Position
+    log_hastings: float
+
+
+class BaseProposal(ABC):
+    """A distribution of jumps over some parameters.
+
+    People speak dicts, with `jump` and `logpdf`; a chain speaks tuples in the order of
+    `parameters`, with `draw` and `log_hastings`. A class defines either pair: ``_jump(fromx)`` and
+    ``_logpdf(xi, givenx)`` on dicts, or ``draw(x)`` and ``log_density(y, x)`` on tuples; the other
+    is made from it.
+
+    To write your own, subclass, set `parameters`, `name` and `symmetric`, and define `_jump` and
+    (unless it is symmetric) `_logpdf`, taking random numbers from `random_generator`. To adapt,
+    define ``_update(chain)``, and name what it changes in `evolving` or give it with `state` and
+    `set_state`.
+    """
+
+    name: ClassVar[str] = ""
+    """The name in the registry."""
+
+    symmetric: bool = False
+    """Whether q(y | x) = q(x | y) for all x and y, so that no Hastings term is needed."""
+
+    discrete: ClassVar[bool] = False
+    """Whether the parameters are integers."""
+
+    evolving: ClassVar[tuple[str, ...]] = ()
+    """The attributes that change while a chain runs: the `state` is made of them."""
+
+    nsteps: int = 0
+    """How many of its jumps have been made and decided on."""
+
+    jump_interval: int = 1
+    """It jumps at every so many-th iteration of the chain ..."""
+
+    jump_interval_duration: int | None = None
+    """... for so many iterations, and at every one afterwards."""
+
+    adaptation: Adaptation | None = None
+    """How its widths learn."""
+
+    iterations_at_interval: int = 0
+    """How many iterations it has seen with a `jump_interval` other than 1."""
+
+    virtual_ratios: list[float] | None = None
+    """Acceptance ratios of the `virtual` moves of the last step."""
+
+    pick: Callable[[Position], Position]
+    """Takes its part out of a chain's position."""
+
+    _counters: ClassVar[tuple[str, ...]] = ("nsteps", "iterations_at_interval")
+    _parameters: tuple[str, ...] = ()
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+
+    # ---- how classes are put together
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Note the arguments, for `config`."""
+        if cls.draw is BaseProposal.draw:
+            raise TypeError(f"{cls.__name__} must define _jump(fromx), or draw(x)")
+        self = super().__new__(cls)
+        self._arguments = (args, kwargs)
+        return self
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Route the tuple methods to a class's own dict methods, also below a built-in class."""
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        for tuples, dicts, route in (
+            ("draw", "_jump", BaseProposal._draw_by_jump),
+            ("log_density", "_logpdf", BaseProposal._log_density_by_logpdf),
+            ("update", "_update", BaseProposal._update_by_hook),
+        ):
+            if tuples in own:
+                setattr(cls, f"_own_{tuples}", own[tuples])
+            elif dicts in own:
+                setattr(cls, tuples, route)
+        if "_logpdf" in own and "log_hastings" not in own:
+            cls.log_hastings = BaseProposal.log_hastings  # type: ignore[method-assign]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The arguments that its constructor was given, by name: they make an equal proposal."""
+        args, kwargs = self._arguments
+        bound = inspect.signature(type(self)).bind(*args, **kwargs)
+        config: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            kind = bound.signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                config.update(copy.deepcopy(value))
+            elif name == "parameters":
+                config[name] = self.parameters
+            else:
+                config[name] = copy.deepcopy(value)
+        return config
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
+        return f"{type(self).__name__}({settings})"
+
+    def __getattr__(self, name: str) -> Any:
+        """Read the settings of its adaptation as its own."""
+        adaptation = None if name.startswith("_") else self.__dict__.get("adaptation")
+        if adaptation is None or not hasattr(adaptation, name):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(adaptation, name)
+
+    # ---- parameters and random numbers
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters that it makes jumps for."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters: str | Iterable[str]) -> None:
+        self._parameters = as_names(parameters)
+
+    @property
+    def ndim(self) -> int:
+        """The number of its parameters."""
+        return len(self._parameters)
+
+    @cached_property
+    def stream(self) -> Stream:
+        """Where its random numbers come from. A chain gives all its proposals the same one."""
+        return Stream()
+
+    @property
+    def bit_generator(self) -> BitGenerator:
+        """The bit generator; settable with an instance, a seed or None (fresh entropy)."""
+        return self.stream.bit_generator
+
+    @bit_generator.setter
+    def bit_generator(self, source: BitGenerator | Generator | int | None) -> None:
+        self.stream = Stream(source)
+
+    @property
+    def random_generator(self) -> Generator:
+        """A numpy generator. To be looked up at every jump, never held."""
+        return self.stream.generator
+
+    @property
+    def random_state(self) -> dict[str, Any]:
+        """The state of its random numbers; settable, also with a bare numpy state."""
+        return self.stream.state
+
+    @random_state.setter
+    def random_state(self, state: dict[str, Any]) -> None:
+        self.stream.state = state
+
+    # ---- jumps, for people
+
+    def jump(self, fromx: Mapping[str, Any]) -> dict[str, Any]:
+        """A jump from a position.
+
+        Parameters
+        ----------
+        fromx : dict
+            Values of (at least) its parameters.
+
+        Returns
+        -------
+        dict
+            The new values of its parameters.
+        """
+        x = self.position(fromx)
+        y = self.draw(x)
+        return dict(zip(self.parameters, x if y is None else y, strict=True))
+
+    def logpdf(self, xi: Mapping[str, Any], givenx: Mapping[str, Any]) -> float:
+        """The logarithm of the density (mass, if discrete) of a jump to `xi` from `givenx`."""
+        return self.log_density(self.position(xi), self.position(givenx))
+
+    def pdf(self, xi: Mapping[str, Any], givenx: Mapping[str, Any]) -> float:
+        """The density (mass, if discrete) of a jump to `xi` from `givenx`."""
+        return exp(self.logpdf(xi, givenx))
+
+    def position(self, values: Mapping[str, Any]) -> Position:
+        """Its part of a position, as a tuple of Python numbers.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is missing.
+        """
+        try:
+            return tuple([as_number(values[name], self.discrete) for name in self.parameters])
+        except KeyError as missing:
+            raise ValueError(
+                f"{type(self).__name__} needs a value for {missing.args[0]!r}; got values for "
+                f"{sorted(map(str, values))}"
+            ) from None
+
+    # ---- jumps, for chains
+
+    def draw(self, x: Position) -> Position | None:
+        """A jump from `x`; None to make none."""
+        raise NotImplementedError
+
+    def log_density(self, y: Position, x: Position) -> float:
+        """Log q(y | x)."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define _logpdf(xi, givenx), as it is not symmetric"
+        )
+
+    def log_hastings(self, x: Position, y: Position) -> float:
+        """Log q(x | y) - log q(y | x), what a jump from `x` to `y` adds to the log ratio."""
+        return self.log_density(x, y) - self.log_density(y, x)
+
+    @property
+    def learns_virtually(self) -> bool:
+        """Whether it may ask for virtual moves."""
+        return self.adaptation is not None and self.adaptation.has_virtual
+
+    def virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
+        """The positions it wants to learn from, beside the jump from `x` to `y`."""
+        if self.adaptation is None:
+            return []
+        return [
+            VirtualMove(self, z, 0.0 if self.symmetric else self.log_hastings(x, z))
+            for z in self.adaptation.virtual(self, x, y)
+        ]
+
+    def update(self, chain: Chain) -> None:
+        """Learn from the step that `chain` has just made. Called after each of its jumps."""
+        self.nsteps += 1
+        if self.adaptation is not None:
+            self.adaptation.update(self, chain)
+
+    def tick(self, chain: Chain) -> None:
+        """Count an iteration of `chain`, and learn from it unless it rested."""
+        rested = self.rests()
+        self.iterations_at_interval += 1
+        if not rested:
+            self.update(chain)
+
+    def locate(self, parameters: tuple[str, ...]) -> None:
+        """Learn where its parameters are in a chain's positions."""
+        self.pick = picker([parameters.index(name) for name in self.parameters])
+
+    # ---- the dict methods of classes that define the tuple ones, and the reverse
+
+    def _jump(self, fromx: Mapping[str, Any]) -> dict[str, Any]:
+        y = self._own_draw(self.position(fromx))
+        return dict(zip(self.parameters, y, strict=True))
+
+    def _logpdf(self, xi: Mapping[str, Any], givenx: Mapping[str, Any]) -> float:
+        return float(self._own_log_density(self.position(xi), self.position(givenx)))
+
+    def _update(self, chain: Chain) -> None:
+        if self.adaptation is not None:
+            self.adaptation.update(self, chain)
+
+    def _draw_by_jump(self, x: Position) -> Position:
+        to = self._jump(dict(zip(self.parameters, x, strict=True)))
+        try:
+            y = tuple([as_number(to[name], self.discrete) for name in self.parameters])
+        except (KeyError, TypeError, ValueError):
+            y = ()
+        if not y or any(value != value for value in y):
+            raise ProposalError(
+                f"{type(self).__name__}._jump gave {to!r}; it must return a dict with a number for "
+                f"each of {', '.join(self.parameters)}"
+            )
+        return y
+
+    def _log_density_by_logpdf(self, y: Position, x: Position) -> float:
+        names = self.parameters
+        xi = dict(zip(names, y, strict=True))
+        return float(self._logpdf(xi, dict(zip(names, x, strict=True))))
+
+    def _update_by_hook(self, chain: Chain) -> None:
+        self.nsteps += 1
+        self._update(chain)
+
+    # ---- jump interval
+
+    def set_jump_interval(self, jump_interval: int, duration: int | None = None) -> None:
+        """Jump at every so many-th iteration only.
+
+        Parameters
+        ----------
+        jump_interval : int
+            At least 1. At an iteration in which it does not jump it does not adapt either.
+        duration : int, optional
+            For so many iterations of the chain from now on. Required unless `jump_interval` is 1.
+
+        Raises
+        ------
+        ValueError
+            If `jump_interval` is less than 1, or is not 1 and there is no duration.
+        """
+        jump_interval = as_count(jump_interval, "jump_interval")
+        if jump_interval != 1 and duration is None:
+            raise ValueError(
+                f"a jump_interval of {jump_interval} needs a jump_interval_duration: the number of "
+                "iterations after which to jump at every iteration"
+            )
+        self.jump_interval = jump_interval
+        self.jump_interval_duration = (
+            None if duration is None else as_count(duration, "jump_interval_duration")
+        )
+        self.iterations_at_interval = 0
+
+    def rests(self) -> bool:
+        """Whether it makes no jump in the present iteration."""
+        seen, duration = self.iterations_at_interval, self.jump_interval_duration
+        return (seen + 1) % self.jump_interval != 0 and (duration is None or seen < duration)
+
+    # ---- state
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that changes while a chain runs, as plain data."""
+        return {**self.evolved(), "random_state": self.random_state}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`. It is copied."""
+        self.evolve(state)
+        if "random_state" in state:
+            self.random_state = state["random_state"]
+
+    def share(self, stream: Stream) -> None:
+        """Draw from `stream`."""
+        self.stream = stream
+
+    def dtypes(self) -> dict[str, type]:
+        """The type of each parameter's values in a history."""
+        return dict.fromkeys(self.parameters, int if self.discrete else float)
+
+    @property
+    def has_own_state(self) -> bool:
+        """Whether its class overrides `state`, as a user's may."""
+        return type(self).state is not BaseProposal.state
+
+    def counted(self) -> dict[str, Any]:
+        """The counters, which every proposal has, also one with a `state` of its own."""
+        return {name: getattr(self, name) for name in self._counters}
+
+    def evolved(self) -> dict[str, Any]:
+        """The state without that of the random numbers."""
+        return {name: copied(getattr(owner, name)) for owner, name in self._evolving()}
+
+    def evolve(self, state: Mapping[str, Any]) -> None:
+        """Take over what `evolved` gave."""
+        for owner, name in self._evolving():
+            setattr(owner, name, copied(state[name]))
+
+    def _evolving(self) -> Iterator[tuple[BaseProposal | Adaptation, str]]:
+        for name in (*self._counters, *self.evolving):
+            yield self, name
+        if self.adaptation is not None:
+            for name in self.adaptation.evolving:
+                yield self.adaptation, name
+
+    def copied(self, stream: Stream) -> Self:
+        """An independent copy that draws from `stream`."""
+        if not is_built_in(self):
+            twin = copy.deepcopy(self, {id(self.stream): stream})
+            twin.stream = stream
+            return twin
+        twin = copy.copy(self)
+        twin.adaptation = copy.copy(self.adaptation)
+        twin.stream = stream
+        twin.evolve(self.evolved())
+        return twin
+
+    # ---- learning
+
+    def hold(self, adaptation: Adaptation) -> None:
+        """Learn by this scheme from now on."""
+        self.adaptation = adaptation
+        adaptation.begin(self)
+
+    def learned(self) -> Any:
+        """What an adaptation has made of it, for `relearn`."""
+
+    def relearn(self, learned: Any) -> None:
+        """Go back to what `learned` gave."""
+
+    def reset(self) -> None:
+        """Forget what was learned: back to the true initial widths."""
+        if self.adaptation is not None:
+            self.adaptation.reset(self)
+
+
+def is_built_in(proposal: BaseProposal) -> bool:
+    """Whether its class is one of this package, which keeps all that evolves in `evolving`."""
+    return type(proposal).__module__.startswith("epsie.")
+
+
+def copied(value: Any) -> Any:
+    """A copy of plain data that shares nothing that can change."""
+    if isinstance(value, np.ndarray):
+        # Always in C order: another memory layout may give a matrix product other last bits.
+        return np.array(value, order="C")
+    if isinstance(value, float | int | str | tuple | None):
+        return value
+    return copy.deepcopy(value)
+
+
+def as_number(value: Any, discrete: bool = False) -> float:
+    """A Python float, or a Python int for a discrete parameter (NaN stays what it is)."""
+    if discrete and value == value:
+        return int(value)
+    return float(value)
+
+
+def picker(indices: Iterable[int]) -> Callable[[Position], Position]:
+    """A function that takes some values of a position, as a tuple."""
+    where = tuple(indices)
+    first, stop = where[0], where[-1] + 1
+    if where == tuple(range(first, stop)):
+        return itemgetter(slice(first, stop))
+    return itemgetter(*where)

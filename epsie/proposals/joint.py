@@ -1,0 +1,261 @@
+"""All proposals of a chain as one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Self
+
+from numpy.random import BitGenerator
+
+from epsie.checks import as_names
+from epsie.model import Position
+from epsie.proposals.base import BaseProposal, VirtualMove, copied, picker
+from epsie.rng import Stream
+
+if TYPE_CHECKING:
+    from epsie.chain.chain import Chain
+
+
+class JointProposal(BaseProposal):
+    """Proposals for different parameters, which jump together and independently of each other.
+
+    Parameters
+    ----------
+    *proposals : BaseProposal
+        The parts. They are used as they are, not copied, and all draw from one stream.
+    bit_generator : BitGenerator, int or None, optional
+        The source of random numbers, or a seed.
+
+    Raises
+    ------
+    ValueError
+        If there is no part, or two have a parameter in common.
+    """
+
+    name = "joint"
+
+    def __init__(
+        self, *proposals: BaseProposal, bit_generator: BitGenerator | int | None = None
+    ) -> None:
+        self.proposals = proposals
+        if not proposals:
+            raise ValueError("JointProposal needs at least one proposal; got none")
+        names = [name for part in proposals for name in part.parameters]
+        check_cover(tuple(names), proposals)
+        self.arrange(names)
+        self.share(Stream(bit_generator))
+
+    def arrange(self, parameters: Iterable[str]) -> None:
+        """Take and give positions in this order of its parameters."""
+        self.parameters = as_names(parameters)
+        self.symmetric = all(part.symmetric for part in self.proposals)
+        self.locate(self.parameters)
+        where = {name: i for i, name in enumerate(self.parameters)}
+        places = [[where[name] for name in part.parameters] for part in self.proposals]
+        self._blocks = list(zip(self.proposals, map(picker, places), strict=True))
+        self._moved = self._blocks
+        given = [i for place in places for i in place]
+        self._ordered = _permutation([given.index(i) for i in range(len(given))])
+        only = self.proposals[0]
+        self._only = only if only.parameters == self.parameters else None
+
+    def locate(self, parameters: tuple[str, ...]) -> None:
+        """Learn where its parameters, and those of its parts, are in a chain's positions."""
+        super().locate(parameters)
+        for part in self.proposals:
+            part.locate(parameters)
+
+    def share(self, stream: Stream) -> None:
+        """Draw from `stream`, in all parts."""
+        self.stream = stream
+        for part in self.proposals:
+            part.share(stream)
+
+    def dtypes(self) -> dict[str, type]:
+        """The type of each parameter's values in a history."""
+        return {name: kind for part in self.proposals for name, kind in part.dtypes().items()}
+
+    def position(self, values: Mapping[str, Any]) -> Position:
+        """Its part of a position, as a tuple of Python numbers."""
+        parts = [value for part in self.proposals for value in part.position(values)]
+        return self._ordered(parts)
+
+    # ---- jumps
+
+    def draw(self, x: Position) -> Position | None:
+        """A jump of all parts from `x`; None if every one rests."""
+        only = self._only
+        if only is not None and only.jump_interval == 1:
+            return only.draw(x)
+        y: list[float] = []
+        moved = []
+        for block in self._blocks:
+            part, pick = block
+            here = pick(x)
+            there = None if part.jump_interval != 1 and part.rests() else part.draw(here)
+            if there is None:
+                y += here
+            else:
+                y += there
+                moved.append(block)
+        self._moved = moved
+        return self._ordered(y) if moved else None
+
+    def log_density(self, y: Position, x: Position) -> float:
+        """Log q(y | x), if no part rests."""
+        return sum(part.log_density(pick(y), pick(x)) for part, pick in self._blocks)
+
+    def log_hastings(self, x: Position, y: Position) -> float:
+        """Log q(x | y) - log q(y | x) of the parts that moved in the last draw."""
+        total = 0.0
+        for part, pick in self._moved:
+            if not part.symmetric:
+                total += part.log_hastings(pick(x), pick(y))
+        return total
+
+    def virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
+        """The positions that its parts want to learn from, beside the jump from `x` to `y`."""
+        moves = []
+        for part, pick in self._moved:
+            for move in part.virtual_moves(pick(x), pick(y)):
+                values = dict(zip(part.parameters, move.x, strict=True))
+                names = zip(self.parameters, x, strict=True)
+                moves.append(move._replace(x=tuple([values.get(n, v) for n, v in names])))
+        return moves
+
+    @property
+    def learns_virtually(self) -> bool:
+        """Whether a part may ask for virtual moves."""
+        return any(part.learns_virtually for part in self.proposals)
+
+    def update(self, chain: Chain) -> None:
+        """Let every part that jumped learn from the step that `chain` has just made."""
+        for part in self.proposals:
+            if part.jump_interval == 1:
+                part.update(chain)
+            else:
+                part.tick(chain)
+
+    def reset(self) -> None:
+        """Let all parts forget what they learned."""
+        for part in self.proposals:
+            part.reset()
+
+    # ---- state: one entry a part, under its parameters joined with '+'
+
+    def evolved(self) -> dict[str, Any]:
+        """The states of the parts."""
+        return {"+".join(part.parameters): _state_of(part) for part in self.proposals}
+
+    def check_state(self, keys: set[str]) -> None:
+        """Refuse a state of other parts.
+
+        Raises
+        ------
+        ValueError
+            If there are other parts than these.
+        """
+        mine = {"+".join(part.parameters) for part in self.proposals}
+        if mine != keys:
+            raise ValueError(
+                f"the state is of proposals for {sorted(keys)}, but these are for {sorted(mine)}"
+            )
+
+    def evolve(self, state: Mapping[str, Any]) -> None:
+        """Take over the states of the parts.
+
+        Raises
+        ------
+        ValueError
+            If the state has other parts.
+        """
+        self.check_state(set(state) - {"random_state"})
+        for part in self.proposals:
+            _set_state_of(part, state["+".join(part.parameters)])
+
+    def copied(self, stream: Stream) -> Self:
+        """An independent copy that draws from `stream`."""
+        twin = copy.copy(self)
+        twin.stream = stream
+        twin.proposals = tuple([part.copied(stream) for part in self.proposals])
+        twin.arrange(self.parameters)
+        return twin
+
+
+def joint_over(
+    parameters: tuple[str, ...], proposals: BaseProposal | Iterable[BaseProposal]
+) -> JointProposal:
+    """Proposals that together cover some parameters, as one.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has no proposal, or two, or a proposal is for another one.
+    TypeError
+        If something is no proposal.
+    """
+    parts = (proposals,) if isinstance(proposals, BaseProposal) else tuple(proposals)
+    check_cover(parameters, parts)
+    joint = JointProposal(*parts)
+    joint.arrange(parameters)
+    return joint
+
+
+def check_cover(
+    parameters: tuple[str, ...], parts: tuple[BaseProposal, ...], partly: bool = False
+) -> None:
+    """Refuse proposals that do not fit the parameters.
+
+    Raises
+    ------
+    ValueError
+        If a proposal is for an unknown parameter, two are for the same, or (unless only `partly`
+        is needed) a parameter has none.
+    TypeError
+        If something is no proposal.
+    """
+    owner: dict[str, BaseProposal] = {}
+    for part in parts:
+        if not isinstance(part, BaseProposal):
+            raise TypeError(
+                f"proposals must be instances of BaseProposal; got {part!r} of type "
+                f"{type(part).__name__}"
+            )
+        for name in part.parameters:
+            if name in owner:
+                raise ValueError(
+                    f"parameter {name!r} has two proposals, {owner[name]!r} and {part!r}; give "
+                    "each parameter to one"
+                )
+            owner[name] = part
+    unknown = [name for name in owner if name not in parameters]
+    missing = [] if partly else [name for name in parameters if name not in owner]
+    if unknown or missing:
+        problems = [f"without a proposal: {', '.join(missing)}"] if missing else []
+        problems += [f"no parameters: {', '.join(unknown)}"] if unknown else []
+        raise ValueError(
+            f"proposals must be for the parameters {', '.join(parameters)}; " + "; ".join(problems)
+        )
+
+
+def _state_of(part: BaseProposal) -> dict[str, Any]:
+    if part.has_own_state:
+        return {**part.counted(), **copied(part.state)}
+    return part.evolved()
+
+
+def _set_state_of(part: BaseProposal, state: Mapping[str, Any]) -> None:
+    if part.has_own_state:
+        for name in part.counted():
+            setattr(part, name, state[name])
+        part.set_state(copied(dict(state)))
+    else:
+        part.evolve(state)
+
+
+def _permutation(places: list[int]) -> Callable[[list[float]], Position]:
+    if places == list(range(len(places))):
+        return tuple
+    return itemgetter(*places)

@@ -1,0 +1,228 @@
+"""Jumps with a normal distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import sqrt
+from operator import add, mul
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epsie.model import Position
+from epsie.proposals.adaptation import learn_andrieu_thoms, learn_sivia_skilling, learn_veitch
+from epsie.proposals.covariance import as_covariance, factor_of, log_normal_density
+from epsie.proposals.widths import WidthProposal
+
+_ROUNDING = 1e-13
+"""Eigenvalues below this fraction of the largest count as zero."""
+
+
+class Normal(WidthProposal):
+    """A normal jump about the present position.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    cov : float or array_like, optional
+        The covariance of the jump: one variance for all, one for each, or a matrix (a diagonal one
+        counts as independent variances). 1 if None.
+    jump_interval, jump_interval_duration : int, optional
+        See `set_jump_interval`.
+
+    Raises
+    ------
+    ValueError
+        If `cov` has another shape, or is not symmetric and positive semi-definite.
+    """
+
+    name = "normal"
+    symmetric = True
+
+    factor: NDArray[np.float64] | None = None
+    """A matrix F such that the covariance is F F^T; None if the parameters jump independently."""
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        cov: ArrayLike | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self.cov = cov
+        self.set_jump_interval(jump_interval, jump_interval_duration)
+
+    @property
+    def isdiagonal(self) -> bool:
+        """Whether the parameters jump independently."""
+        return self.factor is None
+
+    @property
+    def evolving(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What changes while a chain runs."""
+        return ("std",) if self.factor is None else ("factor",)
+
+    @property
+    def cov(self) -> NDArray[np.float64]:
+        """The covariance: an array of variances, or a matrix if it is not diagonal. Settable."""
+        if self.factor is None:
+            return np.array(self.widths) ** 2
+        return self.factor @ self.factor.T
+
+    @cov.setter
+    def cov(self, cov: ArrayLike | None) -> None:
+        matrix = as_covariance(cov, self.ndim)
+        if matrix.ndim == 1:
+            self.widths, self.factor = tuple(np.sqrt(matrix).tolist()), None
+        else:
+            self.widths, self.factor = (), factor_of(matrix)
+
+    def scale(self, by: float, max_std: NDArray[np.float64] | None = None) -> None:
+        """Multiply all widths, none beyond its maximum."""
+        if self.factor is None:
+            super().scale(by, max_std)
+            return
+        if max_std is not None:
+            stds = np.sqrt(np.square(self.factor).sum(axis=1))
+            by = min(by, float((max_std / stds).min()))
+        self.factor = by * self.factor
+
+    def learned(self) -> Any:
+        """What an adaptation has made of it."""
+        return self.widths, self.factor
+
+    def relearn(self, learned: Any) -> None:
+        """Go back to what `learned` gave."""
+        self.widths, self.factor = learned
+
+    def draw(self, x: Position) -> Position:
+        """A jump from `x`."""
+        if self.factor is None:
+            return tuple(map(add, x, map(mul, self.widths, self.stream.normals(len(x)))))
+        step = self.factor.dot(self.stream.normal_array(len(x)))
+        return tuple(map(add, x, step.tolist()))
+
+    def log_density(self, y: Position, x: Position) -> float:
+        """The density of the normal distribution; in its subspace if it is semi-definite."""
+        away = np.subtract(y, x)
+        if self.factor is None:
+            return log_normal_density(away, np.array(self.widths))
+        variances, axes = np.linalg.eigh(self.cov)
+        variances = np.where(variances > _ROUNDING * variances[-1], variances, 0)
+        return log_normal_density(axes.T @ away, np.sqrt(variances), 1e-6 * sqrt(variances[-1]))
+
+
+class AdaptiveNormal(Normal):
+    """A normal jump whose widths learn as `epsie.proposals.adaptation.Veitch` has it.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    prior_widths : dict
+        The width of each parameter's prior: a number, or a `Boundaries`.
+    adaptation_duration : int
+        For how many jumps to learn.
+    start_step : int, optional
+        The jump, counted from 1, at which learning begins.
+    jump_interval : int, optional
+        Jump at every so many-th iteration while it learns.
+    **kwargs
+        `adaptation_decay`, `target_rate`, `initial_std`: see
+        `epsie.proposals.adaptation.learn_veitch`.
+    """
+
+    name = "adaptive_normal"
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        prior_widths: Mapping[str, Any],
+        adaptation_duration: int,
+        start_step: int = 1,
+        jump_interval: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(parameters, None, jump_interval, adaptation_duration)
+        learn_veitch(self, prior_widths, adaptation_duration, start_step=start_step, **kwargs)
+
+
+class SSAdaptiveNormal(Normal):
+    """A normal jump whose widths learn as `epsie.proposals.adaptation.SiviaSkilling` has it.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    cov : float or array_like, optional
+        The covariance to start from, as `Normal` takes it.
+    jump_interval, jump_interval_duration : int, optional
+        See `set_jump_interval`.
+    **kwargs
+        `target_rate`, `max_cov`: see `epsie.proposals.adaptation.learn_sivia_skilling`.
+    """
+
+    name = "ss_adaptive_normal"
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        cov: ArrayLike | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(parameters, cov, jump_interval, jump_interval_duration)
+        learn_sivia_skilling(self, **kwargs)
+
+
+class ATAdaptiveNormal(Normal):
+    """A normal jump that learns as `epsie.proposals.adaptation.AndrieuThoms` has it.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    adaptation_duration : int or None
+        For how many jumps to learn; None for ever, but ever less.
+    diagonal : bool, optional
+        Whether to learn variances only, no correlations.
+    componentwise : bool, optional
+        Whether every parameter has a scale of its own. Costs one more call of the model for each
+        parameter and step while it learns.
+    start_step : int, optional
+        The jump, counted from 1, at which learning begins.
+    target_rate : float, optional
+        The acceptance rate to reach; by default 0.234, or 0.48 if `componentwise`.
+    jump_interval : int, optional
+        Jump at every so many-th iteration while it learns.
+    start_iteration : int, optional
+        Another name of `start_step`.
+    """
+
+    name = "at_adaptive_normal"
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        adaptation_duration: int | None,
+        diagonal: bool = False,
+        componentwise: bool = False,
+        start_step: int = 1,
+        target_rate: float | None = None,
+        jump_interval: int = 1,
+        start_iteration: int | None = None,
+    ) -> None:
+        super().__init__(parameters, None, jump_interval, adaptation_duration)
+        learn_andrieu_thoms(
+            self,
+            adaptation_duration,
+            diagonal,
+            componentwise,
+            start_step,
+            target_rate,
+            start_iteration,
+        )

@@ -1,0 +1,77 @@
+"""Jumps with one width for every parameter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epsie.proposals.base import BaseProposal
+from epsie.proposals.covariance import as_covariance, as_stds
+
+
+class WidthProposal(BaseProposal):
+    """A proposal whose parameters jump independently, each with a standard deviation.
+
+    All that an adaptation of widths reads and writes is `widths`.
+    """
+
+    evolving = ("std",)
+
+    widths: tuple[float, ...]
+    """Standard deviations."""
+
+    @property
+    def isdiagonal(self) -> bool:
+        """Whether the parameters jump independently."""
+        return True
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        """Standard deviations. Settable with one for all or one for each.
+
+        Raises
+        ------
+        ValueError
+            If the covariance is not diagonal.
+        """
+        self._refuse_unless_diagonal()
+        return np.array(self.widths)
+
+    @std.setter
+    def std(self, std: ArrayLike) -> None:
+        self._refuse_unless_diagonal()
+        self.widths = tuple(as_stds(std, self.ndim, "std").tolist())
+
+    def _refuse_unless_diagonal(self) -> None:
+        if not self.isdiagonal:
+            raise ValueError("std is for independent jumps, but this covariance is not diagonal")
+
+    @property
+    def cov(self) -> NDArray[np.float64]:
+        """The covariance: an array of variances, or a matrix if it is not diagonal. Settable."""
+        return np.array(self.widths) ** 2
+
+    @cov.setter
+    def cov(self, cov: ArrayLike | None) -> None:
+        variances = as_covariance(cov, self.ndim)
+        if variances.ndim > 1:
+            raise ValueError(
+                f"cov of {type(self).__name__} must be diagonal: a number or {self.ndim} variances"
+            )
+        self.widths = tuple(np.sqrt(variances).tolist())
+
+    def scale(self, by: float, max_std: NDArray[np.float64] | None = None) -> None:
+        """Multiply all widths, none beyond its maximum."""
+        self.widths = tuple([by * width for width in self.widths])
+        if max_std is not None:
+            self.widths = tuple(map(min, self.widths, max_std.tolist()))
+
+    def learned(self) -> Any:
+        """What an adaptation has made of it."""
+        return self.widths
+
+    def relearn(self, learned: Any) -> None:
+        """Go back to what `learned` gave."""
+        self.widths = learned
