@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -226,7 +227,7 @@ class Stream:
     @property
     def state(self) -> dict[str, Any]:
         """Numpy's state of the bit generator, with its `module` and what is `undrawn`."""
-        state = copy.deepcopy(dict(self.bit_generator.state))
+        state = _copied(self.bit_generator.state)
         state["module"] = package_of(type(self.bit_generator))
         state["undrawn"] = {
             "normal": self._normals[self._next :],
@@ -237,7 +238,7 @@ class Stream:
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
         """Takes a bare numpy state too: then nothing is left undrawn."""
-        bare = {key: state[key] for key in state if key not in ("module", "undrawn")}
+        bare = _copied({key: state[key] for key in state if key not in ("module", "undrawn")})
         cls = _class_of_state(state, type(self.bit_generator))
         if cls is not type(self.bit_generator):
             self.generator = Generator(cls(_ANY))
@@ -245,9 +246,9 @@ class Stream:
         self._empty()
         undrawn = state.get("undrawn")
         if undrawn is not None:
-            self._normals = [float(variate) for variate in undrawn["normal"]]
-            self._array = np.array(self._normals)
-            self._uniforms = [float(variate) for variate in undrawn["uniform"]]
+            self._array = np.array(undrawn["normal"], dtype=float)
+            self._normals = self._array.tolist()
+            self._uniforms = list(undrawn["uniform"])
 
     def copied(self) -> Stream:
         """An independent stream that will give the same variates."""
@@ -272,6 +273,18 @@ class Stream:
 
 _ANY = SeedSequence(0)
 """For a generator whose state is set at once: seeding it anew from entropy would be slow."""
+
+
+def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a state; many times faster than `deepcopy`."""
+    return {
+        key: _copied(value)
+        if isinstance(value, dict)
+        else value.copy()
+        if isinstance(value, np.ndarray)
+        else value
+        for key, value in state.items()
+    }
 
 
 def package_of(cls: type[BitGenerator]) -> str:

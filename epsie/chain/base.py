@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from numpy.random import BitGenerator, Generator
 
 from epsie.model import Model
+from epsie.proposals.base import BaseProposal, is_built_in
+from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng import Stream
 
 
@@ -58,8 +60,16 @@ class BaseChain(ABC):
 
     def advance(self, niterations: int) -> Segment:
         """Make so many steps, and tell what they brought. For a detached copy."""
+        users = [part for part in self.leaves() if not is_built_in(part)]
+        before = [part.copied(Stream()) for part in users]
         self.run(niterations)
+        for old, part in zip(before, users, strict=True):
+            refuse_unsaved(old, part)
         return self.segment()
+
+    @abstractmethod
+    def leaves(self) -> Iterator[BaseProposal]:
+        """All its proposals, those inside others too."""
 
     @abstractmethod
     def where(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import exp, inf, nan
 from typing import Any, Literal, Self
 
@@ -394,6 +394,10 @@ class Chain(BaseChain):
     def _named(self, x: Position) -> dict[str, float]:
         return dict(zip(self.parameters, x, strict=True))
 
+    def leaves(self) -> Iterator[BaseProposal]:
+        """All its proposals, those inside others too."""
+        return self.proposal_dist.leaves()
+
     # ---- travelling to a worker and back
 
     def reserve(self, niterations: int) -> None:
@@ -404,7 +408,7 @@ class Chain(BaseChain):
         """An independent copy without its history and its model: what travels to a worker."""
         twin = copy.copy(self)
         twin.model = no_model
-        twin.history = History(self.dtypes)
+        twin.history = self.history.emptied()
         twin.stream = self.stream.copied()
         twin.proposal_dist = self.proposal_dist.copied(twin.stream)
         return twin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -140,6 +141,12 @@ class ChainData:
         self.data = None
         if n:
             self.extend(n)
+
+    def emptied(self) -> ChainData:
+        """One with the same fields and no rows."""
+        twin = copy.copy(self)
+        twin.data = None
+        return twin
 
     def asdict(self, index: Any = None) -> dict[str, Any]:
         """The fields of all rows, or of some, as a dict."""

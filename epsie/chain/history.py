@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,8 +34,10 @@ class History:
     """
 
     def __init__(self, dtypes: Mapping[str, DTypeLike]) -> None:
-        self.dtypes = dict(dtypes)
         self.scratchlen = 0
+        self._positions = ChainData(dtypes, dtypes)
+        self._stats = ChainData(("logl", "logp"))
+        self._acceptance = ChainData(("acceptance_ratio", "accepted"), {"accepted": bool})
         self.clear()
 
     def clear(self) -> None:
@@ -44,12 +47,19 @@ class History:
         self._points: list[Point] = []
         self._ratios: list[float] = []
         self._accepted: list[bool] = []
-        self._positions = ChainData(self.dtypes, self.dtypes)
-        self._stats = ChainData(("logl", "logp"))
-        self._acceptance = ChainData(("acceptance_ratio", "accepted"), {"accepted": bool})
+        self._positions = self._positions.emptied()
+        self._stats = self._stats.emptied()
+        self._acceptance = self._acceptance.emptied()
         self._blobs: ChainData | None = None
         if self.scratchlen:
             self._lengthen(self.scratchlen)
+
+    def emptied(self) -> History:
+        """A history of the same parameters without rows."""
+        twin = copy.copy(self)
+        twin.scratchlen = 0
+        twin.clear()
+        return twin
 
     def __len__(self) -> int:
         return self._filled + len(self._points)

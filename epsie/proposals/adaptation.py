@@ -6,64 +6,20 @@ decided, and writes one thing of the proposal: its `widths`, or its covariance `
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import exp, inf, log10
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from epsie.checks import as_count, as_rate
-from epsie.model import Position
+from epsie.checks import as_count
+from epsie.proposals.andrieu_thoms import AndrieuThoms
 from epsie.proposals.covariance import as_covariance
+from epsie.proposals.scheme import Adaptation
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain
-
-
-class Adaptation(ABC):
-    """A scheme by which a proposal learns.
-
-    Parameters
-    ----------
-    target_rate : float
-        The acceptance rate to reach, in (0, 1).
-    adaptation_duration : int or None
-        For how many of the proposal's jumps to learn; None for ever, but ever less.
-    start_step : int
-        The jump, counted from 1, at which learning begins.
-    """
-
-    evolving: ClassVar[tuple[str, ...]] = ("start_step",)
-    has_virtual: bool = False
-
-    def __init__(
-        self, target_rate: float, adaptation_duration: int | None = None, start_step: int = 1
-    ) -> None:
-        self.target_rate = as_rate(target_rate, "target_rate")
-        self.start_step = as_count(start_step, "start_step")
-        if adaptation_duration is not None:
-            adaptation_duration = as_count(adaptation_duration, "adaptation_duration")
-        self.adaptation_duration = adaptation_duration
-        self._end = inf if adaptation_duration is None else adaptation_duration
-
-    def begin(self, proposal: Any) -> None:
-        """Note what the proposal starts from, for `reset`."""
-        self._initial = proposal.learned()
-
-    @abstractmethod
-    def update(self, proposal: Any, chain: Chain) -> None:
-        """Learn from the step that `chain` has just made."""
-
-    def virtual(self, proposal: Any, x: Position, y: Position) -> list[Position]:
-        """Further positions whose acceptance ratios from `x` are to be learned from."""
-        return []
-
-    def reset(self, proposal: Any) -> None:
-        """Start again from the true initial widths."""
-        proposal.relearn(self._initial)
-        self.start_step = proposal.nsteps
 
 
 class Veitch(Adaptation):
@@ -174,48 +130,6 @@ class SiviaSkilling(Adaptation):
         """Start again from the true initial widths."""
         super().reset(proposal)
         self.n_accepted = 0
-
-
-class AndrieuThoms(Adaptation):
-    """PLACEHOLDER until final algorithm."""
-
-    evolving = ("start_step", "mean", "unit_cov", "log_lambda", "_factor")
-
-    def __init__(
-        self,
-        ndim: int,
-        adaptation_duration: int | None,
-        diagonal: bool = False,
-        componentwise: bool = False,
-        start_step: int = 1,
-        target_rate: float | None = None,
-    ) -> None:
-        if target_rate is None:
-            target_rate = 0.48 if componentwise else 0.234
-        super().__init__(target_rate, adaptation_duration, start_step)
-        self.diagonal, self.componentwise = bool(diagonal), bool(componentwise)
-        self.has_virtual = self.componentwise
-        self.mean = np.zeros(ndim)
-        self.unit_cov = np.eye(ndim)
-        self._factor: NDArray[np.float64] = np.eye(ndim)
-        self.log_lambda = 0.0
-        self.ndim = ndim
-
-    def update(self, proposal: Any, chain: Chain) -> None:
-        """..."""
-        k = proposal.nsteps - self.start_step + 1
-        if not 1 < k < self._end:
-            return
-        gain = k**-0.6 - self._end**-0.6
-        self.log_lambda += gain * (chain.acceptance_ratio - self.target_rate)
-        away = np.array(proposal.pick(chain.point.x)) - self.mean
-        g = 2 / (k + 20)
-        self.mean += g * away
-        self.unit_cov *= 1 - g
-        self.unit_cov += np.multiply.outer(away, g * away)
-        if k % 10 == 0:
-            self._factor = np.linalg.cholesky(self.unit_cov)
-        proposal.factor = exp(self.log_lambda / 2) * self._factor
 
 
 def learn_veitch(

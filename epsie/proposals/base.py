@@ -21,7 +21,7 @@ from epsie.rng import Stream
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain
-    from epsie.proposals.adaptation import Adaptation
+    from epsie.proposals.scheme import Adaptation
 
 
 class VirtualMove(NamedTuple):
@@ -352,6 +352,10 @@ class BaseProposal(ABC):
         if "random_state" in state:
             self.random_state = state["random_state"]
 
+    def leaves(self) -> Iterator[BaseProposal]:
+        """The proposals that it consists of: itself, unless it holds others."""
+        yield self
+
     def share(self, stream: Stream) -> None:
         """Draw from `stream`."""
         self.stream = stream
@@ -428,6 +432,8 @@ def copied(value: Any) -> Any:
         return np.array(value, order="C")
     if isinstance(value, float | int | str | tuple | None):
         return value
+    if isinstance(value, list):
+        return [copied(item) for item in value]
     return copy.deepcopy(value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -66,6 +66,11 @@ class JointProposal(BaseProposal):
         super().locate(parameters)
         for part in self.proposals:
             part.locate(parameters)
+
+    def leaves(self) -> Iterator[BaseProposal]:
+        """Its parts, and theirs."""
+        for part in self.proposals:
+            yield from part.leaves()
 
     def share(self, stream: Stream) -> None:
         """Draw from `stream`, in all parts."""
@@ -147,7 +152,7 @@ class JointProposal(BaseProposal):
 
     def evolved(self) -> dict[str, Any]:
         """The states of the parts."""
-        return {"+".join(part.parameters): _state_of(part) for part in self.proposals}
+        return {"+".join(part.parameters): state_of(part) for part in self.proposals}
 
     def check_state(self, keys: set[str]) -> None:
         """Refuse a state of other parts.
@@ -173,14 +178,16 @@ class JointProposal(BaseProposal):
         """
         self.check_state(set(state) - {"random_state"})
         for part in self.proposals:
-            _set_state_of(part, state["+".join(part.parameters)])
+            set_state_of(part, state["+".join(part.parameters)])
 
     def copied(self, stream: Stream) -> Self:
         """An independent copy that draws from `stream`."""
         twin = copy.copy(self)
         twin.stream = stream
         twin.proposals = tuple([part.copied(stream) for part in self.proposals])
-        twin.arrange(self.parameters)
+        picks = [pick for _, pick in self._blocks]
+        twin._blocks = twin._moved = list(zip(twin.proposals, picks))
+        twin._only = None if self._only is None else twin.proposals[0]
         return twin
 
 
@@ -240,13 +247,15 @@ def check_cover(
         )
 
 
-def _state_of(part: BaseProposal) -> dict[str, Any]:
+def state_of(part: BaseProposal) -> dict[str, Any]:
+    """The state of a part, without that of the random numbers unless it is a user's own."""
     if part.has_own_state:
         return {**part.counted(), **copied(part.state)}
     return part.evolved()
 
 
-def _set_state_of(part: BaseProposal, state: Mapping[str, Any]) -> None:
+def set_state_of(part: BaseProposal, state: Mapping[str, Any]) -> None:
+    """Take over what `state_of` gave."""
     if part.has_own_state:
         for name in part.counted():
             setattr(part, name, state[name])

@@ -62,8 +62,8 @@ class Normal(WidthProposal):
 
     @property
     def evolving(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What changes while a chain runs."""
-        return ("std",) if self.factor is None else ("factor",)
+        """What changes while a chain runs: the widths or the factor, if they are learned."""
+        return () if self.adaptation is None else ("widths", "factor")
 
     @property
     def cov(self) -> NDArray[np.float64]:

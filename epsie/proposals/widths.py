@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epsie.model import Position
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.covariance import as_covariance, as_stds
 
@@ -17,7 +18,10 @@ class WidthProposal(BaseProposal):
     All that an adaptation of widths reads and writes is `widths`.
     """
 
-    evolving = ("std",)
+    @property
+    def evolving(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What changes while a chain runs: the widths, if they are learned."""
+        return () if self.adaptation is None else ("widths",)
 
     widths: tuple[float, ...]
     """Standard deviations."""
@@ -67,6 +71,21 @@ class WidthProposal(BaseProposal):
         self.widths = tuple([by * width for width in self.widths])
         if max_std is not None:
             self.widths = tuple(map(min, self.widths, max_std.tolist()))
+
+    def nearest(
+        self,
+        x: NDArray[np.float64],
+        to: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Positions, shape (n, ndim), as learned from: angles are unwrapped to be near `to`."""
+        return x
+
+    def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
+        """The positions to which each part of a jump alone leads, if it is `by` times as long."""
+        return [
+            (*x[:i], here + by * (there - here), *x[i + 1 :])
+            for i, (here, there) in enumerate(zip(x, y, strict=True))
+        ]
 
     def learned(self) -> Any:
         """What an adaptation has made of it."""
