@@ -65,7 +65,7 @@ def find_bit_generator(which: str | type[BitGenerator] | None = None) -> type[Bi
 
         which = epsie.BIT_GENERATOR
     if isinstance(which, type) and issubclass(which, BitGenerator):
-        which = f"{package_of(which)}.{which.__name__}"
+        which = f"{package_of(which)}.{_name_of(which.__name__)}"
     if not isinstance(which, str):
         raise TypeError(
             "bit_generator must be the name or the class of a bit generator of numpy or "
@@ -292,12 +292,21 @@ def package_of(cls: type[BitGenerator]) -> str:
     return cls.__module__.partition(".")[0]
 
 
+def _name_of(name: str) -> str:
+    """The bare name of a class: some of randomgen carry their module in it."""
+    return name.rpartition(".")[2]
+
+
 def _class_of_state(
     state: dict[str, Any], current: type[BitGenerator] | None
 ) -> type[BitGenerator]:
     """The class that made a state: looked up by name, never imported on the state's word."""
-    name = state["bit_generator"]
+    name = _name_of(state["bit_generator"])
     module = state.get("module")
-    if current is not None and current.__name__ == name and module in (None, package_of(current)):
+    if (
+        current is not None
+        and _name_of(current.__name__) == name
+        and module in (None, package_of(current))
+    ):
         return current
     return find_bit_generator(name if module is None else f"{module}.{name}")

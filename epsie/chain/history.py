@@ -200,13 +200,17 @@ class History:
             "stats": self._stats,
             "acceptance": self._acceptance,
         }
-        rows: Rows = {name: table[: self._filled] for name, table in tables.items()}
-        rows["blobs"] = None if self._blobs is None else self._blobs[: self._filled]
+        rows: Rows = {name: _filled(table, self._filled) for name, table in tables.items()}
+        rows["blobs"] = None if self._blobs is None else _filled(self._blobs, self._filled)
         return rows
 
 
+def _filled(table: ChainData, n: int) -> Table:
+    return np.empty(0, dtype=table.dtype) if table.data is None else table.data[:n]
+
+
 def _view(table: ChainData, n: int) -> Table:
-    view: Table = np.empty(0, dtype=table.dtype) if table.data is None else table.data[:n]
+    view = _filled(table, n)
     view.flags.writeable = False
     return view
 

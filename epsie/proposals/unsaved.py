@@ -58,13 +58,13 @@ def _same(a: Any, b: Any, depth: int = 6) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, np.ndarray):
-        return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+        return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(_same(a[key], b[key], depth - 1) for key in a)
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(_same(x, y, depth - 1) for x, y in zip(a, b, strict=True))
     if isinstance(a, float) and a != a:
         return bool(b != b)
-    if type(a).__eq__ is object.__eq__:
+    if type(a).__eq__ is object.__eq__:  # type: ignore[comparison-overlap]
         return _same(getattr(a, "__dict__", {}), getattr(b, "__dict__", {}), depth - 1)
     return bool(a == b)

@@ -1,0 +1,46 @@
+"""What all tests share."""
+
+import multiprocessing
+import warnings
+
+import pytest
+
+
+def pytest_configure(config):
+    # A process that uses threads warns when it forks; the pools under test do just that.
+    config.addinivalue_line("filterwarnings", "ignore:.*use of fork.*:DeprecationWarning")
+
+
+@pytest.fixture(scope="session")
+def pools():
+    """Pools of two workers of every local kind, by name; made once."""
+    import concurrent.futures as futures
+
+    import schwimmbad
+
+    made = {
+        "None": None,
+        "own": 2,
+        "threads": futures.ThreadPoolExecutor(2),
+        "executor": futures.ProcessPoolExecutor(2),
+        "fork": multiprocessing.get_context("fork").Pool(2),
+        "spawn": multiprocessing.get_context("spawn").Pool(2),
+        "forkserver": multiprocessing.get_context("forkserver").Pool(2),
+        "schwimmbad serial": schwimmbad.SerialPool(),
+        "schwimmbad multi": schwimmbad.MultiPool(2),
+        "map only": MapOnly(),
+    }
+    yield made
+    for pool in made.values():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for end in ("terminate", "shutdown"):
+                if hasattr(pool, end):
+                    getattr(pool, end)()
+
+
+class MapOnly:
+    """The least that a pool can be."""
+
+    def map(self, function, iterable):
+        return (function(item) for item in iterable)
