@@ -106,9 +106,9 @@ class AsyncMapper(Mapper):
     def _recycles(self) -> bool:
         return getattr(self.pool, "_maxtasksperchild", None) is not None
 
-    def _workers(self) -> set[int]:
+    def _workers(self) -> set[Any]:
         workers = getattr(self.pool, "_pool", None) or []
-        return {id(worker) for worker in workers if getattr(worker, "exitcode", None) is None}
+        return {worker for worker in workers if getattr(worker, "exitcode", None) is None}
 
 
 class PlainMapper(Mapper):

@@ -147,7 +147,7 @@ def pickled(value: Any, what: str) -> bytes:
         body: bytes = cloudpickle.dumps(value)
     except Exception as error:
         raise TypeError(
-            f"{what} cannot be sent to the workers of the pool: {_culprit(value) or value!r} "
+            f"{what} cannot be sent to the workers of the pool: {_culprit(value) or repr(value)} "
             f"cannot be pickled ({error}). Make it in the worker when it is first needed, or run "
             "with pool=None or a thread pool"
         ) from error

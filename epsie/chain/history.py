@@ -227,9 +227,13 @@ def _columns(blobs: list[Any]) -> dict[str, NDArray[Any]]:
                 f"the shape of the blob's {name!r} changed; shapes were "
                 f"{sorted({np.shape(value) for value in values})}"
             ) from None
-        if columns[name].dtype.kind not in STORABLE:
+        kind = columns[name].dtype.kind
+        if kind not in STORABLE:
             for value in values:
                 check_storable(name, value)
+        # numpy would make strings of numbers that come with strings.
+        if kind in "SU" and not all(np.asarray(value).dtype.kind == kind for value in values):
+            raise ModelError(f"the blob's {name!r} was a number and a string; it must stay one")
     return columns
 
 

@@ -328,10 +328,12 @@ class BaseProposal(ABC):
                 f"a jump_interval of {jump_interval} needs a jump_interval_duration: the number of "
                 "iterations after which to jump at every iteration"
             )
+        if jump_interval == 1:
+            duration = None
+        if duration is not None:
+            duration = as_count(duration, "jump_interval_duration")
         self.jump_interval = jump_interval
-        self.jump_interval_duration = (
-            None if duration is None else as_count(duration, "jump_interval_duration")
-        )
+        self.jump_interval_duration = duration
         self.iterations_at_interval = 0
 
     def rests(self) -> bool:
@@ -406,6 +408,10 @@ class BaseProposal(ABC):
     def hold(self, adaptation: Adaptation) -> None:
         """Learn by this scheme from now on."""
         self.adaptation = adaptation
+        duration = adaptation.adaptation_duration
+        if self.jump_interval != 1 and duration is not None:
+            # The duration counts jumps, that of an interval counts iterations.
+            self.set_jump_interval(self.jump_interval, duration * self.jump_interval)
         adaptation.begin(self)
 
     def learned(self) -> Any:
