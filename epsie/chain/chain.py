@@ -40,10 +40,12 @@ NanPolicy = Literal["raise", "reject"]
 
 
 class Chain(BaseChain):
-    """A Markov chain that samples likelihood**beta times prior.
+    r"""A Markov chain that samples likelihood**beta times prior.
 
-    A `step` proposes a position x', evaluates the model there and decides: with
-    log r = beta (log L' - log L) + log p' - log p + log q(x|x') - log q(x'|x)
+    A `step` proposes a position x', evaluates the model there and decides. With
+
+    .. math:: \log r = \beta (\log L' - \log L) + \log p' - \log p + \log q(x|x') - \log q(x'|x)
+
     the new point is accepted with probability min(1, r) (Hastings 1970, doi:10.1093/biomet/57.1.97,
     equation 6). It needs a `start_position` first.
 

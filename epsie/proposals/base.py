@@ -164,7 +164,7 @@ class BaseProposal(ABC):
 
     @bit_generator.setter
     def bit_generator(self, source: BitGenerator | Generator | int | None) -> None:
-        self.stream = Stream(source)
+        self.share(Stream(source))
 
     @property
     def random_generator(self) -> Generator:
