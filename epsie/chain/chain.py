@@ -226,6 +226,9 @@ class Chain(BaseChain):
 
     def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:
         """The point at a start position, and why it cannot be used, if so."""
+        refusal = self.proposal_dist.refusal(x)
+        if refusal:
+            return None, [f"{self._named(x)}: {refusal}"]
         try:
             point = self.start_point(x)
         except NotFiniteError as error:
@@ -247,10 +250,9 @@ class Chain(BaseChain):
 
     @start_position.setter
     def start_position(self, values: Mapping[str, Any]) -> None:
-        point = self.start_point(as_position(values, self.dtypes))
-        refusal = refused_start(point, self.beta)
-        if refusal:
-            raise ValueError(f"the start position {dict(values)} {refusal}")
+        point, problems = self.examine_start(as_position(values, self.dtypes))
+        if problems or point is None:
+            raise ValueError(f"the chain cannot start at {problems[0]}")
         self.begin(point)
 
     @property

@@ -239,6 +239,10 @@ class BaseProposal(ABC):
         """Log q(x | y) - log q(y | x), what a jump from `x` to `y` adds to the log ratio."""
         return self.log_density(x, y) - self.log_density(y, x)
 
+    def refusal(self, x: Position) -> str | None:  # noqa: ARG002
+        """Why no jump can be made from `x`; None if one can. Asked before a chain starts there."""
+        return None
+
     @property
     def learns_virtually(self) -> bool:
         """Whether it may ask for virtual moves."""

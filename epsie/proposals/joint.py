@@ -120,6 +120,14 @@ class JointProposal(BaseProposal):
                 total += part.log_hastings(pick(x), pick(y))
         return total
 
+    def refusal(self, x: Position) -> str | None:
+        """Why no jump can be made from `x`; None if one can."""
+        for part, pick in self._blocks:
+            refusal = part.refusal(pick(x))
+            if refusal:
+                return refusal
+        return None
+
     def virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
         """The positions that its parts want to learn from, beside the jump from `x` to `y`."""
         moves = []
