@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import epsie.chain.chain as chain_module
 import numpy as np
 import pytest
+from scipy import stats
+
+import epsie.chain.chain as chain_module
 from epsie.chain import Chain
 from epsie.proposals import (
     AdaptiveNormal,
@@ -15,8 +17,7 @@ from epsie.proposals import (
     Normal,
     SSAdaptiveNormal,
 )
-from scipy import stats
-from statistical import (
+from tests.statistical import (
     Continuous,
     Discrete,
     Marginals,
@@ -438,6 +439,22 @@ class WidthOfPosition(Normal):
         return super().draw(x)
 
 
+class Redraw(Normal):
+    """The defect: draws again until it is inside of the prior, the flag stays symmetric."""
+
+    def draw(self, x):
+        while True:
+            y = super().draw(x)
+            if 0 < y[0] < 1 and 0 < y[1] < 2:
+                return y
+
+
+class FlaggedUpDown(UpDown):
+    """The defect: said to be symmetric though it goes up more often than down."""
+
+    symmetric = True
+
+
 class StaleLikelihood(Chain):
     """The defect: an accepted point keeps the likelihood of the last one."""
 
@@ -453,6 +470,9 @@ PLANTED = {
     "symmetric flag": (positive(), lambda: [Flagged("x", 1.5)], {}),
     "no Hastings term": (positive(), lambda: [NoHastings("x", 1.5)], {}),
     "Hastings term reversed": (positive(), lambda: [Reversed("x", 1.5)], {}),
+    "one part of a mixture": (skewed(), lambda: [LogWalk("y"), Flagged("x", 0.4)], {}),
+    "redrawn into the prior": (skewed(), lambda: [Redraw(["x", "y"], cov=[0.05, 0.5])], {}),
+    "symmetric flag, integers": (counts(), lambda: [FlaggedUpDown("k")], {}),
     "width of position": (gaussian(1), lambda: [WidthOfPosition("a")], {}),
     "hot": (gaussian(2), lambda: [Normal(["a", "b"])], {"beta": 0.8}),
     "cold": (gaussian(2, beta=0.8), lambda: [Normal(["a", "b"])], {}),

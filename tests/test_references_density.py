@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from references import (
+from scipy import stats
+
+from tests.references import (
     REFERENCES,
     REGRESSIONS,
     AutoRegression,
@@ -14,8 +16,7 @@ from references import (
     LogMesquite,
     compare_with_reference,
 )
-from scipy import stats
-from statistical import generator
+from tests.statistical import generator
 
 
 def eight_schools(data, p):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy import stats
-from statistical import (
+
+from tests.statistical import (
     Continuous,
     Discrete,
     Plan,
