@@ -13,9 +13,10 @@ from numpy.random import PCG64
 
 if TYPE_CHECKING:
     from epsie.chain.chaindata import array2dict
+    from epsie.chain.tempering import make_betas_ladder
     from epsie.errors import EpsieError, ModelError, PoolError, ProposalError, StateError
     from epsie.rng import create_bit_generator, create_bit_generators, create_seed
-    from epsie.samplers import MetropolisHastingsSampler
+    from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 
 __version__ = "2.0.0"
 
@@ -24,6 +25,8 @@ BIT_GENERATOR = PCG64
 
 _HOMES = {
     "MetropolisHastingsSampler": "epsie.samplers",
+    "ParallelTemperedSampler": "epsie.samplers",
+    "make_betas_ladder": "epsie.chain.tempering",
     "array2dict": "epsie.chain.chaindata",
     "create_bit_generator": "epsie.rng",
     "create_bit_generators": "epsie.rng",
@@ -39,6 +42,7 @@ __all__ = [
     "EpsieError",
     "MetropolisHastingsSampler",
     "ModelError",
+    "ParallelTemperedSampler",
     "PoolError",
     "ProposalError",
     "StateError",
@@ -46,6 +50,7 @@ __all__ = [
     "create_bit_generator",
     "create_bit_generators",
     "create_seed",
+    "make_betas_ladder",
 ]
 
 

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epsie.proposals import BaseProposal, proposals
-from epsie.proposals import AdaptiveNormal, ATAdaptiveNormal, JointProposal, Normal, SSAdaptiveNormal
+from epsie.proposals import (
+    AdaptiveNormal,
+    ATAdaptiveNormal,
+    BaseProposal,
+    JointProposal,
+    Normal,
+    SSAdaptiveNormal,
+    proposals,
+)
 
 CORRELATED = np.array([[1.0, 0.6], [0.6, 2.0]])
 

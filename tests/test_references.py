@@ -20,7 +20,7 @@ from tests.statistical import generator, seed
 NCHAINS = 4
 
 # Eight schools has a narrow neck at large tau, where jumps of the usual size are hardly ever
-# accepted: smaller ones leave it 3 times faster (500 steps for 2,000) and cost nothing elsewhere.
+# accepted: smaller ones leave it 3 times faster (560 steps for 1,750) and cost nothing elsewhere.
 TARGET_RATE = 0.4
 
 

@@ -187,6 +187,11 @@ class Chain(BaseChain):
             return Point(x, -inf, -inf, None)
         raise model_error(error, self.where(x)) from error
 
+    def take(self, point: Point) -> None:
+        """Stand at another point after all, as after a swap."""
+        self.point = point
+        self.history.replace_last(point)
+
     def where(self, proposed: Position | None = None) -> dict[str, Any]:
         """Where it is, for messages."""
         names = self.parameters
@@ -301,8 +306,9 @@ class Chain(BaseChain):
     def clear(self) -> Self:
         """Drop the history. The present position becomes the start."""
         self.history.clear()
-        self.start = self.point if self.start is not None else None
         self.lastclear = self.iteration
+        if self.start is not None:
+            self.start = self.point
         return self
 
     # ---- what it visited
@@ -408,12 +414,12 @@ class Chain(BaseChain):
         """Make room for the rows of so many steps."""
         self.history.reserve(niterations)
 
-    def detached(self) -> Self:
+    def detached(self, stream: Stream | None = None) -> Self:
         """An independent copy without its history and its model: what travels to a worker."""
         twin = copy.copy(self)
         twin.model = no_model
         twin.history = self.history.emptied()
-        twin.stream = self.stream.copied()
+        twin.stream = self.stream.copied() if stream is None else stream
         twin.proposal_dist = self.proposal_dist.copied(twin.stream)
         return twin
 
@@ -423,7 +429,7 @@ class Chain(BaseChain):
 
     def attach(self, segment: Segment) -> None:
         """Take over what a detached copy did."""
-        self._resume(segment.state)
+        self.resume(segment.state)
         self.history.extend(segment.rows)
 
     # ---- state
@@ -437,6 +443,10 @@ class Chain(BaseChain):
         ValueError
             If no start is set.
         """
+        return {**self.evolved(), "proposal_dist": self.proposal_dist.state}
+
+    def evolved(self) -> dict[str, Any]:
+        """The state without that of its random numbers."""
         self._started()
         proposed = self.proposed
         return {
@@ -451,7 +461,7 @@ class Chain(BaseChain):
             "accepted": self.accepted,
             "acceptance_ratio": self.acceptance_ratio,
             "nan_count": self.nan_count,
-            "proposal_dist": self.proposal_dist.state,
+            "proposal_dist": self.proposal_dist.evolved(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -463,10 +473,8 @@ class Chain(BaseChain):
             If the state is of other parameters or proposals.
         """
         self.check_state(state)
-        self._resume(state)
-        self.start = self.point
-        self.lastclear = self.iteration
-        self.history.clear()
+        self.resume(state)
+        self.restart()
 
     def check_state(self, state: Mapping[str, Any]) -> None:
         """Refuse a state that is not of a chain like this one.
@@ -488,7 +496,14 @@ class Chain(BaseChain):
             )
         self.proposal_dist.check_state(proposals)
 
-    def _resume(self, state: Mapping[str, Any]) -> None:
+    def restart(self) -> None:
+        """Drop the history, and start from where it stands."""
+        self.history.clear()
+        self.start = self.point
+        self.lastclear = self.iteration
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Take over a state, and keep the history."""
         x = tuple([state["current_position"][name] for name in self.parameters])
         stats, blob, proposed = (
             state[k] for k in ("current_stats", "current_blob", "proposed_position")

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from epsie.samplers.mhsampler import MetropolisHastingsSampler
+from epsie.samplers.ptsampler import ParallelTemperedSampler
 
-__all__ = ["MetropolisHastingsSampler"]
+__all__ = ["MetropolisHastingsSampler", "ParallelTemperedSampler"]

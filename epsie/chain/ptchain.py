@@ -1,0 +1,484 @@
+"""The parallel tempered chain."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.random import BitGenerator
+from numpy.typing import ArrayLike, NDArray
+
+from epsie.chain.annealing import DynamicalAnnealer, annealer_state, set_annealer_state
+from epsie.chain.base import BaseChain, Segment
+from epsie.chain.chain import Chain, NanPolicy
+from epsie.chain.swaps import SwapHistory
+from epsie.chain.tempering import Sweep, as_betas, find_swap_scheme, warn_without_posterior
+from epsie.checks import as_count, as_names
+from epsie.model import Model, Point, Position
+from epsie.proposals.base import BaseProposal
+from epsie.rng import Stream
+
+__all__ = ["DynamicalAnnealer", "ParallelTemperedChain"]
+
+
+class ParallelTemperedChain(BaseChain):
+    """A chain at each of several temperatures, which swap their points now and then.
+
+    At inverse temperature beta a chain samples likelihood**beta times prior. In a `step` all
+    temperatures propose, then all are evaluated, then all decide; after every `swap_interval` steps
+    a sweep swaps points between adjacent temperatures. A swap exchanges the points alone:
+    acceptance and what the proposals learn stay with the temperature (Swendsen & Wang 1986,
+    doi:10.1103/PhysRevLett.57.2607; Earl & Deem 2005, doi:10.1039/B509983H).
+
+    All temperatures draw from one stream. With one temperature it is `Chain`, bit for bit.
+
+    Parameters
+    ----------
+    parameters, model, proposals
+        As for `Chain`. Every temperature gets copies of the proposals.
+    betas : float or array_like, optional
+        Inverse temperatures in [0, 1], in any order.
+    swap_interval : int, optional
+        The number of steps from one sweep to the next.
+    adaptive_annealer : object, optional
+        Changes the ladder: called with the chain after every sweep, once set up with
+        ``setup_annealing(betas)``. It is copied.
+    reset_after_swap : bool, optional
+        Whether the proposals of a temperature forget what they learned when its point is swapped.
+    bit_generator : BitGenerator, int or None, optional
+        The source of random numbers, or a seed.
+    chain_id : int, optional
+        A number to know it by.
+    swap_scheme : {'cascade', 'deo'}, optional
+        See `epsie.chain.tempering`.
+    nan : {'raise', 'reject'}, optional
+        As for `Chain`.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        model: Model,
+        proposals: BaseProposal | Iterable[BaseProposal],
+        betas: ArrayLike = 1.0,
+        swap_interval: int = 1,
+        adaptive_annealer: Any = None,
+        reset_after_swap: bool = False,
+        bit_generator: BitGenerator | Stream | int | None = None,
+        chain_id: int = 0,
+        *,
+        swap_scheme: str = "cascade",
+        nan: NanPolicy = "raise",
+    ) -> None:
+        self.parameters = as_names(parameters)
+        self.stream = bit_generator if isinstance(bit_generator, Stream) else Stream(bit_generator)
+        ladder = as_betas(betas)
+        warn_without_posterior(ladder)
+        parts = (proposals,) if isinstance(proposals, BaseProposal) else tuple(proposals)
+        self.chains = [
+            Chain(
+                self.parameters, model, copy.deepcopy(parts), self.stream, chain_id, beta, nan=nan
+            )
+            for beta in ladder.tolist()
+        ]
+        self.chain_id = chain_id
+        self.swap_interval = swap_interval
+        self.reset_after_swap = reset_after_swap
+        self.swap_scheme = swap_scheme
+        self.transdimensional = self.chains[0].transdimensional
+        self.iteration = self.lastclear = 0
+        self.nsweeps = 0
+        self.last_annealed = 0
+        self.swaps = SwapHistory(self.ntemps)
+        self.adaptive_annealer = copy.deepcopy(adaptive_annealer)
+        if adaptive_annealer is not None:
+            first = getattr(self.adaptive_annealer, "first_ladder", None)
+            if first is not None:
+                self.betas = first(self.betas)
+            self.adaptive_annealer.setup_annealing(self.betas)
+
+    # ---- the algorithm
+
+    def step(self) -> Self:
+        """Step every temperature; sweep if it is time to."""
+        chains = self.chains
+        for chain in chains:
+            chain.propose()
+        for chain in chains:
+            chain.evaluate()
+        for chain in chains:
+            chain.decide()
+        self.iteration += 1
+        if self.iteration % self.swap_interval == 0 and len(chains) > 1:
+            self.swap_temperatures()
+        return self
+
+    def swap_temperatures(self) -> None:
+        """Sweep over the adjacent temperatures, and let the annealer move the ladder."""
+        chains, stream = self.chains, self.stream
+        logls = [chain.point.logl for chain in chains]
+        uniforms = [stream.uniform() for _ in chains[1:]]
+        sweep = self._scheme(logls, [chain.beta for chain in chains], uniforms, self.nsweeps)
+        self._move_points(sweep)
+        self.swaps.append(sweep)
+        self.nsweeps += 1
+        if self.adaptive_annealer is not None:
+            self._anneal()
+
+    def _move_points(self, sweep: Sweep) -> None:
+        chains = self.chains
+        points = [chain.point for chain in chains]
+        for here, came_from in enumerate(sweep.order):
+            if here != came_from:
+                chains[here].take(points[came_from])
+                if self._reset_after_swap:
+                    chains[here].reset_proposals()
+
+    def _anneal(self) -> None:
+        before = self.betas
+        self.adaptive_annealer(self)
+        if not np.array_equal(before, self.betas):
+            self.last_annealed = self.iteration
+
+    # ---- settings
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        return self.chains[0].model
+
+    @model.setter
+    def model(self, model: Model) -> None:
+        for chain in self.chains:
+            chain.model = model
+
+    @property
+    def ntemps(self) -> int:
+        """The number of temperatures."""
+        return len(self.chains)
+
+    @property
+    def betas(self) -> NDArray[np.float64]:
+        """Inverse temperatures, descending, shape (ntemps,). Settable: the chains get them.
+
+        Raises
+        ------
+        ValueError
+            If there are not `ntemps`, or one is repeated or does not lie in [0, 1].
+        """
+        return np.array([chain.beta for chain in self.chains])
+
+    @betas.setter
+    def betas(self, betas: ArrayLike) -> None:
+        ladder = as_betas(betas)
+        if len(ladder) != self.ntemps:
+            raise ValueError(f"there are {self.ntemps} temperatures; got {len(ladder)} betas")
+        for chain, beta in zip(self.chains, ladder.tolist(), strict=True):
+            chain.beta = beta
+
+    @property
+    def temperatures(self) -> NDArray[np.float64]:
+        """Temperatures, ascending, shape (ntemps,); inf for beta = 0."""
+        with np.errstate(divide="ignore"):
+            return 1 / self.betas
+
+    @property
+    def swap_interval(self) -> int:
+        """The number of steps from one sweep to the next."""
+        return self._swap_interval
+
+    @swap_interval.setter
+    def swap_interval(self, swap_interval: int) -> None:
+        self._swap_interval = as_count(swap_interval, "swap_interval")
+
+    @property
+    def swap_scheme(self) -> str:
+        """The name of the swap scheme."""
+        return self._swap_scheme
+
+    @swap_scheme.setter
+    def swap_scheme(self, swap_scheme: str) -> None:
+        self._scheme = find_swap_scheme(swap_scheme)
+        self._swap_scheme = swap_scheme
+
+    @property
+    def reset_after_swap(self) -> bool:
+        """Whether the proposals of a temperature forget what they learned after a swap."""
+        return self._reset_after_swap
+
+    @reset_after_swap.setter
+    def reset_after_swap(self, reset: bool) -> None:
+        if not isinstance(reset, bool | np.bool_):
+            raise ValueError(f"reset_after_swap must be a bool; got {reset!r}")
+        self._reset_after_swap = bool(reset)
+
+    # ---- start
+
+    @property
+    def start(self) -> list[Point] | None:
+        """The points it started from, coldest first; None before a start is set."""
+        points = [chain.start for chain in self.chains if chain.start is not None]
+        return points or None
+
+    def begin(self, points: Sequence[Point]) -> None:
+        """Start from a point for each temperature. Drops the history."""
+        for chain, point in zip(self.chains, points, strict=True):
+            chain.begin(point)
+        self.iteration = self.lastclear = 0
+        self.swaps.clear()
+
+    def examine_start(self, xs: Sequence[Position]) -> tuple[list[Point | None], list[str]]:
+        """The points at start positions, and why they cannot be used, if so."""
+        points, problems = [], []
+        for chain, x in zip(self.chains, xs, strict=True):
+            point, found = chain.examine_start(x)
+            points.append(point)
+            problems += [f"temperature {len(points) - 1}: {problem}" for problem in found]
+        return points, problems
+
+    @property
+    def start_position(self) -> dict[str, NDArray[Any]]:
+        """Where it started: an array of shape (ntemps,) for each parameter. Settable."""
+        return _stacked_dicts([chain.start_position for chain in self.chains])
+
+    @start_position.setter
+    def start_position(self, values: Mapping[str, Any]) -> None:
+        columns = {name: np.atleast_1d(np.asarray(value)) for name, value in values.items()}
+        wrong = [f"{n}: {c.shape}" for n, c in columns.items() if c.shape != (self.ntemps,)]
+        if wrong:
+            raise ValueError(
+                f"start positions must be arrays of shape ({self.ntemps},), one value for each "
+                f"temperature; got {', '.join(wrong)}"
+            )
+        for t, chain in enumerate(self.chains):
+            chain.start_position = {name: column[t] for name, column in columns.items()}
+        self.iteration = self.lastclear = 0
+        self.swaps.clear()
+
+    @property
+    def stats0(self) -> dict[str, NDArray[np.float64]]:
+        """`logl` and `logp` of the start, arrays of shape (ntemps,). Settable."""
+        return _stacked_dicts([chain.stats0 for chain in self.chains])
+
+    @stats0.setter
+    def stats0(self, stats: Mapping[str, ArrayLike]) -> None:
+        for t, chain in enumerate(self.chains):
+            chain.stats0 = {name: float(np.asarray(v)[t]) for name, v in stats.items()}
+
+    @property
+    def blob0(self) -> dict[str, NDArray[Any]] | None:
+        """The blobs of the start, arrays of shape (ntemps,); None without blobs. Settable."""
+        return _stacked_dicts([chain.blob0 for chain in self.chains]) if self.hasblobs else None
+
+    @blob0.setter
+    def blob0(self, blobs: Mapping[str, ArrayLike] | None) -> None:
+        for t, chain in enumerate(self.chains):
+            chain.blob0 = (
+                None if blobs is None else {name: np.asarray(v)[t] for name, v in blobs.items()}
+            )
+
+    def clear(self) -> None:
+        """Drop the history. The present positions become the start."""
+        for chain in self.chains:
+            chain.clear()
+        self.swaps.clear()
+        self.lastclear = self.iteration
+
+    def reset_proposals(self) -> None:
+        """Let the proposals of all temperatures forget what they learned."""
+        for chain in self.chains:
+            chain.reset_proposals()
+
+    # ---- what it visited: arrays with a leading axis of temperatures
+
+    @property
+    def hasblobs(self) -> bool:
+        """Whether the model returns blobs."""
+        return self.chains[0].hasblobs
+
+    @property
+    def scratchlen(self) -> int:
+        """How many rows are allocated for each temperature."""
+        return self.chains[0].scratchlen
+
+    @scratchlen.setter
+    def scratchlen(self, n: int) -> None:
+        for chain in self.chains:
+            chain.scratchlen = n
+
+    @property
+    def positions(self) -> NDArray[np.void]:
+        """Positions since the last clear, shape (ntemps, niterations)."""
+        return stack_tables([chain.positions for chain in self.chains])
+
+    @property
+    def stats(self) -> NDArray[np.void]:
+        """Fields `logl` and `logp`, shape (ntemps, niterations)."""
+        return stack_tables([chain.stats for chain in self.chains])
+
+    @property
+    def acceptance(self) -> NDArray[np.void]:
+        """Fields `acceptance_ratio` and `accepted`, shape (ntemps, niterations)."""
+        return stack_tables([chain.acceptance for chain in self.chains])
+
+    @property
+    def blobs(self) -> NDArray[np.void] | None:
+        """Fields are the blobs' keys, shape (ntemps, niterations). None without blobs."""
+        return stack_tables([chain.blobs for chain in self.chains]) if self.hasblobs else None
+
+    @property
+    def temperature_swaps(self) -> NDArray[np.int64] | None:
+        """For every sweep since the last clear where the points came from.
+
+        Entry t is the index of the temperature whose point moved into t. Shape (ntemps, nsweeps);
+        None with one temperature.
+        """
+        return None if self.ntemps == 1 else self.swaps.orders.T
+
+    @property
+    def temperature_acceptance(self) -> NDArray[np.float64] | None:
+        """The acceptance ratio of each adjacent pair at every sweep, attempted or not.
+
+        Row j is that of temperatures j and j + 1. Shape (ntemps - 1, nsweeps); None with one
+        temperature.
+        """
+        return None if self.ntemps == 1 else self.swaps.ratios.T
+
+    def __getitem__(self, index: Any) -> dict[str, Any]:
+        parts = [chain[index] for chain in self.chains]
+        return {table: _stacked_dicts([part[table] for part in parts]) for table in parts[0]}
+
+    @property
+    def current_position(self) -> dict[str, NDArray[Any]]:
+        """Where it stands, arrays of shape (ntemps,)."""
+        return _stacked_dicts([chain.current_position for chain in self.chains])
+
+    @property
+    def current_stats(self) -> dict[str, NDArray[np.float64]]:
+        """`logl` and `logp` where it stands, arrays of shape (ntemps,)."""
+        return _stacked_dicts([chain.current_stats for chain in self.chains])
+
+    @property
+    def current_blob(self) -> dict[str, NDArray[Any]] | None:
+        """The blobs where it stands, arrays of shape (ntemps,); None without blobs."""
+        if not self.hasblobs:
+            return None
+        return _stacked_dicts([chain.current_blob for chain in self.chains])
+
+    # ---- travelling to a worker and back
+
+    def where(self) -> dict[str, Any]:
+        """Where it is, for messages."""
+        return {"chain": self.chain_id, "iteration": self.iteration}
+
+    def leaves(self) -> Iterator[BaseProposal]:
+        """All its proposals, those inside others too."""
+        for chain in self.chains:
+            yield from chain.leaves()
+
+    def reserve(self, niterations: int) -> None:
+        """Make room for the rows of so many steps."""
+        for chain in self.chains:
+            chain.reserve(niterations)
+
+    def detached(self) -> Self:
+        """An independent copy without its history and its model: what travels to a worker."""
+        twin = copy.copy(self)
+        twin.stream = self.stream.copied()
+        twin.chains = [chain.detached(twin.stream) for chain in self.chains]
+        twin.swaps = SwapHistory(self.ntemps)
+        twin.adaptive_annealer = copy.deepcopy(self.adaptive_annealer)
+        return twin
+
+    def segment(self) -> Segment:
+        """What it did since it was detached."""
+        rows = {"chains": [chain.history.rows() for chain in self.chains]}
+        return Segment(self.state, {**rows, "swaps": self.swaps.rows()})
+
+    def attach(self, segment: Segment) -> None:
+        """Take over what a detached copy did."""
+        self.resume(segment.state)
+        for chain, rows in zip(self.chains, segment.rows["chains"], strict=True):
+            chain.history.extend(rows)
+        self.swaps.extend(segment.rows["swaps"])
+
+    # ---- state
+
+    @property
+    def state(self) -> dict[Any, Any]:
+        """All that its future depends on, as plain data: the state of each temperature by index.
+
+        The random numbers, which all share, are in that of the coldest; under 'tempering' is what
+        belongs to no single temperature.
+        """
+        states: dict[Any, Any] = {t: chain.evolved() for t, chain in enumerate(self.chains)}
+        states[0]["proposal_dist"]["random_state"] = self.stream.state
+        states["tempering"] = {
+            "nsweeps": self.nsweeps,
+            "last_annealed": self.last_annealed,
+            "annealer": annealer_state(self.adaptive_annealer),
+        }
+        return states
+
+    def set_state(self, state: Mapping[Any, Any]) -> None:
+        """Go on from a `state`. Drops the history; needs no start position.
+
+        Raises
+        ------
+        ValueError
+            If the state is of other temperatures, parameters or proposals.
+        """
+        self.check_state(state)
+        self.resume(state)
+        for chain in self.chains:
+            chain.restart()
+        self.lastclear = self.iteration
+        self.swaps.clear()
+
+    def check_state(self, state: Mapping[Any, Any]) -> None:
+        """Refuse a state that is not of a chain like this one.
+
+        Raises
+        ------
+        ValueError
+            If the state is of other temperatures, parameters or proposals.
+        """
+        found = [key for key in state if key != "tempering"] if isinstance(state, Mapping) else []
+        if found != list(range(self.ntemps)) or "tempering" not in state:
+            raise ValueError(
+                f"the state must be of {self.ntemps} temperatures; got one of {len(found)}"
+            )
+        for t, chain in enumerate(self.chains):
+            chain.check_state(state[t])
+        if self.adaptive_annealer is None:
+            theirs = [state[t]["beta"] for t in range(self.ntemps)]
+            if not np.array_equal(theirs, self.betas):
+                raise ValueError(
+                    f"the state has the betas {theirs}, this chain has {self.betas.tolist()}"
+                )
+
+    def resume(self, state: Mapping[Any, Any]) -> None:
+        """Take over a state, and keep the history."""
+        for t, chain in enumerate(self.chains):
+            chain.resume(state[t])
+        tempering = state["tempering"]
+        self.nsweeps, self.last_annealed = tempering["nsweeps"], tempering["last_annealed"]
+        set_annealer_state(self.adaptive_annealer, tempering["annealer"])
+        self.iteration = self.chains[0].iteration
+        self.chain_id = self.chains[0].chain_id
+
+
+def stack_tables(tables: Sequence[Any]) -> NDArray[np.void]:
+    """Structured arrays as one with a new leading axis; types are widened to a common one."""
+    return np.stack(tables).astype(np.result_type(*tables), copy=False)
+
+
+def _stacked_dicts(values: Sequence[Any]) -> dict[str, NDArray[Any]]:
+    return {name: np.array([value[name] for value in values]) for name in values[0]}

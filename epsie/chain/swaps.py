@@ -1,0 +1,86 @@
+"""The swaps between temperatures since the last clear."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.tempering import Sweep
+
+SwapRows = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Orders, shape (nsweeps, ntemps), and ratios, shape (nsweeps, ntemps - 1)."""
+
+_BLOCK = 256
+_GROWTH = 1.25
+
+
+class SwapHistory:
+    """What each sweep did: where the points of every temperature came from, and the ratios.
+
+    Parameters
+    ----------
+    ntemps : int
+        The number of temperatures.
+    """
+
+    def __init__(self, ntemps: int) -> None:
+        self.ntemps = ntemps
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all sweeps."""
+        self._orders = np.empty((0, self.ntemps), dtype=np.int64)
+        self._ratios = np.empty((0, self.ntemps - 1))
+        self._filled = 0
+        self._new: list[Sweep] = []
+
+    def append(self, sweep: Sweep) -> None:
+        """Note a sweep."""
+        if len(self._new) >= _BLOCK:
+            self._store()
+        self._new.append(sweep)
+
+    def extend(self, rows: SwapRows) -> None:
+        """Add what another history gave."""
+        self._store()
+        self._add(*rows)
+
+    @property
+    def orders(self) -> NDArray[np.int64]:
+        """A read-only view of where points came from, shape (nsweeps, ntemps)."""
+        view, _ = self.rows()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def ratios(self) -> NDArray[np.float64]:
+        """A read-only view of the acceptance ratios, shape (nsweeps, ntemps - 1)."""
+        _, view = self.rows()
+        view.flags.writeable = False
+        return view
+
+    def rows(self) -> SwapRows:
+        """All sweeps, for another history to `extend` itself with."""
+        self._store()
+        return self._orders[: self._filled], self._ratios[: self._filled]
+
+    def _store(self) -> None:
+        new, self._new = self._new, []
+        if new:
+            orders = np.array([sweep.order for sweep in new], dtype=np.int64)
+            self._add(orders, np.array([sweep.ratios for sweep in new]))
+
+    def _add(self, orders: NDArray[np.int64], ratios: NDArray[np.float64]) -> None:
+        start, stop = self._filled, self._filled + len(orders)
+        if stop > len(self._orders):
+            room = max(stop, int(_GROWTH * len(self._orders)))
+            self._orders = _lengthened(self._orders, start, room)
+            self._ratios = _lengthened(self._ratios, start, room)
+        self._orders[start:stop], self._ratios[start:stop] = orders, ratios
+        self._filled = stop
+
+
+def _lengthened(rows: NDArray, filled: int, room: int) -> NDArray:  # type: ignore[type-arg]
+    longer = np.empty((room, rows.shape[1]), dtype=rows.dtype)
+    longer[:filled] = rows[:filled]
+    return longer

@@ -1,0 +1,224 @@
+"""Many parallel tempered chains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.random import BitGenerator
+from numpy.typing import ArrayLike, NDArray
+
+from epsie.chain.chain import NanPolicy
+from epsie.chain.ptchain import ParallelTemperedChain, stack_tables
+from epsie.chain.start import as_column, check_names
+from epsie.checks import as_count
+from epsie.model import Model
+from epsie.proposals.base import BaseProposal
+from epsie.rng import create_bit_generators
+from epsie.samplers.base import BaseSampler
+
+
+class ParallelTemperedSampler(BaseSampler):
+    """Independent parallel tempered chains, stepped in parallel.
+
+    Each worker steps all temperatures of a chain. Arrays have a leading axis of temperatures,
+    coldest first: (ntemps, nchains, niterations).
+
+    Parameters
+    ----------
+    parameters, model, nchains
+        As for `MetropolisHastingsSampler`.
+    betas : float or array_like
+        Inverse temperatures in [0, 1], in any order.
+    swap_interval : int, optional
+        The number of iterations from one sweep of swaps to the next.
+    proposals : BaseProposal or iterable of BaseProposal, optional
+        Proposals; every temperature of every chain gets copies of them.
+    adaptive_annealer : object, optional
+        Moves the ladder; see `epsie.chain.annealing`. Every chain gets a copy.
+    reset_after_swap : bool, optional
+        Whether the proposals of a temperature forget what they learned when its point is swapped.
+    default_proposal, default_proposal_args, seed, pool, bit_generator, nan
+        As for `MetropolisHastingsSampler`.
+    swap_scheme : {'cascade', 'deo'}, optional
+        See `epsie.chain.tempering`.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range, or proposals do not fit the parameters.
+    TypeError
+        If the model cannot be called, or the pool has no ``map``.
+
+    Examples
+    --------
+    >>> from epsie.samplers import ParallelTemperedSampler
+    >>> def model(x):
+    ...     return -x * x / 2, 0.0
+    >>> sampler = ParallelTemperedSampler("x", model, nchains=2, betas=[1, 0.5, 0.1], seed=1)
+    >>> sampler.start_position = {"x": [[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]}
+    >>> sampler.run(100)
+    >>> sampler.positions["x"].shape
+    (3, 2, 100)
+    """
+
+    name = "parallel_tempered"
+
+    chains: list[ParallelTemperedChain]
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        model: Model,
+        nchains: int,
+        betas: ArrayLike,
+        swap_interval: int = 1,
+        proposals: BaseProposal | Iterable[BaseProposal] | None = None,
+        adaptive_annealer: Any = None,
+        reset_after_swap: bool = False,
+        default_proposal: type[BaseProposal] | None = None,
+        default_proposal_args: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        pool: Any = None,
+        *,
+        swap_scheme: str = "cascade",
+        bit_generator: str | type[BitGenerator] | None = None,
+        nan: NanPolicy = "raise",
+    ) -> None:
+        super().__init__(
+            parameters,
+            model,
+            proposals,
+            default_proposal,
+            default_proposal_args,
+            seed,
+            pool,
+            bit_generator,
+            nan,
+        )
+        self._swap_scheme = swap_scheme
+        self.create_chains(nchains, betas, swap_interval, adaptive_annealer, reset_after_swap)
+
+    def create_chains(
+        self,
+        nchains: int,
+        betas: ArrayLike,
+        swap_interval: int = 1,
+        adaptive_annealer: Any = None,
+        reset_after_swap: bool = False,
+    ) -> None:
+        """Make the chains anew.
+
+        Raises
+        ------
+        ValueError
+            If `nchains` is less than 1, or another setting is out of range.
+        """
+        nchains = as_count(nchains, "nchains")
+        sources = create_bit_generators(nchains, self.seed, self.bit_generator)
+        self.chains = [
+            ParallelTemperedChain(
+                self.parameters,
+                self.model,
+                self._own_proposals(),
+                betas,
+                swap_interval,
+                adaptive_annealer,
+                reset_after_swap,
+                source,
+                i,
+                swap_scheme=self._swap_scheme,
+                nan=self.nan,
+            )
+            for i, source in enumerate(sources)
+        ]
+
+    @property
+    def betas(self) -> NDArray[np.float64]:
+        """Inverse temperatures, descending, shape (nchains, ntemps)."""
+        return np.array([chain.betas for chain in self.chains])
+
+    @property
+    def temperatures(self) -> NDArray[np.float64]:
+        """Temperatures, ascending, shape (nchains, ntemps); inf for beta = 0."""
+        return np.array([chain.temperatures for chain in self.chains])
+
+    @property
+    def ntemps(self) -> int:
+        """The number of temperatures."""
+        return self.chains[0].ntemps
+
+    @property
+    def swap_interval(self) -> int:
+        """The number of iterations from one sweep of swaps to the next. Settable."""
+        return self.chains[0].swap_interval
+
+    @swap_interval.setter
+    def swap_interval(self, swap_interval: int) -> None:
+        swap_interval = as_count(swap_interval, "swap_interval")
+        for chain in self.chains:
+            chain.swap_interval = swap_interval
+
+    @property
+    def temperature_swaps(self) -> NDArray[np.int64] | None:
+        """For every sweep since the last clear where the points came from.
+
+        Entry t is the index of the temperature whose point moved into t. Shape (ntemps, nchains,
+        nsweeps); None with one temperature.
+        """
+        if self.ntemps == 1:
+            return None
+        return np.stack([chain.swaps.orders.T for chain in self.chains], axis=1)
+
+    @property
+    def temperature_acceptance(self) -> NDArray[np.float64] | None:
+        """The acceptance ratio of each adjacent pair at every sweep, attempted or not.
+
+        Row j is that of temperatures j and j + 1. Shape (ntemps - 1, nchains, nsweeps); None with
+        one temperature.
+        """
+        if self.ntemps == 1:
+            return None
+        return np.stack([chain.swaps.ratios.T for chain in self.chains], axis=1)
+
+    def _starts(self, values: Mapping[str, Any]) -> list[Any]:
+        check_names(values, self.parameters)
+        kinds = self.chains[0].chains[0].dtypes
+        columns = {name: as_column(values[name], kinds[name], name) for name in self.parameters}
+        shape = (self.ntemps, self.nchains)
+        wrong = {n: c.shape for n, c in columns.items() if c.shape != shape}
+        if wrong:
+            raise ValueError(_misshapen(wrong, shape))
+        return [
+            list(zip(*[columns[name][:, i].tolist() for name in self.parameters], strict=True))
+            for i in range(self.nchains)
+        ]
+
+    def _stacked(self, table: str) -> NDArray[np.void]:
+        self._refuse_before_first_step(table)
+        return np.swapaxes(
+            stack_tables([getattr(chain, table) for chain in self.chains]), 0, 1
+        ).copy()
+
+    def _gathered(self, values: list[Any]) -> dict[str, NDArray[Any]]:
+        return {name: np.array([value[name] for value in values]).T for name in values[0]}
+
+
+def _misshapen(wrong: dict[str, tuple[int, ...]], shape: tuple[int, int]) -> str:
+    ntemps, nchains = shape
+    meant = ""
+    for found in wrong.values():
+        if found == (nchains, ntemps):
+            meant = "; these look transposed: the temperatures come first, so give values.T"
+        elif found == (nchains,):
+            meant = (
+                "; these have one value for each chain: to start all temperatures alike give "
+                f"numpy.tile(values, ({ntemps}, 1))"
+            )
+        elif found == (ntemps,):
+            meant = "; these have one value for each temperature, but there are several chains"
+    shapes = ", ".join(f"{name}: {found}" for name, found in wrong.items())
+    return (
+        f"start positions must be arrays of shape (ntemps, nchains) = {shape}; got {shapes}{meant}"
+    )
