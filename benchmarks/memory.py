@@ -1,0 +1,81 @@
+"""Bytes kept for every stored sample. numpy tells tracemalloc what it allocates."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+
+from figure import Figure
+from models import GAUSSIANS, NAMES
+
+from epsie.samplers import MetropolisHastingsSampler
+
+NDIM = 4
+FEW = 10_000
+"""Samples from which on what they do not depend on is small."""
+
+
+def figures(quick: bool) -> Iterator[Figure]:
+    """One chain with four parameters: seven floats and a bool, 57 bytes, are due."""
+    rows = 20_000 if quick else 100_000
+    few, (many, peak) = _once(rows // 10)[0], _once(rows)
+    # What does not depend on the number of samples cancels.
+    kept = (many - few) / (rows - rows // 10)
+    yield Figure(
+        f"memory: kept a sample, one run({rows})",
+        round(kept, 1),
+        "B",
+        57,
+        remark=f"peak {peak / rows:.0f}",
+    )
+    most, last, highest = _growing(rows + FEW)
+    yield Figure(
+        f"memory: kept a sample, growing to {rows + FEW} by run(100)",
+        round(most, 1),
+        "B",
+        75,
+        remark=f"the most; {last:.1f} at the end, peak {highest:.0f}",
+    )
+
+
+def _started() -> MetropolisHastingsSampler:
+    """A sampler that has run, so that only what further samples add is counted."""
+    sampler = MetropolisHastingsSampler(NAMES[:NDIM], GAUSSIANS[NDIM], 1, seed=1)
+    sampler.start_position = {name: [0.0] for name in NAMES[:NDIM]}
+    sampler.run(300)
+    sampler.clear()
+    gc.collect()
+    return sampler
+
+
+def _traced() -> tuple[int, int]:
+    """Bytes in use now, and the most since the last reset."""
+    peak = tracemalloc.get_traced_memory()[1]
+    gc.collect()  # The interpreter's lists of free tuples are none of ours.
+    return tracemalloc.get_traced_memory()[0], peak
+
+
+def _once(rows: int) -> tuple[int, int]:
+    sampler = _started()
+    tracemalloc.start()
+    sampler.run(rows)
+    kept, peak = _traced()
+    tracemalloc.stop()
+    return kept, peak
+
+
+def _growing(rows: int) -> tuple[float, float, float]:
+    """The most and the last kept a sample, and the highest peak, from `FEW` samples on."""
+    sampler = _started()
+    tracemalloc.start()
+    kept, peaks = [], []
+    for length in range(100, rows + 1, 100):
+        tracemalloc.reset_peak()
+        sampler.run(100)
+        if length >= FEW:
+            now, peak = _traced()
+            kept.append(now / length)
+            peaks.append(peak / length)
+    tracemalloc.stop()
+    return max(kept), kept[-1], max(peaks)

@@ -1,0 +1,119 @@
+"""What a step costs over the bare loop, for every proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from figure import Figure
+from models import GAUSSIANS, NAMES, correlated, scale
+from pairs import Pair, against_bare
+
+from epsie.proposals import BaseProposal, Normal, proposals
+from epsie.samplers import MetropolisHastingsSampler
+
+LONG = 10**7
+"""A duration that does not end while it is measured."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A proposal of the registry, and how to build it.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the registry.
+    ndim : int
+        For how many parameters.
+    limit : float, optional
+        What it may cost, in steps of the bare loop.
+    settings : dict, optional
+        Arguments beside the parameters.
+    label : str, optional
+        What sets it apart from others of its name.
+    """
+
+    name: str
+    ndim: int
+    limit: float | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """For the table."""
+        label = f", {self.label}" if self.label else ""
+        return f"step: {self.name}{label}, {self.ndim}-D"
+
+    def build(self) -> BaseProposal:
+        """The proposal."""
+        return proposals[self.name](list(NAMES[: self.ndim]), **self.settings)
+
+
+def _over(ndim: int, value: Any) -> dict[str, Any]:
+    return dict.fromkeys(NAMES[:ndim], value)
+
+
+WIDE = (-50.0, 50.0)
+BEGUN = {"adaptation_duration": LONG}
+PRIOR = {**BEGUN, "prior_widths": _over(10, 20.0)}
+BOX = {"boundaries": _over(2, WIDE)}
+
+CASES = [
+    *(Case("normal", n, lim, {"cov": scale(n) ** 2}) for n, lim in ((2, 2.3), (10, 1.8))),
+    Case("normal", 10, 2.5, {"cov": correlated(10)}, "full covariance"),
+    Case("adaptive_normal", 2, 3.0, PRIOR),
+    Case("adaptive_normal", 10, None, PRIOR),
+    Case("ss_adaptive_normal", 2, 3.0),
+    Case("ss_adaptive_normal", 10),
+    Case("at_adaptive_normal", 10, 4.5, BEGUN, "full covariance"),
+    Case("at_adaptive_normal", 2, None, BEGUN, "full covariance"),
+    Case("at_adaptive_normal", 10, None, {**BEGUN, "diagonal": True}, "diagonal"),
+    Case("at_adaptive_normal", 2, None, {**BEGUN, "componentwise": True}, "componentwise"),
+    Case("bounded_normal", 2, None, BOX),
+    Case("ss_adaptive_bounded_normal", 2, None, BOX),
+    Case("adaptive_bounded_normal", 2, None, BOX | BEGUN),
+    Case("at_adaptive_bounded_normal", 2, None, BOX | BEGUN),
+    Case("angular", 2),
+    Case("ss_adaptive_angular", 2),
+    Case("adaptive_angular", 2, None, BEGUN),
+    Case("at_adaptive_angular", 2, None, BEGUN),
+    Case("discrete", 2),
+    Case("ss_adaptive_discrete", 2),
+    Case("adaptive_discrete", 2, None, PRIOR),
+    Case("bounded_discrete", 2, None, BOX),
+    Case("ss_adaptive_bounded_discrete", 2, None, BOX),
+    Case("adaptive_bounded_discrete", 2, None, BOX | BEGUN),
+    Case("eigenvector", 10, None, {"cov": correlated(10)}),
+    Case("adaptive_eigenvector", 10, None, BEGUN),
+    Case("bounded_eigenvector", 2, None, BOX),
+    Case("adaptive_bounded_eigenvector", 2, None, BOX | BEGUN),
+]
+"""A new proposal needs one line here; without one the table says that it was not measured."""
+
+
+def figures(quick: bool) -> Iterator[Figure]:
+    """Steps of one chain in runs of 4096, in this process."""
+    slices = 15 if quick else 60
+    measured = set()
+    for case in CASES:
+        if case.name in proposals:
+            measured.add(case.name)
+            yield _figure(case.title, case.limit, _timed(case.ndim, case.build(), slices))
+    parts = [Normal(name, scale(10) ** 2) for name in NAMES]
+    yield _figure("step: joint of ten normals, 10-D", None, _timed(10, parts, slices))
+    for name in sorted(set(proposals) - measured - {"joint"}):
+        yield Figure(f"step: {name}", None, "x", remark="needs a line in step.py")
+
+
+def _timed(ndim: int, parts: Any, slices: int) -> Pair:
+    sampler = MetropolisHastingsSampler(NAMES[:ndim], GAUSSIANS[ndim], 1, parts, seed=1)
+    sampler.start_position = _over(ndim, [0.0])
+    return against_bare(ndim, sampler.run, slices, tidy=sampler.clear)
+
+
+def _figure(title: str, limit: float | None, pair: Pair) -> Figure:
+    remark = f"{pair.loop * 1e6:.2f} over {pair.bare * 1e6:.2f} µs"
+    return Figure(title, pair.ratio, "x", limit, remark=remark)
