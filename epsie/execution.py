@@ -6,6 +6,7 @@ import pickle
 import secrets
 import traceback
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -104,14 +105,12 @@ def run_all(
         If the pool failed.
     """
     segments: list[list[Segment]] = [[] for _ in chains]
-    for length in progress.rounds(niterations):
-        followers = [_follower(chain, past) for chain, past in zip(chains, segments, strict=True)]
-        for past, segment in zip(
-            segments,
-            ask_all(followers, "advance", [length] * len(chains), mapper, carrier),
-            strict=True,
-        ):
-            past.append(segment)
+    with closing(progress.rounds(niterations)) as rounds:
+        for length in rounds:
+            followers = [_follower(chain, past) for chain, past in zip(chains, segments)]
+            new = ask_all(followers, "advance", [length] * len(chains), mapper, carrier)
+            for past, segment in zip(segments, new):
+                past.append(segment)
     return segments
 
 

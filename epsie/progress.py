@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 
@@ -22,7 +22,7 @@ class Progress:
     def __init__(self, show: bool = False) -> None:
         self.show = show
 
-    def rounds(self, niterations: int) -> Iterator[int]:
+    def rounds(self, niterations: int) -> Generator[int]:
         """The lengths of the rounds, whose sum is `niterations`."""
         if not self.show or niterations == 0:
             yield niterations
@@ -32,7 +32,7 @@ class Progress:
         with tqdm(total=niterations, unit="it", disable=None) as bar:
             yield from self._timed_rounds(niterations, bar)
 
-    def _timed_rounds(self, niterations: int, bar: Any) -> Iterator[int]:
+    def _timed_rounds(self, niterations: int, bar: Any) -> Generator[int]:
         done, length = 0, 1
         while done < niterations:
             length = min(length, niterations - done)
