@@ -1,0 +1,199 @@
+"""Jumps of angles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import pi, remainder, tau
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epsie.model import Position
+from epsie.proposals import truncated_normal
+from epsie.proposals.adaptation import learn_andrieu_thoms, learn_sivia_skilling, learn_veitch
+from epsie.proposals.truncated_normal import WIDE
+from epsie.proposals.widths import WidthProposal
+
+
+class Angular(WidthProposal):
+    """A jump of angles, in radians, around the circle.
+
+    It has a normal distribution about the present position, truncated at half a turn to either side
+    and wrapped: jumps land in [0, 2 pi). The parameters jump independently. It is symmetric, as its
+    density depends on the distance along the circle alone.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters. A start may lie in any turn; after a jump it is in [0, 2 pi).
+    cov : float or array_like, optional
+        The variances of the normal distribution before its truncation, in rad^2: one for all or one
+        for each. 1 if None.
+    jump_interval, jump_interval_duration : int, optional
+        See `set_jump_interval`.
+
+    Raises
+    ------
+    ValueError
+        If `cov` is not diagonal.
+    """
+
+    name = "angular"
+    symmetric = True
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        cov: ArrayLike | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self.cov = cov
+        self.set_jump_interval(jump_interval, jump_interval_duration)
+
+    def draw(self, x: Position) -> Position:
+        """A jump from `x`."""
+        y = []
+        for here, width, z in zip(x, self.widths, self.stream.normals(len(x))):
+            step = width * z
+            if width >= WIDE * tau or not -pi <= step <= pi:
+                step = truncated_normal.draw(self.stream, -pi, pi, width)
+            there = (here + step) % tau
+            # A small negative angle rounds to 2 pi itself, which is 0.
+            y.append(there if there < tau else 0.0)
+        return tuple(y)
+
+    def log_density(self, y: Position, x: Position) -> float:
+        """The density of the truncated normal distribution at the distance along the circle."""
+        total = 0.0
+        for there, here, width in zip(y, x, self.widths):
+            # An exact, odd function of the difference: symmetric to the last bit.
+            total += truncated_normal.log_density(remainder(there - here, tau), -pi, pi, width)
+        return total
+
+    def nearest(self, x: NDArray[np.float64], to: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Positions, shape (n, ndim), in the turns that are nearest to `to`."""
+        return x - tau * np.round((x - to) / tau)
+
+    def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
+        """The positions to which each part of a jump of `by` times the widths would lead alone."""
+        parts = []
+        for i, (here, there, width) in enumerate(zip(x, y, self.widths, strict=True)):
+            step = remainder(there - here, tau)
+            there = (here + truncated_normal.stretched(step, -pi, pi, width, by)) % tau
+            parts.append((*x[:i], there if there < tau else 0.0, *x[i + 1 :]))
+        return parts
+
+
+class AdaptiveAngular(Angular):
+    """A jump of angles that learns as `epsie.proposals.adaptation.Veitch` has it.
+
+    The width of the prior is 2 pi.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    adaptation_duration : int
+        For how many jumps to learn.
+    jump_interval : int, optional
+        Jump at every so many-th iteration while it learns.
+    start_step : int, optional
+        The jump, counted from 1, at which learning begins.
+    **kwargs
+        `adaptation_decay`, `target_rate`, `initial_std`: see
+        `epsie.proposals.adaptation.learn_veitch`.
+    """
+
+    name = "adaptive_angular"
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        adaptation_duration: int,
+        jump_interval: int = 1,
+        start_step: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(parameters, None, jump_interval, adaptation_duration)
+        widths = dict.fromkeys(self.parameters, tau)
+        learn_veitch(self, widths, adaptation_duration, start_step=start_step, **kwargs)
+
+
+class SSAdaptiveAngular(Angular):
+    """A jump of angles that learns as `epsie.proposals.adaptation.SiviaSkilling` has it.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    cov, jump_interval, jump_interval_duration
+        As `Angular` takes them; `cov` is what to start from.
+    max_cov : float or array_like, optional
+        The largest variances; by default those of a standard deviation of 2 pi.
+    **kwargs
+        `target_rate`: see `epsie.proposals.adaptation.learn_sivia_skilling`.
+    """
+
+    name = "ss_adaptive_angular"
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        cov: ArrayLike | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+        *,
+        max_cov: ArrayLike | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(parameters, cov, jump_interval, jump_interval_duration)
+        learn_sivia_skilling(self, max_cov=tau**2 if max_cov is None else max_cov, **kwargs)
+
+
+class ATAdaptiveAngular(Angular):
+    """A jump of angles that learns as `epsie.proposals.adaptation.AndrieuThoms` has it.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    adaptation_duration : int or None
+        For how many jumps to learn; None for ever, but ever less.
+    componentwise : bool, optional
+        Whether every parameter has a scale of its own. Costs one more call of the model for each
+        parameter and step while it learns.
+    start_step : int, optional
+        The jump, counted from 1, at which learning begins.
+    target_rate : float, optional
+        The acceptance rate to reach; by default 0.234, or 0.48 if `componentwise`.
+    jump_interval : int, optional
+        Jump at every so many-th iteration while it learns.
+    start_iteration : int, optional
+        Another name of `start_step`.
+    """
+
+    name = "at_adaptive_angular"
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        adaptation_duration: int | None,
+        componentwise: bool = False,
+        start_step: int = 1,
+        target_rate: float | None = None,
+        jump_interval: int = 1,
+        start_iteration: int | None = None,
+    ) -> None:
+        super().__init__(parameters, None, jump_interval, adaptation_duration)
+        learn_andrieu_thoms(
+            self,
+            adaptation_duration,
+            diagonal=True,
+            componentwise=componentwise,
+            start_step=start_step,
+            target_rate=target_rate,
+            start_iteration=start_iteration,
+        )
