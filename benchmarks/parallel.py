@@ -52,7 +52,7 @@ POOLS = {
 
 def figures(quick: bool) -> Iterator[Figure]:
     """Eight chains on two processes, for pools, likelihoods and lengths of a run."""
-    repeats = 3 if quick else 11
+    repeats = 3 if quick else 7
     for title, make in POOLS.items():
         with make() as pool:
             for seconds in (1e-3, 1e-4):
@@ -91,12 +91,12 @@ def _efficiencies(
     iterations = max(stretch, round(0.1 / model.seconds))
     ncalls = iterations * CHAINS
     serial = calls_of(model, ncalls // 8) * 8
-    bare = _in_pool(pool, model, ncalls)
+    bare = _in_pool(pool, model, ncalls // 2)
     start = perf_counter()
     for _ in range(iterations // stretch):
         sampler.run(stretch)
     elapsed = perf_counter() - start
-    bare = (bare + _in_pool(pool, model, ncalls)) / 2
+    bare += _in_pool(pool, model, ncalls // 2)
     return bare / elapsed, serial / (PROCESSES * elapsed)
 
 
