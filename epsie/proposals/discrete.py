@@ -1,0 +1,197 @@
+"""Jumps of integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from epsie.model import Position
+from epsie.proposals.adaptation import learn_andrieu_thoms, learn_sivia_skilling, learn_veitch
+from epsie.proposals.bounded_discrete import (
+    AdaptiveBoundedDiscrete,
+    ATAdaptiveBoundedDiscrete,
+    BoundedDiscrete,
+    SSAdaptiveBoundedDiscrete,
+)
+from epsie.proposals.integers import IntegerProposal, log_step_mass, whole_step
+
+__all__ = [
+    "ATAdaptiveBoundedDiscrete",
+    "ATAdaptiveNormalDiscrete",
+    "AdaptiveBoundedDiscrete",
+    "AdaptiveNormalDiscrete",
+    "BoundedDiscrete",
+    "NormalDiscrete",
+    "SSAdaptiveBoundedDiscrete",
+    "SSAdaptiveNormalDiscrete",
+]
+
+
+class NormalDiscrete(IntegerProposal):
+    """A normal jump about the present integer, rounded to integers.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    cov : float or array_like, optional
+        The variance of the normal jump before it is rounded: one for all or one for each. 1 if
+        None.
+    successive : dict, optional
+        For each parameter whether a value may succeed itself. True: the jump is rounded to the
+        nearest integer. False: it is rounded away from zero, so that there always is one. None:
+        False for all.
+    jump_interval, jump_interval_duration : int, optional
+        See `set_jump_interval`.
+
+    Raises
+    ------
+    ValueError
+        If `cov` has another shape, or is negative; if `successive` lacks a parameter, or a value of
+        it is not a bool.
+    """
+
+    name = "discrete"
+    symmetric = True
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        cov: ArrayLike | None = None,
+        successive: Mapping[str, bool] | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self.cov = cov
+        self.successive = successive
+        self.set_jump_interval(jump_interval, jump_interval_duration)
+
+    def draw(self, x: Position) -> Position:
+        """A jump from `x`."""
+        normals = self.stream.normals(len(x))
+        return tuple(
+            [
+                here + whole_step(width * z, z, stays)
+                for here, width, z, stays in zip(x, self.widths, normals, self.stays)
+            ]
+        )
+
+    def log_density(self, y: Position, x: Position) -> float:
+        """The log mass of the jump."""
+        steps = zip(y, x, self.widths, self.stays, strict=True)
+        return sum(log_step_mass(there - here, width, stays) for there, here, width, stays in steps)
+
+
+class AdaptiveNormalDiscrete(NormalDiscrete):
+    """A jump of integers whose widths learn as `epsie.proposals.adaptation.Veitch` has it.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    prior_widths : dict
+        The width of each parameter's prior: a number, or a `Boundaries`.
+    adaptation_duration : int
+        For how many jumps to learn.
+    successive : dict, optional
+        See `NormalDiscrete`.
+    jump_interval : int, optional
+        Jump at every so many-th iteration while it learns.
+    **kwargs
+        `start_step`, `adaptation_decay`, `target_rate`, `initial_std`: see
+        `epsie.proposals.adaptation.learn_veitch`.
+    """
+
+    name = "adaptive_discrete"
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        prior_widths: Mapping[str, Any],
+        adaptation_duration: int,
+        successive: Mapping[str, bool] | None = None,
+        jump_interval: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(parameters, None, successive, jump_interval, adaptation_duration)
+        learn_veitch(self, prior_widths, adaptation_duration, **kwargs)
+
+
+class SSAdaptiveNormalDiscrete(NormalDiscrete):
+    """A jump of integers whose widths learn as `epsie.proposals.adaptation.SiviaSkilling` has it.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    cov : float or array_like, optional
+        The variances to start from.
+    successive : dict, optional
+        See `NormalDiscrete`.
+    jump_interval, jump_interval_duration : int, optional
+        See `set_jump_interval`.
+    **kwargs
+        `target_rate`, `max_cov`: see `epsie.proposals.adaptation.learn_sivia_skilling`.
+    """
+
+    name = "ss_adaptive_discrete"
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        cov: ArrayLike | None = None,
+        successive: Mapping[str, bool] | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(parameters, cov, successive, jump_interval, jump_interval_duration)
+        learn_sivia_skilling(self, **kwargs)
+
+
+class ATAdaptiveNormalDiscrete(NormalDiscrete):
+    """A jump of integers that learns as `epsie.proposals.adaptation.AndrieuThoms` has it.
+
+    What it learns is the standard deviation of the normal jump before it is rounded.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters.
+    adaptation_duration : int or None
+        For how many jumps to learn; None for ever, but ever less.
+    successive : dict, optional
+        See `NormalDiscrete`.
+    componentwise : bool, optional
+        Whether every parameter has a scale of its own. Costs one more call of the model for each
+        parameter and step while it learns.
+    start_step : int, optional
+        The jump, counted from 1, at which learning begins.
+    target_rate : float, optional
+        The acceptance rate to reach; by default 0.234, or 0.48 if `componentwise`.
+    jump_interval : int, optional
+        Jump at every so many-th iteration while it learns.
+    start_iteration : int, optional
+        Another name of `start_step`.
+    """
+
+    name = "at_adaptive_discrete"
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        adaptation_duration: int | None,
+        successive: Mapping[str, bool] | None = None,
+        componentwise: bool = False,
+        start_step: int = 1,
+        target_rate: float | None = None,
+        jump_interval: int = 1,
+        start_iteration: int | None = None,
+    ) -> None:
+        super().__init__(parameters, None, successive, jump_interval, adaptation_duration)
+        learn_andrieu_thoms(
+            self, adaptation_duration, True, componentwise, start_step, target_rate, start_iteration
+        )
