@@ -14,7 +14,15 @@ from numpy.random import PCG64
 if TYPE_CHECKING:
     from epsie.chain.chaindata import array2dict
     from epsie.chain.tempering import make_betas_ladder
-    from epsie.errors import EpsieError, ModelError, PoolError, ProposalError, StateError
+    from epsie.checkpoint import dump_state, load_state
+    from epsie.errors import (
+        CheckpointError,
+        EpsieError,
+        ModelError,
+        PoolError,
+        ProposalError,
+        StateError,
+    )
     from epsie.rng import create_bit_generator, create_bit_generators, create_seed
     from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 
@@ -28,17 +36,21 @@ _HOMES = {
     "ParallelTemperedSampler": "epsie.samplers",
     "make_betas_ladder": "epsie.chain.tempering",
     "array2dict": "epsie.chain.chaindata",
+    "dump_state": "epsie.checkpoint",
+    "load_state": "epsie.checkpoint",
     "create_bit_generator": "epsie.rng",
     "create_bit_generators": "epsie.rng",
     "create_seed": "epsie.rng",
     **dict.fromkeys(
-        ["EpsieError", "ModelError", "PoolError", "ProposalError", "StateError"], "epsie.errors"
+        ["CheckpointError", "EpsieError", "ModelError", "PoolError", "ProposalError", "StateError"],
+        "epsie.errors",
     ),
 }
-_MODULES = ("chain", "errors", "execution", "pools", "proposals", "rng", "samplers")
+_MODULES = ("chain", "checkpoint", "errors", "execution", "pools", "proposals", "rng", "samplers")
 
 __all__ = [
     "BIT_GENERATOR",
+    "CheckpointError",
     "EpsieError",
     "MetropolisHastingsSampler",
     "ModelError",
@@ -50,6 +62,8 @@ __all__ = [
     "create_bit_generator",
     "create_bit_generators",
     "create_seed",
+    "dump_state",
+    "load_state",
     "make_betas_ladder",
 ]
 

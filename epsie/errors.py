@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -49,3 +50,11 @@ class StateError(EpsieError):
 
 class PoolError(EpsieError):
     """The pool failed, not the model: a worker died, or results were lost."""
+
+
+class CheckpointError(EpsieError, pickle.UnpicklingError):
+    """A saved state cannot be read, or not be written.
+
+    It is a `pickle.UnpicklingError` because programs written for states that were pickles take that
+    as "use the backup". Nothing is unpickled.
+    """

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.chain import NanPolicy, as_nan_policy
 from epsie.chain.start import NO_START
+from epsie.checkpoint import dump_state, load_state
 from epsie.checks import as_count, as_names
 from epsie.execution import ask_all, run_all
 from epsie.model import Model
@@ -344,3 +345,15 @@ class BaseSampler(ABC):
         with interrupt_deferred():
             for i, chain in enumerate(self.chains):
                 chain.set_state(state[i])
+
+    def checkpoint(
+        self, fp: Any, path: str | None = None, dsetname: str = "sampler_state"
+    ) -> None:
+        """Write the `state` to an open HDF5 file: see `epsie.checkpoint.dump_state`."""
+        dump_state(self.state, fp, path, dsetname)
+
+    def set_state_from_checkpoint(
+        self, fp: Any, path: str | None = None, dsetname: str = "sampler_state"
+    ) -> None:
+        """Go on from what `checkpoint` wrote: see `epsie.checkpoint.load_state`."""
+        self.set_state(load_state(fp, path, dsetname))
