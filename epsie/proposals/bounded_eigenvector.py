@@ -1,0 +1,232 @@
+"""Jumps along one eigenvector of a covariance at a time, within bounds."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from math import inf, log
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epsie.model import Position
+from epsie.proposals import truncated_normal
+from epsie.proposals.boundaries import Boundaries, as_boundaries, within
+from epsie.proposals.eigen_adaptation import learn_eigenvectors
+from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
+
+
+class BoundedEigenvector(Eigenvector):
+    """A jump along one eigenvector of a covariance that stays within bounds.
+
+    Eigenvectors are picked as in `Eigenvector`. The length of a jump has the normal distribution
+    truncated to the part of the line that lies within the bounds, which holds x itself. Finding
+    it takes as many divisions as there are parameters, and the jump the same time whatever its
+    width: see `epsie.proposals.truncated_normal.draw`.
+
+    `logpdf` is by length along the lines, as in `Eigenvector`. From an edge or a corner a line may
+    leave the bounds both ways: a jump along it stays where it is. The probability of that is what
+    `logpdf` gives for x itself in such a place.
+
+    Parameters
+    ----------
+    parameters : iterable of str
+        The parameters, at least two.
+    boundaries : dict
+        The bounds of each parameter, both included: a `Boundaries` or a pair. May be infinite.
+    cov : float or array_like, optional
+        The covariance of the jump before its truncation, as `Eigenvector` takes it. 1 if None.
+    shuffle_rate : float, optional
+        See `Eigenvector`.
+    jump_interval, jump_interval_duration : int, optional
+        See `set_jump_interval`.
+
+    Raises
+    ------
+    ValueError
+        If there is one parameter only; if one has no boundaries, or equal or reversed ones; and as
+        `Eigenvector` does.
+    """
+
+    name = "bounded_eigenvector"
+    symmetric = False
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        boundaries: Mapping[str, Iterable[float]],
+        cov: ArrayLike | None = None,
+        shuffle_rate: float = 0.33,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+    ) -> None:
+        super().__init__(parameters, cov, shuffle_rate, jump_interval, jump_interval_duration)
+        if self.ndim == 1:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two parameters; got {self.parameters[0]!r} "
+                "only. For one parameter use BoundedNormal"
+            )
+        self.boundaries = boundaries
+
+    @property
+    def boundaries(self) -> dict[str, Boundaries]:
+        """The bounds of each parameter: a copy, settable as a whole."""
+        return dict(zip(self.parameters, map(Boundaries, self._bounds), strict=True))
+
+    @boundaries.setter
+    def boundaries(self, boundaries: Mapping[str, Iterable[float]]) -> None:
+        found = as_boundaries(boundaries, self.parameters, apart=True)
+        self._bounds = [(lower, upper) for lower, upper in found.values()]
+
+    @property
+    def hyperplanes(self) -> NDArray[np.float64]:
+        """The faces of the bounds, shape (2 ndim, ndim + 1).
+
+        A row holds an outward unit normal n and an offset b: within, all n.x + b <= 0.
+        """
+        bounds, normals = np.array(self._bounds), np.eye(self.ndim)
+        lower = np.column_stack([-normals, bounds[:, 0]])
+        return np.concatenate([lower, np.column_stack([normals, -bounds[:, 1]])])
+
+    def __contains__(self, point: Mapping[str, float]) -> bool:
+        return within(point, self.boundaries)
+
+    def draw(self, x: Position) -> Position:
+        """A jump from `x`.
+
+        Raises
+        ------
+        ValueError
+            If `x` is out of bounds.
+        """
+        self.ind = i = bisect_right(self._cumulative, self.stream.uniform())
+        axis = self._axes[i]
+        below, above = self._segment(x, axis)
+        if below == above:
+            return x
+        length = truncated_normal.draw(self.stream, below, above, self._stds[i])
+        # The sum may round to beyond a bound.
+        return tuple(
+            [
+                min(max(here + length * along, lower), upper)
+                for here, along, (lower, upper) in zip(x, axis, self._bounds)
+            ]
+        )
+
+    def _segment(self, x: Position, axis: Position) -> tuple[float, float]:
+        """How far the line through x stays within the bounds, backwards and forwards."""
+        below, above = -inf, inf
+        for here, along, (lower, upper) in zip(x, axis, self._bounds):
+            if not lower <= here <= upper:
+                raise self._outside(x)
+            if along > 0:
+                back, ahead = (lower - here) / along, (upper - here) / along
+            elif along < 0:
+                back, ahead = (upper - here) / along, (lower - here) / along
+            else:
+                continue
+            if back > below:
+                below = back
+            if ahead < above:
+                above = ahead
+        return below, above
+
+    def _outside(self, x: Position) -> ValueError:
+        point = dict(zip(self.parameters, x, strict=True))
+        return ValueError(
+            f"Given point {point} is out of bounds; jumps start within {self.boundaries}"
+        )
+
+    def log_density(self, y: Position, x: Position) -> float:
+        """The density along the line of the eigenvector that y - x points along: see the class.
+
+        Raises
+        ------
+        ValueError
+            If `x` is out of bounds.
+        """
+        segments = [self._segment(x, axis) for axis in self._axes]
+        if not all(lower <= there <= upper for there, (lower, upper) in zip(y, self._bounds)):
+            return -inf
+        stuck = sum(pick for pick, ends in zip(self._picks, segments) if ends[0] == ends[1])
+        if y == x and stuck:
+            return log(stuck)
+        densities = [-inf]
+        for i, length in self._lines(y, x):
+            below, above = segments[i]
+            if below < above:
+                length = min(max(length, below), above)
+                densities.append(
+                    log(self._picks[i])
+                    + truncated_normal.log_density(length, below, above, self._stds[i])
+                )
+        return max(densities)
+
+    def log_hastings(self, x: Position, y: Position) -> float:
+        """Log q(x | y) - log q(y | x): of the two truncated normals only the masses are left."""
+        if x == y:
+            return 0.0
+        i, length = self._along(x, y)
+        below, above = self._segment(x, self._axes[i])
+        length, std = min(max(length, below), above), self._stds[i]
+        return truncated_normal.log_mass(below, above, std) - truncated_normal.log_mass(
+            below - length, above - length, std
+        )
+
+    def _along(self, x: Position, y: Position) -> tuple[int, float]:
+        """The eigenvector that y - x points along, and how far: most likely the last picked."""
+        away = [there - here for here, there in zip(x, y)]
+        length = sum([step * along for step, along in zip(away, self._axes[self.ind])])
+        if 2 * length * length > sum([step * step for step in away]):
+            return self.ind, length
+        lengths = np.dot(away, self._eigvects)
+        i = int(np.abs(lengths).argmax())
+        return i, float(lengths[i])
+
+
+class AdaptiveBoundedEigenvector(BoundedEigenvector):
+    """Jumps within bounds along the eigenvectors of the posterior's covariance, which it learns.
+
+    It learns and picks as `AdaptiveEigenvector` does.
+
+    Parameters
+    ----------
+    parameters : iterable of str
+        The parameters, at least two.
+    boundaries : dict
+        The bounds of each parameter, as `BoundedEigenvector` takes them.
+    adaptation_duration : int or None
+        For how many jumps to learn; None for ever, but ever less.
+    cov0 : float or array_like, optional
+        The covariance to start from, as `Eigenvector` takes it. 1 if None.
+    target_rate : float, optional
+        The acceptance rate to reach; 0.44 if None, the best for a jump in one dimension.
+    shuffle_rate : float, optional
+        See `Eigenvector`.
+    start_step : int, optional
+        The jump, counted from 1, at which learning begins.
+    jump_interval : int, optional
+        Jump at every so many-th iteration while it learns.
+    start_iteration : int, optional
+        Another name of `start_step`.
+    """
+
+    name = "adaptive_bounded_eigenvector"
+    PICK_POWER = AdaptiveEigenvector.PICK_POWER
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        boundaries: Mapping[str, Iterable[float]],
+        adaptation_duration: int | None,
+        cov0: ArrayLike | None = None,
+        target_rate: float | None = None,
+        shuffle_rate: float = 0.33,
+        start_step: int = 1,
+        jump_interval: int = 1,
+        start_iteration: int | None = None,
+    ) -> None:
+        super().__init__(
+            parameters, boundaries, cov0, shuffle_rate, jump_interval, adaptation_duration
+        )
+        learn_eigenvectors(self, adaptation_duration, target_rate, start_step, start_iteration)
