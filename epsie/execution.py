@@ -6,7 +6,7 @@ import pickle
 import secrets
 import traceback
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -144,7 +144,9 @@ def ask_all(
         Task(run, i, ticket, _packed(chain, mapper), job, argument)
         for i, (chain, argument) in enumerate(zip(chains, arguments, strict=True))
     ]
-    answers = _checked(mapper(work, tasks), tasks)
+    # In this process the cap is set once for all tasks, not for each.
+    with one_thread() if mapper.in_process else nullcontext():
+        answers = _checked(mapper(work, tasks), tasks)
     lacking = [answer.index for answer in answers if answer.lacks_model]
     if lacking:
         ticket = carrier.ticket(mapper.in_process, with_body=True)
@@ -160,7 +162,11 @@ def ask_all(
 
 
 def _packed(chain: BaseChain, mapper: Mapper) -> BaseChain | bytes:
-    return chain if mapper.in_process else pickled(chain, "a chain with its proposals")
+    if mapper.in_process:
+        return chain
+    if chain.is_built_in:
+        return pickle.dumps(chain, pickle.HIGHEST_PROTOCOL)
+    return pickled(chain, "a chain with its proposals")
 
 
 def _checked(answers: list[Any], tasks: Sequence[Task]) -> list[Answer]:

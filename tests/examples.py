@@ -7,15 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epsie.proposals import (
-    AdaptiveNormal,
-    ATAdaptiveNormal,
-    BaseProposal,
-    JointProposal,
-    Normal,
-    SSAdaptiveNormal,
-    proposals,
-)
+from epsie import proposals as p
+from epsie.proposals import BaseProposal, proposals
 
 CORRELATED = np.array([[1.0, 0.6], [0.6, 2.0]])
 
@@ -33,28 +26,116 @@ class Example:
 
 
 XY = {"x": 0.3, "y": -0.4}
+JK = {"j": 1, "k": 2}
+ANGLES = {"a": 0.1, "b": 6.2}
+SKY = {"ra": 6.1, "dec": -1.2}
+BOX = {"x": (-1.0, 2.0), "y": (-5.0, 40.0)}
+INTS = {"j": (-1, 3), "k": (0, 60)}
+MIXED = {"j": True, "k": False}
+WIDTHS = {"x": 10.0, "y": 5}
+
+
+def _of(start: dict[str, float], *makers: Callable[[], BaseProposal]) -> list[Example]:
+    return [Example(make, start) for make in makers]
+
 
 EXAMPLES: dict[str, list[Example]] = {
-    "joint": [Example(lambda: JointProposal(Normal("y"), SSAdaptiveNormal("x")), XY)],
-    "normal": [
-        Example(lambda: Normal(["y", "x"]), XY),
-        Example(lambda: Normal(["x", "y"], CORRELATED), XY),
-        Example(lambda: Normal(["x", "y"], [0.5, 2.0], 3, 20), XY),
-    ],
-    "adaptive_normal": [
-        Example(lambda: AdaptiveNormal(["x", "y"], {"x": 10.0, "y": 5}, 60), XY),
-        Example(lambda: AdaptiveNormal(["x", "y"], {"x": 10.0, "y": 5}, 30, jump_interval=2), XY),
-    ],
-    "ss_adaptive_normal": [
-        Example(lambda: SSAdaptiveNormal(["x", "y"], 2, max_cov=9), XY),
-        Example(lambda: SSAdaptiveNormal(["x", "y"], CORRELATED), XY),
-    ],
-    "at_adaptive_normal": [
-        Example(lambda: ATAdaptiveNormal(["x", "y"], 80), XY),
-        Example(lambda: ATAdaptiveNormal(["x", "y"], None, diagonal=True), XY),
-        Example(lambda: ATAdaptiveNormal(["x", "y"], 80, componentwise=True), XY),
-        Example(lambda: ATAdaptiveNormal(["y", "x"], 80, True, True), XY),
-    ],
+    "joint": _of(XY, lambda: p.JointProposal(p.Normal("y"), p.SSAdaptiveNormal("x"))),
+    "normal": _of(
+        XY,
+        lambda: p.Normal(["y", "x"]),
+        lambda: p.Normal(["x", "y"], CORRELATED),
+        lambda: p.Normal(["x", "y"], [0.5, 2.0], 3, 20),
+    ),
+    "adaptive_normal": _of(
+        XY,
+        lambda: p.AdaptiveNormal(["x", "y"], WIDTHS, 60),
+        lambda: p.AdaptiveNormal(["x", "y"], WIDTHS, 30, jump_interval=2),
+    ),
+    "ss_adaptive_normal": _of(
+        XY,
+        lambda: p.SSAdaptiveNormal(["x", "y"], 2, max_cov=9),
+        lambda: p.SSAdaptiveNormal(["x", "y"], CORRELATED),
+    ),
+    "at_adaptive_normal": _of(
+        XY,
+        lambda: p.ATAdaptiveNormal(["x", "y"], 80),
+        lambda: p.ATAdaptiveNormal(["x", "y"], None, diagonal=True),
+        lambda: p.ATAdaptiveNormal(["x", "y"], 80, componentwise=True),
+        lambda: p.ATAdaptiveNormal(["y", "x"], 80, True, True),
+    ),
+    "bounded_normal": _of(
+        XY,
+        lambda: p.BoundedNormal(["y", "x"], BOX),
+        lambda: p.BoundedNormal(["x", "y"], BOX, [100.0, 1e-4], 3, 20),
+    ),
+    "adaptive_bounded_normal": _of(
+        XY,
+        lambda: p.AdaptiveBoundedNormal(["x", "y"], BOX, 60),
+        lambda: p.AdaptiveBoundedNormal(["x", "y"], BOX, 30, jump_interval=2),
+    ),
+    "ss_adaptive_bounded_normal": _of(
+        XY, lambda: p.SSAdaptiveBoundedNormal(["x", "y"], BOX, [0.1, 9.0])
+    ),
+    "at_adaptive_bounded_normal": _of(
+        XY,
+        lambda: p.ATAdaptiveBoundedNormal(["x", "y"], BOX, 80),
+        lambda: p.ATAdaptiveBoundedNormal(["x", "y"], BOX, 80, componentwise=True),
+    ),
+    "angular": _of(ANGLES, lambda: p.Angular(["b", "a"], [0.1, 50.0])),
+    "adaptive_angular": _of(
+        ANGLES,
+        lambda: p.AdaptiveAngular(["a", "b"], 60),
+        lambda: p.AdaptiveAngular(["a", "b"], 30, 2),
+    ),
+    "ss_adaptive_angular": _of(ANGLES, lambda: p.SSAdaptiveAngular(["a", "b"], 0.5)),
+    "at_adaptive_angular": _of(
+        ANGLES,
+        lambda: p.ATAdaptiveAngular(["a", "b"], 80),
+        lambda: p.ATAdaptiveAngular(["a", "b"], 80, True),
+    ),
+    "discrete": _of(
+        JK,
+        lambda: p.NormalDiscrete(["k", "j"]),
+        lambda: p.NormalDiscrete(["k", "j"], [9.0, 0.5], MIXED, 3, 20),
+    ),
+    "adaptive_discrete": _of(
+        JK, lambda: p.AdaptiveNormalDiscrete(["k", "j"], {"j": 5, "k": 61}, 60, MIXED)
+    ),
+    "ss_adaptive_discrete": _of(
+        JK, lambda: p.SSAdaptiveNormalDiscrete(["k", "j"], 2, MIXED, max_cov=90)
+    ),
+    "at_adaptive_discrete": _of(
+        JK,
+        lambda: p.ATAdaptiveNormalDiscrete(["k", "j"], 80, MIXED),
+        lambda: p.ATAdaptiveNormalDiscrete(["k", "j"], 80, componentwise=True),
+    ),
+    "bounded_discrete": _of(
+        JK,
+        lambda: p.BoundedDiscrete(["k", "j"], INTS, [9.0, 0.5], MIXED),
+        lambda: p.BoundedDiscrete(["k", "j"], INTS, 1e6),
+    ),
+    "adaptive_bounded_discrete": _of(
+        JK, lambda: p.AdaptiveBoundedDiscrete(["k", "j"], INTS, 30, MIXED, 2)
+    ),
+    "ss_adaptive_bounded_discrete": _of(
+        JK, lambda: p.SSAdaptiveBoundedDiscrete(["k", "j"], INTS, 2, MIXED)
+    ),
+    "at_adaptive_bounded_discrete": _of(
+        JK,
+        lambda: p.ATAdaptiveBoundedDiscrete(["k", "j"], INTS, 80, MIXED),
+        lambda: p.ATAdaptiveBoundedDiscrete(["k", "j"], INTS, None, None, True),
+    ),
+    "eigenvector": _of(XY, lambda: p.Eigenvector(["y", "x"], CORRELATED)),
+    "adaptive_eigenvector": _of(XY, lambda: p.AdaptiveEigenvector(["x", "y"], 120)),
+    "bounded_eigenvector": _of(XY, lambda: p.BoundedEigenvector(["x", "y"], BOX, CORRELATED)),
+    "adaptive_bounded_eigenvector": _of(
+        XY, lambda: p.AdaptiveBoundedEigenvector(["x", "y"], BOX, 120)
+    ),
+    "isotropic_solid_angle": _of(SKY, lambda: p.IsotropicSolidAngle("ra", "dec", 10, radec=True)),
+    "adaptive_isotropic_solid_angle": _of(
+        SKY, lambda: p.AdaptiveIsotropicSolidAngle("ra", "dec", 80, radec=True)
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from numpy.random import BitGenerator, Generator
 
+from epsie.copying import SetsAttributes
 from epsie.model import Model
 from epsie.proposals.base import BaseProposal, is_built_in
 from epsie.proposals.unsaved import refuse_unsaved
@@ -23,7 +24,7 @@ class Segment:
     rows: Any
 
 
-class BaseChain(ABC):
+class BaseChain(SetsAttributes, ABC):
     """A Markov chain that knows its parameters, its model and its random numbers."""
 
     parameters: tuple[str, ...]
@@ -66,6 +67,11 @@ class BaseChain(ABC):
         for old, part in zip(before, users, strict=True):
             refuse_unsaved(old, part)
         return self.segment()
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether all that it consists of is of this package, so that a worker can import it."""
+        return all(map(is_built_in, self.leaves()))
 
     @abstractmethod
     def leaves(self) -> Iterator[BaseProposal]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from epsie.checks import as_names
+from epsie.copying import SetsAttributes
 
 
 def array2dict(array: Any) -> Any:
@@ -42,7 +43,7 @@ def detect_dtypes(data: Any) -> dict[str, Any]:
     return {name: data.dtype[name] for name in data.dtype.names}
 
 
-class ChainData:
+class ChainData(SetsAttributes):
     """A structured array, one row an iteration, that can be extended.
 
     Parameters
@@ -91,13 +92,10 @@ class ChainData:
             )
         given = {**self._dtypes, **dtypes}
         self._dtypes = {name: given.get(name, float) for name in self.parameters}
+        self.dtype = np.dtype([_field(name, kind) for name, kind in self._dtypes.items()])
+        """The type of a row."""
         if self.data is not None:
             self.data = self.data.astype(self.dtype)
-
-    @property
-    def dtype(self) -> np.dtype[np.void]:
-        """The type of a row."""
-        return np.dtype([_field(name, kind) for name, kind in self._dtypes.items()])
 
     def __len__(self) -> int:
         return 0 if self.data is None else len(self.data)
@@ -121,6 +119,15 @@ class ChainData:
             if new.dtype[name].base.kind in "fc":
                 new[name] = np.nan
         self.data = new if self.data is None else np.concatenate([self.data, new])
+
+    def reserve(self, n: int) -> None:
+        """Make room for `n` rows; what new ones hold is left open."""
+        have = len(self)
+        if n > have:
+            longer = np.empty((n,) if self.ntemps == 1 else (n, self.ntemps), dtype=self.dtype)
+            if self.data is not None:
+                longer[:have] = self.data
+            self.data = longer
 
     def set_len(self, n: int) -> None:
         """Extend to `n` rows.

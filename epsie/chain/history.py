@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from epsie.chain.chaindata import ChainData
+from epsie.copying import SetsAttributes
 from epsie.errors import ModelError
 from epsie.model import STORABLE, Point, check_storable
 
@@ -24,7 +25,7 @@ _GROWTH = 1.25
 """A full table grows by this factor: rows cost O(1) each, and at most a quarter lies idle."""
 
 
-class History:
+class History(SetsAttributes):
     """The points that a chain visited, and what became of each proposed one.
 
     Parameters
@@ -114,7 +115,7 @@ class History:
     def _lengthen(self, room: int) -> None:
         for table in (self._positions, self._stats, self._acceptance, self._blobs):
             if table is not None:
-                table.set_len(max(room, len(table)))
+                table.reserve(room)
 
     def _store(self) -> None:
         self._store_points()
@@ -161,7 +162,7 @@ class History:
         if wider:
             self._blobs.dtypes = wider
         if stop > len(self._blobs):
-            self._blobs.set_len(max(stop, len(self._positions)))
+            self._blobs.reserve(max(stop, len(self._positions)))
         assert self._blobs.data is not None
         for name, new in columns.items():
             self._blobs.data[name][start:stop] = new

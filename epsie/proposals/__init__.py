@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
+from epsie.proposals.angular import AdaptiveAngular, Angular, ATAdaptiveAngular, SSAdaptiveAngular
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.boundaries import Boundaries
+from epsie.proposals.bounded_eigenvector import AdaptiveBoundedEigenvector, BoundedEigenvector
+from epsie.proposals.bounded_normal import (
+    AdaptiveBoundedNormal,
+    ATAdaptiveBoundedNormal,
+    BoundedNormal,
+    SSAdaptiveBoundedNormal,
+)
+from epsie.proposals.discrete import (
+    AdaptiveBoundedDiscrete,
+    AdaptiveNormalDiscrete,
+    ATAdaptiveBoundedDiscrete,
+    ATAdaptiveNormalDiscrete,
+    BoundedDiscrete,
+    NormalDiscrete,
+    SSAdaptiveBoundedDiscrete,
+    SSAdaptiveNormalDiscrete,
+)
+from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
 from epsie.proposals.joint import JointProposal
 from epsie.proposals.normal import AdaptiveNormal, ATAdaptiveNormal, Normal, SSAdaptiveNormal
+from epsie.proposals.solid_angle import AdaptiveIsotropicSolidAngle, IsotropicSolidAngle
 
 __all__ = [
+    "ATAdaptiveAngular",
+    "ATAdaptiveBoundedDiscrete",
+    "ATAdaptiveBoundedNormal",
     "ATAdaptiveNormal",
+    "ATAdaptiveNormalDiscrete",
+    "AdaptiveAngular",
+    "AdaptiveBoundedDiscrete",
+    "AdaptiveBoundedEigenvector",
+    "AdaptiveBoundedNormal",
+    "AdaptiveEigenvector",
+    "AdaptiveIsotropicSolidAngle",
     "AdaptiveNormal",
+    "AdaptiveNormalDiscrete",
+    "Angular",
     "BaseProposal",
+    "Boundaries",
+    "BoundedDiscrete",
+    "BoundedEigenvector",
+    "BoundedNormal",
+    "Eigenvector",
+    "IsotropicSolidAngle",
     "JointProposal",
     "Normal",
+    "NormalDiscrete",
+    "SSAdaptiveAngular",
+    "SSAdaptiveBoundedDiscrete",
+    "SSAdaptiveBoundedNormal",
     "SSAdaptiveNormal",
+    "SSAdaptiveNormalDiscrete",
     "proposals",
 ]
 
@@ -22,6 +66,28 @@ _CLASSES: tuple[type[BaseProposal], ...] = (
     AdaptiveNormal,
     SSAdaptiveNormal,
     ATAdaptiveNormal,
+    BoundedNormal,
+    AdaptiveBoundedNormal,
+    SSAdaptiveBoundedNormal,
+    ATAdaptiveBoundedNormal,
+    Angular,
+    AdaptiveAngular,
+    SSAdaptiveAngular,
+    ATAdaptiveAngular,
+    NormalDiscrete,
+    AdaptiveNormalDiscrete,
+    SSAdaptiveNormalDiscrete,
+    ATAdaptiveNormalDiscrete,
+    BoundedDiscrete,
+    AdaptiveBoundedDiscrete,
+    SSAdaptiveBoundedDiscrete,
+    ATAdaptiveBoundedDiscrete,
+    Eigenvector,
+    AdaptiveEigenvector,
+    BoundedEigenvector,
+    AdaptiveBoundedEigenvector,
+    IsotropicSolidAngle,
+    AdaptiveIsotropicSolidAngle,
 )
 
 proposals: dict[str, type[BaseProposal]] = {cls.name: cls for cls in _CLASSES}

@@ -69,6 +69,7 @@ class Veitch(Adaptation):
         self.adaptation_decay = float(adaptation_decay)
         if not 0 < self.adaptation_decay < inf:
             raise ValueError(f"adaptation_decay must be positive; got {adaptation_decay!r}")
+        self.prior_widths: dict[str, float] = {}
         self._hundredths = tuple((self.deltas / 100).tolist())
 
     def update(self, proposal: Any, chain: Chain) -> None:
@@ -170,6 +171,7 @@ def learn_veitch(
     widths = [abs(prior_widths[name]) for name in proposal.parameters]
     start_step = start_step if start_iteration is None else start_iteration
     scheme = Veitch(widths, adaptation_duration, adaptation_decay, start_step, target_rate)
+    scheme.prior_widths = {name: float(abs(prior_widths[name])) for name in proposal.parameters}
     if initial_std is None:
         initial_std = 0.09 * (1 - scheme.target_rate) * scheme.deltas
     proposal.std = initial_std

@@ -18,6 +18,9 @@ _JOINT_RATE = 0.234
 _COMPONENT_RATE = 0.48
 _SCALE_GAIN = 0.6
 
+_LARGEST = 200.0
+"""Of a log scale: where every jump is accepted, as that of an unknown phase, it would overflow."""
+
 
 class AndrieuThoms(Adaptation):
     r"""The covariance of the posterior, and how far to jump in units of it.
@@ -139,10 +142,13 @@ class AndrieuThoms(Adaptation):
         gain = k**-_SCALE_GAIN - self._last_gain
         if self.componentwise:
             ratios = np.array(proposal.virtual_ratios)
-            self.log_lambda = self.log_lambda + gain * (ratios - self.target_rate)
+            raised = self.log_lambda + gain * (ratios - self.target_rate)
+            self.log_lambda = np.minimum(raised, _LARGEST)
             self.log_global += gain * (chain.acceptance_ratio - _JOINT_RATE)
+            self.log_global = min(self.log_global, _LARGEST)
         else:
             self.log_lambda += gain * (chain.acceptance_ratio - self.target_rate)
+            self.log_lambda = min(self.log_lambda, _LARGEST)
         self.naccepted += chain.accepted
         self.positions.append(proposal.pick(chain.point.x))
         if len(self.positions) == self.BLOCK:

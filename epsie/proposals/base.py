@@ -7,7 +7,7 @@ import inspect
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from math import exp
+from math import exp, floor
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import BitGenerator, Generator
 
 from epsie.checks import as_count, as_names
+from epsie.copying import SetsAttributes
 from epsie.errors import ProposalError
 from epsie.model import Position
 from epsie.rng import Stream
@@ -32,7 +33,20 @@ class VirtualMove(NamedTuple):
     log_hastings: float
 
 
-class BaseProposal(ABC):
+class Held:
+    """A setting of a proposal's adaptation, read as the proposal's own."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, proposal: BaseProposal | None, owner: type) -> Any:
+        adaptation = None if proposal is None else proposal.adaptation
+        if not hasattr(adaptation, self.name):
+            raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}")
+        return getattr(adaptation, self.name)
+
+
+class BaseProposal(SetsAttributes, ABC):
     """A distribution of jumps over some parameters.
 
     People speak dicts, with `jump` and `logpdf`; a chain speaks tuples in the order of
@@ -79,6 +93,22 @@ class BaseProposal(ABC):
     pick: Callable[[Position], Position]
     """Takes its part out of a chain's position."""
 
+    target_rate = Held()
+    adaptation_duration = Held()
+    adaptation_decay = Held()
+    start_step = Held()
+    prior_widths = Held()
+    deltas = Held()
+    max_std = Held()
+    n_accepted = Held()
+    diagonal = Held()
+    componentwise = Held()
+    mean = Held()
+    unit_cov = Held()
+    log_lambda = Held()
+
+    _own_draw: ClassVar[Callable[..., Position]]
+    _own_log_density: ClassVar[Callable[..., float]]
     _counters: ClassVar[tuple[str, ...]] = ("nsteps", "iterations_at_interval")
     _parameters: tuple[str, ...] = ()
     _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
@@ -128,13 +158,6 @@ class BaseProposal(ABC):
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
         return f"{type(self).__name__}({settings})"
-
-    def __getattr__(self, name: str) -> Any:
-        """Read the settings of its adaptation as its own."""
-        adaptation = None if name.startswith("_") else self.__dict__.get("adaptation")
-        if adaptation is None or not hasattr(adaptation, name):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(adaptation, name)
 
     # ---- parameters and random numbers
 
@@ -239,7 +262,7 @@ class BaseProposal(ABC):
         """Log q(x | y) - log q(y | x), what a jump from `x` to `y` adds to the log ratio."""
         return self.log_density(x, y) - self.log_density(y, x)
 
-    def refusal(self, x: Position) -> str | None:  # noqa: ARG002
+    def refusal(self, x: Position) -> str | None:
         """Why no jump can be made from `x`; None if one can. Asked before a chain starts there."""
         return None
 
@@ -448,9 +471,9 @@ def copied(value: Any) -> Any:
 
 
 def as_number(value: Any, discrete: bool = False) -> float:
-    """A Python float, or a Python int for a discrete parameter (NaN stays what it is)."""
+    """A Python float; for a discrete parameter a Python int, halves rounded up (or NaN)."""
     if discrete and value == value:
-        return int(value)
+        return value if value.__class__ is int else floor(value + 0.5)
     return float(value)
 
 

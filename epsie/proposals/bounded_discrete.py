@@ -177,6 +177,11 @@ class BoundedDiscrete(IntegerProposal):
     def _within(self, x: Position) -> bool:
         return all(lower <= at <= upper for at, (lower, upper, _) in zip(x, self._limits))
 
+    def refusal(self, x: Position) -> str | None:
+        """Why no jump can be made from `x`; None if one can."""
+        inside = [low <= value <= high for value, (low, high, _) in zip(x, self._limits)]
+        return None if all(inside) else str(self._outside(x))
+
     def _outside(self, x: Position) -> ValueError:
         found = [
             f"{name} = {value!r} not in [{lower!r}, {upper!r}]"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from math import inf, log
+from math import erf, inf, log
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from epsie.proposals import truncated_normal
 from epsie.proposals.boundaries import Boundaries, as_boundaries, within
 from epsie.proposals.eigen_adaptation import learn_eigenvectors
 from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
+from epsie.proposals.truncated_normal import FLAT, ROOT_2
 
 
 class BoundedEigenvector(Eigenvector):
@@ -99,7 +100,20 @@ class BoundedEigenvector(Eigenvector):
         ValueError
             If `x` is out of bounds.
         """
-        self.ind = i = bisect_right(self._cumulative, self.stream.uniform())
+        stream = self.stream
+        self.ind = i = bisect_right(self._cumulative, stream.uniform())
+        length = self._stds[i] * stream.normal()
+        y = []
+        # What stays within is a fair draw of the truncated normal; in place of the rest there is
+        # another one.
+        for here, along, (lower, upper) in zip(x, self._axes[i], self._bounds):
+            there = here + length * along
+            if not (lower <= there <= upper and lower <= here <= upper):
+                return self._draw_within(x, i)
+            y.append(there)
+        return tuple(y)
+
+    def _draw_within(self, x: Position, i: int) -> Position:
         axis = self._axes[i]
         below, above = self._segment(x, axis)
         if below == above:
@@ -130,6 +144,11 @@ class BoundedEigenvector(Eigenvector):
             if ahead < above:
                 above = ahead
         return below, above
+
+    def refusal(self, x: Position) -> str | None:
+        """Why no jump can be made from `x`; None if one can."""
+        inside = [lower <= value <= upper for value, (lower, upper) in zip(x, self._bounds)]
+        return None if all(inside) else str(self._outside(x))
 
     def _outside(self, x: Position) -> ValueError:
         point = dict(zip(self.parameters, x, strict=True))
@@ -168,16 +187,26 @@ class BoundedEigenvector(Eigenvector):
             return 0.0
         i, length = self._along(x, y)
         below, above = self._segment(x, self._axes[i])
-        length, std = min(max(length, below), above), self._stds[i]
-        return truncated_normal.log_mass(below, above, std) - truncated_normal.log_mass(
-            below - length, above - length, std
+        std = self._stds[i]
+        if above - below < FLAT * std:
+            return 0.0
+        unit = ROOT_2 * std
+        length = min(max(length, below), above)
+        return log(
+            (erf(above / unit) - erf(below / unit))
+            / (erf((above - length) / unit) - erf((below - length) / unit))
         )
 
     def _along(self, x: Position, y: Position) -> tuple[int, float]:
         """The eigenvector that y - x points along, and how far: most likely the last picked."""
-        away = [there - here for here, there in zip(x, y)]
-        length = sum([step * along for step, along in zip(away, self._axes[self.ind])])
-        if 2 * length * length > sum([step * step for step in away]):
+        away, length, square = [], 0.0, 0.0
+        for here, there, along in zip(x, y, self._axes[self.ind]):
+            step = there - here
+            away.append(step)
+            length += step * along
+            square += step * step
+        # No two eigenvectors can have more than half of the square each.
+        if 2 * length * length > square:
             return self.ind, length
         lengths = np.dot(away, self._eigvects)
         i = int(np.abs(lengths).argmax())

@@ -141,6 +141,11 @@ class BoundedNormal(WidthProposal):
             parts.append((*x[:i], there, *x[i + 1 :]))
         return parts
 
+    def refusal(self, x: Position) -> str | None:
+        """Why no jump can be made from `x`; None if one can."""
+        inside = [low <= value <= high for value, (low, high, _) in zip(x, self._intervals)]
+        return None if all(inside) else str(self._outside(x))
+
     def _outside(self, x: Position) -> ValueError:
         bounds = self.boundaries
         found = [

@@ -7,13 +7,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from epsie.checks import as_count, as_rate
+from epsie.copying import SetsAttributes
 from epsie.model import Position
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain
 
 
-class Adaptation(ABC):
+class Adaptation(SetsAttributes, ABC):
     """A scheme by which a proposal learns.
 
     Parameters
