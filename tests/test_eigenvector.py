@@ -493,7 +493,7 @@ ADAPTIVE = [AdaptiveEigenvector, AdaptiveBoundedEigenvector]
 def test_state_goes_on_mid_adaptation(cls):
     chain, proposal = adaptive(cls, jump_interval=2, start_step=20)
     chain.run(1001)
-    assert proposal.in_use
+    assert proposal.adaptation.in_use
     state = chain.state
     at_state = learned(proposal)
     chain.run(900)
