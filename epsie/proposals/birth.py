@@ -1,0 +1,295 @@
+"""Births: the distributions that the parameters of a new component are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import exp, inf, isfinite, log, log1p, pi, sqrt
+from operator import add, mul
+from typing import TYPE_CHECKING, Any
+
+from epsie.errors import ProposalError
+from epsie.model import Position
+from epsie.proposals.base import BaseProposal
+from epsie.proposals.boundaries import Boundaries, as_boundaries
+from epsie.proposals.distribution import Distribution, as_number
+
+if TYPE_CHECKING:
+    from epsie.chain.chain import Chain
+
+_LOG_ROOT_2PI = 0.5 * log(2 * pi)
+
+
+class BaseBirth(Distribution):
+    """A distribution that does not depend on where a chain stands.
+
+    `NestedTransdimensional` draws the parameters of a component from it when the component becomes
+    active. Often it is the prior; it must reach wherever the component may be.
+
+    People speak dicts, with `birth` and `logpdf`; a chain speaks tuples in the order of
+    `parameters`, with `draw` and `log_density`. A class defines either pair, the other is made from
+    it. To write your own, subclass, set `parameters`, and define the property `birth` and
+    ``logpdf(xi)``, taking random numbers from `random_generator`. Set ``discrete = True`` if it
+    gives integers.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Route the tuple methods to a class's own dict methods, also below a built-in class."""
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        for tuples, dicts, route in (
+            ("draw", "birth", BaseBirth._draw_by_birth),
+            ("log_density", "logpdf", BaseBirth._log_density_by_logpdf),
+        ):
+            if tuples in own:
+                setattr(cls, f"_own_{tuples}", own[tuples])
+            elif dicts in own:
+                setattr(cls, tuples, route)
+
+    # ---- for people
+
+    @property
+    def birth(self) -> dict[str, float]:
+        """A new draw each time, as a dict."""
+        return dict(zip(self.parameters, self._own_draw(), strict=True))
+
+    def logpdf(self, xi: Mapping[str, Any]) -> float:
+        """The logarithm of the density (mass, if discrete) at `xi`."""
+        return self._own_log_density(self.position(xi))
+
+    def pdf(self, xi: Mapping[str, Any]) -> float:
+        """The density (mass, if discrete) at `xi`."""
+        return exp(self.logpdf(xi))
+
+    # ---- for chains
+
+    def draw(self) -> Position:
+        """A new draw."""
+        raise NotImplementedError(f"{type(self).__name__} must define birth, or draw()")
+
+    def log_density(self, x: Position) -> float:
+        """The logarithm of the density at `x`."""
+        raise NotImplementedError(f"{type(self).__name__} must define logpdf(xi)")
+
+    def update(self, chain: Chain) -> None:
+        """Learn from the step that `chain` has just made. Called after each jump."""
+
+    _own_draw = draw
+    _own_log_density = log_density
+
+    # ---- the tuple methods of classes that define those on dicts
+
+    def _draw_by_birth(self) -> Position:
+        born = self.birth
+        try:
+            x = tuple([as_number(born[name], self.discrete) for name in self.parameters])
+        except (KeyError, TypeError, ValueError):
+            x = ()
+        if not x or any(value != value for value in x):
+            raise ProposalError(
+                f"{type(self).__name__}.birth gave {born!r}; it must be a dict with a number for "
+                f"each of {', '.join(self.parameters)}"
+            )
+        return x
+
+    def _log_density_by_logpdf(self, x: Position) -> float:
+        return float(self.logpdf(dict(zip(self.parameters, x, strict=True))))
+
+
+class UniformBirth(BaseBirth):
+    """Births anywhere between bounds, with equal density.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters of the component.
+    boundaries : dict
+        A `Boundaries` or a pair of finite numbers for each parameter.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has no boundaries, or they are equal, reversed or infinite.
+    """
+
+    name = "uniform_birth"
+
+    def __init__(
+        self, parameters: str | Iterable[str], boundaries: Mapping[str, Iterable[float]]
+    ) -> None:
+        self.parameters = parameters
+        self.boundaries = boundaries
+
+    @property
+    def boundaries(self) -> dict[str, Boundaries]:
+        """The bounds of each parameter. Settable."""
+        return dict(self._boundaries)
+
+    @boundaries.setter
+    def boundaries(self, boundaries: Mapping[str, Iterable[float]]) -> None:
+        self._boundaries = as_boundaries(boundaries, self.parameters, finite=True, apart=True)
+        self._bounds = tuple(self._boundaries.values())
+        self._log_inside = -sum(log(abs(bounds)) for bounds in self._bounds)
+
+    def draw(self) -> Position:
+        """A new draw."""
+        uniform = self.stream.uniform
+        # Rounding must not take it past the upper bound.
+        return tuple([min(low + (up - low) * uniform(), up) for low, up in self._bounds])
+
+    def log_density(self, x: Position) -> float:
+        """The logarithm of the density at `x`: -inf outside of the bounds."""
+        for value, (low, up) in zip(x, self._bounds, strict=True):
+            if not low <= value <= up:
+                return -inf
+        return self._log_inside
+
+
+class NormalBirth(BaseBirth):
+    """Births from independent normal distributions.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters of the component.
+    mean, std : dict
+        Mean and standard deviation of each parameter.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has no mean or no standard deviation, a mean is not finite, or a standard
+        deviation is not finite and positive.
+    """
+
+    name = "normal_birth"
+
+    def __init__(
+        self, parameters: str | Iterable[str], mean: Mapping[str, float], std: Mapping[str, float]
+    ) -> None:
+        self.parameters = parameters
+        self.setup_mu_std(mean, std)
+
+    def setup_mu_std(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
+        """Set mean and standard deviation of each parameter."""
+        self._set(self._numbers(mean, "mean"), self._numbers(std, "std", positive=True))
+
+    @property
+    def mu(self) -> dict[str, float]:
+        """The mean of each parameter (of its logarithm in a log-normal distribution)."""
+        return dict(zip(self.parameters, self._mu, strict=True))
+
+    @property
+    def std(self) -> dict[str, float]:
+        """The standard deviation of each parameter (of its logarithm in a log-normal one)."""
+        return dict(zip(self.parameters, self._std, strict=True))
+
+    def _numbers(
+        self, given: Mapping[str, float], what: str, positive: bool = False
+    ) -> tuple[float, ...]:
+        """A number for each parameter, checked."""
+        if not isinstance(given, Mapping) or set(given) != set(self.parameters):
+            raise ValueError(
+                f"{what} must be a dict with a number for exactly {', '.join(self.parameters)}; "
+                f"got {given!r}"
+            )
+        numbers = tuple([float(given[name]) for name in self.parameters])
+        if not all(isfinite(number) and (number > 0 or not positive) for number in numbers):
+            raise ValueError(
+                f"{what} must be finite{' and positive' if positive else ''}; got {dict(given)}"
+            )
+        return numbers
+
+    def _set(self, mu: tuple[float, ...], std: tuple[float, ...]) -> None:
+        self._mu, self._std = mu, std
+        self._log_norm = -sum(_LOG_ROOT_2PI + log(width) for width in std)
+
+    def draw(self) -> Position:
+        """A new draw."""
+        return tuple(map(add, self._mu, map(mul, self._std, self.stream.normals(len(self._mu)))))
+
+    def log_density(self, x: Position) -> float:
+        """The logarithm of the density at `x`."""
+        total = 0.0
+        for value, mu, std in zip(x, self._mu, self._std, strict=True):
+            z = (value - mu) / std
+            total -= z * z
+        return 0.5 * total + self._log_norm
+
+
+class LogNormalBirth(NormalBirth):
+    """Births from independent log-normal distributions, of positive numbers.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters of the component.
+    mean, std : dict
+        Mean and standard deviation of each parameter itself, not of its logarithm.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has no mean or no standard deviation, or they are not finite and positive.
+    """
+
+    name = "log_normal_birth"
+
+    def setup_mu_std(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
+        """Set mean and standard deviation of each parameter itself."""
+        means = self._numbers(mean, "mean", positive=True)
+        stds = self._numbers(std, "std", positive=True)
+        variances = [log1p((width / at) ** 2) for at, width in zip(means, stds, strict=True)]
+        mu = [log(at) - 0.5 * variance for at, variance in zip(means, variances, strict=True)]
+        self._set(tuple(mu), tuple(map(sqrt, variances)))
+
+    def draw(self) -> Position:
+        """A new draw."""
+        return tuple(map(exp, super().draw()))
+
+    def log_density(self, x: Position) -> float:
+        """The logarithm of the density at `x`: -inf unless all values are positive."""
+        if min(x) <= 0:
+            return -inf
+        logs = tuple(map(log, x))
+        return super().log_density(logs) - sum(logs)
+
+
+def match_births(parts: Sequence[BaseProposal], births: Sequence[BaseBirth]) -> list[BaseBirth]:
+    """The birth of each proposal, in their order.
+
+    Raises
+    ------
+    ValueError
+        If a proposal has no birth or several, or a birth has no proposal.
+    TypeError
+        If something is no birth.
+    """
+    for birth in births:
+        if not isinstance(birth, BaseBirth):
+            raise TypeError(
+                f"birth_distributions must be instances of BaseBirth; got {birth!r} of type "
+                f"{type(birth).__name__}"
+            )
+    found = []
+    for part in parts:
+        own = [birth for birth in births if birth.parameters == part.parameters]
+        if len(own) != 1:
+            raise ValueError(
+                f"the proposal for {part.parameters} needs exactly one birth with the same "
+                f"parameters in the same order; got {len(own)} of the births for "
+                f"{[birth.parameters for birth in births]}"
+            )
+        found += own
+    surplus = [birth.parameters for birth in births if birth not in found]
+    if surplus:
+        raise ValueError(
+            f"there is no proposal for the births for {surplus}; proposals are for "
+            f"{[part.parameters for part in parts]}"
+        )
+    return found
+
+
+births: dict[str, type[BaseBirth]] = {
+    cls.name: cls for cls in (UniformBirth, NormalBirth, LogNormalBirth)
+}
+"""The registry: the class of every built-in birth by its name."""

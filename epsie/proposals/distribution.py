@@ -1,0 +1,213 @@
+"""What proposals and births have in common: parameters, settings, random numbers, a state."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.random import BitGenerator, Generator
+
+from epsie.checks import as_names
+from epsie.model import Position
+from epsie.rng import Stream
+
+
+class Distribution:
+    """A distribution over some parameters, with the random numbers that it draws from."""
+
+    name: ClassVar[str] = ""
+    """The name in the registry."""
+
+    discrete: ClassVar[bool] = False
+    """Whether the parameters are integers."""
+
+    evolving: ClassVar[tuple[str, ...]] = ()
+    """The attributes that change while a chain runs: the `state` is made of them."""
+
+    _counters: ClassVar[tuple[str, ...]] = ()
+    _parameters: tuple[str, ...] = ()
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Note the arguments, for `config`."""
+        self = super().__new__(cls)
+        self._arguments = (args, kwargs)
+        return self
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The arguments that its constructor was given, by name: they make an equal one."""
+        args, kwargs = self._arguments
+        bound = inspect.signature(type(self)).bind(*args, **kwargs)
+        config: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            kind = bound.signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                config.update(copy.deepcopy(value))
+            elif name == "parameters":
+                config[name] = self.parameters
+            else:
+                config[name] = copy.deepcopy(value)
+        return config
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
+        return f"{type(self).__name__}({settings})"
+
+    # ---- parameters
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of its parameters."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters: str | Iterable[str]) -> None:
+        self._parameters = as_names(parameters)
+
+    @property
+    def ndim(self) -> int:
+        """The number of its parameters."""
+        return len(self._parameters)
+
+    def position(self, values: Mapping[str, Any]) -> Position:
+        """Its part of a position, as a tuple of Python numbers.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is missing.
+        """
+        try:
+            return tuple([as_number(values[name], self.discrete) for name in self.parameters])
+        except KeyError as missing:
+            raise ValueError(
+                f"{type(self).__name__} needs a value for {missing.args[0]!r}; got values for "
+                f"{sorted(map(str, values))}"
+            ) from None
+
+    # ---- random numbers
+
+    @cached_property
+    def stream(self) -> Stream:
+        """Where its random numbers come from. A chain gives the same one to all that it uses."""
+        return Stream()
+
+    @property
+    def bit_generator(self) -> BitGenerator:
+        """The bit generator; settable with an instance, a seed or None (fresh entropy)."""
+        return self.stream.bit_generator
+
+    @bit_generator.setter
+    def bit_generator(self, source: BitGenerator | Generator | int | None) -> None:
+        self.share(Stream(source))
+
+    @property
+    def random_generator(self) -> Generator:
+        """A numpy generator. To be looked up whenever it is used, never held."""
+        return self.stream.generator
+
+    @property
+    def random_state(self) -> dict[str, Any]:
+        """The state of its random numbers; settable, also with a bare numpy state."""
+        return self.stream.state
+
+    @random_state.setter
+    def random_state(self, state: dict[str, Any]) -> None:
+        self.stream.state = state
+
+    def share(self, stream: Stream) -> None:
+        """Draw from `stream`."""
+        self.stream = stream
+
+    # ---- state
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that changes while a chain runs, as plain data."""
+        return {**self.evolved(), "random_state": self.random_state}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`. It is copied."""
+        self.evolve(state)
+        if "random_state" in state:
+            self.random_state = state["random_state"]
+
+    @property
+    def has_own_state(self) -> bool:
+        """Whether its class overrides `state`, as a user's may."""
+        return type(self).state is not Distribution.state
+
+    def counted(self) -> dict[str, Any]:
+        """The counters, which are kept also by one with a `state` of its own."""
+        return {name: getattr(self, name) for name in self._counters}
+
+    def evolved(self) -> dict[str, Any]:
+        """The state without that of the random numbers."""
+        return {name: copied(getattr(owner, name)) for owner, name in self._evolving()}
+
+    def evolve(self, state: Mapping[str, Any]) -> None:
+        """Take over what `evolved` gave."""
+        for owner, name in self._evolving():
+            setattr(owner, name, copied(state[name]))
+
+    def _evolving(self) -> Iterator[tuple[Any, str]]:
+        """The attributes that make up its state, each with the object that has it."""
+        for name in (*self._counters, *self.evolving):
+            yield self, name
+
+    def copied(self, stream: Stream) -> Self:
+        """An independent copy that draws from `stream`."""
+        if not is_built_in(self):
+            twin = copy.deepcopy(self, {id(self.stream): stream})
+            twin.stream = stream
+            return twin
+        twin = copy.copy(self)
+        twin.stream = stream
+        twin.evolve(self.evolved())
+        return twin
+
+
+def is_built_in(distribution: Distribution) -> bool:
+    """Whether its class is one of this package, which keeps all that evolves in `evolving`."""
+    return type(distribution).__module__.startswith("epsie.")
+
+
+def state_of(part: Distribution) -> dict[str, Any]:
+    """The state of a part, without that of the random numbers unless it is a user's own."""
+    if part.has_own_state:
+        return {**part.counted(), **copied(part.state)}
+    return part.evolved()
+
+
+def set_state_of(part: Distribution, state: Mapping[str, Any]) -> None:
+    """Take over what `state_of` gave."""
+    if part.has_own_state:
+        for name in part.counted():
+            setattr(part, name, state[name])
+        part.set_state(copied(dict(state)))
+    else:
+        part.evolve(state)
+
+
+def copied(value: Any) -> Any:
+    """A copy of plain data that shares nothing that can change."""
+    if isinstance(value, np.ndarray):
+        # Always in C order: another memory layout may give a matrix product other last bits.
+        return np.array(value, order="C")
+    if isinstance(value, float | int | str | tuple | None):
+        return value
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return copy.deepcopy(value)
+
+
+def as_number(value: Any, discrete: bool = False) -> float:
+    """A Python float, or a Python int for a discrete parameter (NaN stays what it is)."""
+    if discrete and value == value:
+        return int(value)
+    return float(value)

@@ -1,0 +1,356 @@
+"""Jumps between models with different numbers of components."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import comb, exp, inf, log
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.random import BitGenerator
+from numpy.typing import NDArray
+
+from epsie.errors import ProposalError
+from epsie.model import Position
+from epsie.proposals.base import BaseProposal, VirtualMove, is_built_in, picker
+from epsie.proposals.birth import BaseBirth, match_births
+from epsie.proposals.components import Components
+from epsie.proposals.distribution import set_state_of, state_of
+from epsie.proposals.joint import JointProposal, check_cover
+from epsie.rng import Stream
+
+if TYPE_CHECKING:
+    from epsie.chain.chain import Chain
+
+_ROUNDING = 1e-12
+"""What is missing of a sum of probabilities, and may be rounding alone."""
+
+
+class NestedTransdimensional(BaseProposal):
+    r"""Jumps of a number k of components, and of the parameters of those that are active.
+
+    A component is what one of `proposals` makes jumps for: one parameter or several. The parameters
+    of an inactive component are NaN, so that a position itself tells which are active; k, the
+    parameter of `model_proposal`, is always their number.
+
+    **Convention.** The model's prior is p(k) times the densities of the active parameters. All
+    active sets of the same size count as equally likely, which is implied: logp has no term for it.
+
+    **A jump.** `model_proposal` proposes k'. If it is larger than k, the components that are born
+    are chosen uniformly among the inactive ones and drawn from their births b; if it is smaller,
+    those that die are chosen uniformly among the active ones. Every component that is active
+    before and after makes a jump of its own. A k' that does not exist, below 0 or above the number
+    n of components, counts as a proposal to keep k: then only the components jump. (The mass of
+    such proposals belongs to that of k itself, whose ratio to its own reverse is 1 whatever it is,
+    and the proposals of all other k' are as they were; so this is exact. To clip k' would not be.)
+
+    **Its Hastings ratio.** With d = k' - k > 0 births out of n - k inactive components, the jump
+    and its reverse have the densities
+
+    .. math:: q(y|x) = q(k'|k) \binom{n-k}{d}^{-1} \prod_{born} b(y_c) \prod_{stay} q(y_c|x_c),
+              \qquad
+              q(x|y) = q(k|k') \binom{k'}{d}^{-1} \prod_{stay} q(x_c|y_c),
+
+    and the implied prior of the active sets contributes :math:`\binom{n}{k} / \binom{n}{k'}` to
+    the acceptance ratio. All binomials cancel, as
+
+    .. math:: \binom{n}{k} \binom{n-k}{d} = \frac{n!}{k! \, d! \, (n-k')!}
+              = \binom{n}{k'} \binom{k'}{d},
+
+    so that :math:`\log q(k|k') - \log q(k'|k)`, minus the log densities of the born, plus those of
+    the dead (d < 0 is the reverse), plus the Hastings terms of the jumps of those that stay, is
+    all that is added to the log ratio. (Green 1995, doi:10.1093/biomet/82.4.711; the births are
+    independent draws, so there is no Jacobian.)
+
+    `logpdf` is the normalised density with respect to the measure that the prior refers to, in
+    which every active set of k components has the weight :math:`\binom{n}{k}^{-1}`; its differences
+    are that ratio.
+
+    **Learning.** A component's proposal learns from the jumps that it makes, that is, only if it
+    was active before the step and would have been after; `model_proposal` from every one, and from
+    a k' that does not exist as from a rejected jump.
+
+    Parameters
+    ----------
+    parameters : iterable of str
+        All parameters: that of `model_proposal` and those of `proposals`.
+    model_proposal : BaseProposal
+        Makes jumps of k; discrete, for one parameter.
+    proposals : iterable of BaseProposal
+        One for each component. They are used as they are, not copied.
+    birth_distributions : iterable of BaseBirth
+        One for each proposal, with the same `parameters` in the same order.
+    bit_generator : BitGenerator, int or None, optional
+        The source of random numbers of all of them, or a seed.
+
+    Raises
+    ------
+    ValueError
+        If the parameters are not those of the proposals, `model_proposal` is not for one discrete
+        parameter, there is no component, or births do not match the proposals one to one.
+    TypeError
+        If something is no proposal or no birth.
+    """
+
+    name = "nested_transdimensional"
+    symmetric = False
+    transdimensional = True
+
+    proposals: NDArray[np.object_]
+    """The proposals of the components."""
+
+    def __init__(
+        self,
+        parameters: Iterable[str],
+        model_proposal: BaseProposal,
+        proposals: BaseProposal | Iterable[BaseProposal],
+        birth_distributions: BaseBirth | Iterable[BaseBirth],
+        bit_generator: BitGenerator | int | None = None,
+    ) -> None:
+        self.parameters = parameters
+        parts = (proposals,) if isinstance(proposals, BaseProposal) else tuple(proposals)
+        check_cover(self.parameters, (model_proposal, *parts))
+        _check_parts(model_proposal, parts)
+        given = birth_distributions
+        births = (given,) if isinstance(given, BaseBirth) else tuple(given)
+        self._joint = JointProposal(model_proposal, *parts)
+        self._joint.arrange(self.parameters)
+        self._components = Components(parts, match_births(parts, births), self.parameters)
+        self._hold()
+        places = [
+            self.parameters.index(name)
+            for part in (model_proposal, *parts)
+            for name in part.parameters
+        ]
+        self._k = places[0]
+        self._ordered = picker([places.index(i) for i in range(len(places))])
+        self.share(Stream(bit_generator))
+
+    def _hold(self) -> None:
+        """Know the parts of the joint proposal and of the components."""
+        self.model_proposal = self._joint.proposals[0]
+        self.proposals = np.empty(len(self._components), dtype=object)
+        self.proposals[:] = self._components.parts
+        births = self._components.births
+        self._learning_births = [b for b in births if type(b).update is not BaseBirth.update]
+        self._moved: list[BaseProposal] = []
+        self._strayed = False
+
+    # ---- jumps
+
+    def draw(self, x: Position) -> Position | None:
+        """A jump from `x`; None if all that could jump rests."""
+        parts, births, picks, absent = self._components.all
+        here = [pick(x) for pick in picks]
+        on = [i for i, at in enumerate(here) if at[0] == at[0]]
+        if len(on) != x[self._k]:
+            named = dict(zip(self.parameters, x, strict=True))
+            raise ValueError(f"Given point {named}: {self.refusal(x)}")
+        moved = self._moved = []
+        to = self._draw_k(len(on))
+        there = here.copy()
+        if to > len(on):
+            off = [i for i in range(len(here)) if i not in on]
+            for i in self._chosen(off, to - len(on)):
+                there[i] = births[i].draw()
+        elif to < len(on):
+            for i in self._chosen(on, len(on) - to):
+                there[i] = absent[i]
+                on.remove(i)
+        for i in on:
+            part = parts[i]
+            at = None if part.jump_interval != 1 and part.rests() else part.draw(here[i])
+            if at is not None:
+                there[i] = at
+                moved.append(part)
+        return self._ordered((to, *[value for at in there for value in at])) if moved else None
+
+    def _draw_k(self, k: int) -> int:
+        """The number of components to jump to: `k` too if the proposed one does not exist."""
+        model = self.model_proposal
+        self._strayed = False
+        drawn = None if model.jump_interval != 1 and model.rests() else model.draw((k,))
+        if drawn is None:
+            return k
+        self._moved.append(model)
+        to = drawn[0]
+        if not 0 <= to <= len(self._components):
+            self._strayed = True
+            return k
+        if int(to) != to:
+            raise ProposalError(
+                f"{type(model).__name__} proposed {to!r} for {model.parameters[0]}, the number of "
+                "active components; it must propose whole numbers"
+            )
+        return int(to)
+
+    def _chosen(self, among: list[int], n: int) -> list[int]:
+        """Some of several, all choices of `n` being equally likely."""
+        left = among.copy()
+        if n == len(left):
+            return left
+        uniform = self.stream.uniform
+        return [left.pop(int(len(left) * uniform())) for _ in range(n)]
+
+    def log_hastings(self, x: Position, y: Position) -> float:
+        """Log q(x | y) - log q(y | x), with the ratio of the implied priors of the active sets."""
+        total, model = self._components.log_hastings(x, y), self.model_proposal
+        k, to = x[self._k], y[self._k]
+        if k != to and not model.symmetric:
+            total += model.log_hastings((k,), (to,))
+        return total
+
+    def log_density(self, y: Position, x: Position) -> float:
+        """Log q(y | x) for the measure that the prior refers to, if nothing rests."""
+        n, k, to = len(self._components), int(x[self._k]), int(y[self._k])
+        total, born, dead = self._components.log_density(y, x)
+        if to != k + born - dead or (born and dead):
+            return -inf
+        # Of the sets that the jump can lead to each is equally likely; its density is its
+        # probability over its weight.
+        choices = comb(n - k, born) * comb(k, dead)
+        return total + log(comb(n, to) / choices) + self._log_mass(to, k)
+
+    def _log_mass(self, to: int, k: int) -> float:
+        """The log probability to jump from `k` components to so many."""
+        model = self.model_proposal
+        direct = model.log_density((to,), (k,))
+        if to != k:
+            return direct
+        others = [model.log_density((i,), (k,)) for i in range(len(self._components) + 1) if i != k]
+        strayed = 1 - sum(map(exp, others)) - exp(direct)
+        if strayed < _ROUNDING:
+            return direct
+        return log(strayed + exp(direct))
+
+    def refusal(self, x: Position) -> str | None:
+        """Why no jump can be made from `x`; None if one can."""
+        refusal = self._components.refusal(x)
+        if refusal:
+            return refusal
+        (name,), k, active = self.model_proposal.parameters, x[self._k], self._components.count(x)
+        if k != active:
+            return (
+                f"{name} is {k}, but {active} components are active; {name} must be the number of "
+                "those whose parameters are not NaN"
+            )
+        return self.model_proposal.refusal((k,))
+
+    # ---- learning
+
+    def update(self, chain: Chain) -> None:
+        """Let every part that jumped learn from the step that `chain` has just made."""
+        if self._moved:
+            self.nsteps += 1
+            for part in self._moved:
+                if part is self.model_proposal:
+                    self._update_model(chain)
+                else:
+                    part.update(chain)
+            for birth in self._learning_births:
+                birth.update(chain)
+        for part in self._joint.proposals:
+            if part.jump_interval != 1:
+                part.iterations_at_interval += 1
+
+    def _update_model(self, chain: Chain) -> None:
+        model = self.model_proposal
+        accepted, ratio = chain.accepted, chain.acceptance_ratio
+        if self._strayed:
+            chain.accepted, chain.acceptance_ratio = False, 0.0
+        if model.learns_virtually:
+            # Its one parameter is all of its jump: there is nothing else to evaluate.
+            model.virtual_ratios = [chain.acceptance_ratio]
+        model.update(chain)
+        chain.accepted, chain.acceptance_ratio = accepted, ratio
+
+    @property
+    def learns_virtually(self) -> bool:
+        """Whether the proposal of a component may ask for virtual moves."""
+        return any(part.learns_virtually for part in self._components.parts)
+
+    def virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
+        """The positions that components which jumped want to learn from, of `x` else."""
+        return self._components.virtual_moves(x, y, self._moved)
+
+    def reset(self) -> None:
+        """Let all parts forget what they learned."""
+        self._joint.reset()
+
+    # ---- its parts, as one
+
+    def locate(self, parameters: tuple[str, ...]) -> None:
+        """Learn where its parameters, and those of its parts, are in a chain's positions."""
+        super().locate(parameters)
+        self._joint.locate(parameters)
+
+    def leaves(self) -> Iterator[BaseProposal]:
+        """Its parts, and theirs."""
+        return self._joint.leaves()
+
+    def share(self, stream: Stream) -> None:
+        """Draw from `stream`, in all parts and births."""
+        self.stream = stream
+        self._joint.share(stream)
+        for birth in self._components.births:
+            birth.share(stream)
+
+    def dtypes(self) -> dict[str, type]:
+        """The type of each parameter's values in a history: int for k, else float, for NaN."""
+        kinds: dict[str, type] = dict.fromkeys(self.parameters, float)
+        return {**kinds, **dict.fromkeys(self.model_proposal.parameters, int)}
+
+    def position(self, values: Mapping[str, Any]) -> Position:
+        """Its part of a position, as a tuple of Python numbers."""
+        return self._joint.position(values)
+
+    def evolved(self) -> dict[str, Any]:
+        """The states of the parts and of the births."""
+        births = {"+".join(birth.parameters): state_of(birth) for birth in self._components.births}
+        return {**self._joint.evolved(), "_births": births, "_counters": self.counted()}
+
+    def evolve(self, state: Mapping[str, Any]) -> None:
+        """Take over the states of the parts and of the births.
+
+        Raises
+        ------
+        ValueError
+            If the state has other parts.
+        """
+        own = ("_births", "_counters")
+        self._joint.evolve({key: state[key] for key in state if key not in own})
+        for birth in self._components.births:
+            set_state_of(birth, state["_births"]["+".join(birth.parameters)])
+        for name, count in state["_counters"].items():
+            setattr(self, name, count)
+
+    def copied(self, stream: Stream) -> Self:
+        """An independent copy that draws from `stream`."""
+        if not is_built_in(self):
+            return super().copied(stream)
+        twin = copy.copy(self)
+        twin.stream = stream
+        twin._joint = self._joint.copied(stream)
+        births = [birth.copied(stream) for birth in self._components.births]
+        twin._components = self._components.holding(twin._joint.proposals[1:], births)
+        twin._hold()
+        # Not the originals, which would travel with it.
+        own = (twin.parameters, twin.model_proposal, twin._components.parts, births)
+        twin._arguments = (own, {})
+        return twin
+
+
+def _check_parts(model_proposal: BaseProposal, parts: Sequence[BaseProposal]) -> None:
+    if len(model_proposal.parameters) != 1 or (
+        is_built_in(model_proposal) and not model_proposal.discrete
+    ):
+        raise ValueError(
+            "model_proposal must be for one discrete parameter, the number of active components, "
+            f"as NormalDiscrete or BoundedDiscrete are; got {model_proposal!r}"
+        )
+    if not parts:
+        raise ValueError("proposals must hold one for each component; got none")
+    for part in parts:
+        if getattr(part, "transdimensional", None):
+            raise ValueError(f"components cannot be transdimensional themselves; got {part!r}")
