@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.model import Position
-from epsie.proposals.scheme import Adaptation
+from epsie.proposals.covariance_learning import CovarianceLearning
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain
@@ -22,7 +22,7 @@ _LARGEST = 200.0
 """Of a log scale: where every jump is accepted, as that of an unknown phase, it would overflow."""
 
 
-class AndrieuThoms(Adaptation):
+class AndrieuThoms(CovarianceLearning):
     r"""The covariance of the posterior, and how far to jump in units of it.
 
     A jump has the covariance :math:`\lambda\Sigma`. After the k-th one
@@ -31,26 +31,11 @@ class AndrieuThoms(Adaptation):
               \gamma_k = k^{-0.6} - K^{-0.6},
 
     with its acceptance ratio :math:`\alpha`, the target rate :math:`\alpha^*` and the duration K;
-    mean and covariance of the positions follow the recursion
-
-    .. math:: \mu \leftarrow \mu + g (x - \mu), \qquad
-              \Sigma \leftarrow \Sigma + g ((x - \mu)(x - \mu)^T - \Sigma).
-
-    That is algorithm 4 of Andrieu & Thoms (2008), doi:10.1007/s11222-008-9110-y. `componentwise` is
-    their algorithm 6: every parameter i has its own :math:`\lambda_i`, moved by the acceptance
-    ratio of its part of the jump alone, and one more global one keeps the jump of all together at
-    an acceptance rate of 0.234, which is too low otherwise in more than a few dimensions.
-
-    With the published gains :math:`g = \gamma_k` the first positions leave a covariance of rank
-    one, and later ones forget too fast to estimate more than about ten dimensions. So
-
-    * the recursion is made with `BLOCK` positions at a time, and its j-th gain is 4 / (j + 3): it
-      begins with 1, so that nothing of an arbitrary start is left, and the weight of a position
-      grows with the cube of its number, so that burn-in is forgotten and later positions all count;
-    * what was learned is used only after two accepted jumps for each parameter;
-    * correlations are shrunk by the ratio of their expected noise to their size (after Ledoit &
-      Wolf 2004, doi:10.1016/S0047-259X(03)00096-4, with a tenth of a parameter's share of the
-      accepted jumps counted as independent positions), variances are not, so that no unit matters.
+    the covariance is learned as `CovarianceLearning` has it. That is algorithm 4 of Andrieu & Thoms
+    (2008), doi:10.1007/s11222-008-9110-y. `componentwise` is their algorithm 6: every parameter i
+    has its own :math:`\lambda_i`, moved by the acceptance ratio of its part of the jump alone, and
+    one more global one keeps the jump of all together at an acceptance rate of 0.234, which is too
+    low otherwise in more than a few dimensions.
 
     Parameters
     ----------
@@ -69,29 +54,7 @@ class AndrieuThoms(Adaptation):
         The acceptance rate to reach; by default 0.234, or 0.48 for each part if `componentwise`.
     """
 
-    evolving = (
-        "start_step",
-        "log_lambda",
-        "log_global",
-        "mean",
-        "unit_cov",
-        "unit_factor",
-        "positions",
-        "nblocks",
-        "naccepted",
-    )
-
-    BLOCK = 32
-    """Positions from one update of the covariance to the next."""
-
-    FORGET = 4
-    """The j-th gain of the covariance is FORGET / (j + FORGET - 1)."""
-
-    MOVES = 2
-    """Accepted jumps for each parameter before the covariance is used."""
-
-    MOVES_WORTH = 10.0
-    """Accepted jumps, for each parameter, that count as one independent position."""
+    evolving = (*CovarianceLearning.evolving, "log_lambda", "log_global", "unit_factor")
 
     def __init__(
         self,
@@ -109,20 +72,16 @@ class AndrieuThoms(Adaptation):
         self.has_virtual = self.componentwise
         self.ndim = ndim
         self._last_gain = self._end**-_SCALE_GAIN
-        self._forget()
+        self._start_again()
 
-    def _forget(self) -> None:
+    def _start_again(self) -> None:
         ndim = self.ndim
         # The best scale for a normal posterior (Gelman, Roberts & Gilks 1996).
         best = 2 * log(2.38)
         self.log_lambda: Any = np.full(ndim, best) if self.componentwise else best - log(ndim)
         self.log_global = -log(ndim) if self.componentwise else 0.0
-        self.mean = np.zeros(ndim)
-        self.unit_cov = np.ones(ndim) if self.diagonal else np.eye(ndim)
-        self.unit_factor: NDArray[np.float64] = self.unit_cov.copy()
-        self.positions: list[Position] = []
-        self.nblocks = 0
-        self.naccepted = 0
+        self.forget(np.ones(ndim) if self.diagonal else np.eye(ndim))
+        self.unit_factor: NDArray[np.float64] = self.unit_cov
 
     def begin(self, proposal: Any) -> None:
         """Let the proposal start from a unit covariance, scaled."""
@@ -132,7 +91,7 @@ class AndrieuThoms(Adaptation):
     def reset(self, proposal: Any) -> None:
         """Start again from the true initial covariance."""
         super().reset(proposal)
-        self._forget()
+        self._start_again()
 
     def update(self, proposal: Any, chain: Chain) -> None:
         """Learn from the step that `chain` has just made."""
@@ -149,11 +108,7 @@ class AndrieuThoms(Adaptation):
         else:
             self.log_lambda += gain * (chain.acceptance_ratio - self.target_rate)
             self.log_lambda = min(self.log_lambda, _LARGEST)
-        self.naccepted += chain.accepted
-        self.positions.append(proposal.pick(chain.point.x))
-        if len(self.positions) == self.BLOCK:
-            self._learn(proposal)
-            self.positions = []
+        if self.take_in(proposal, chain) and self.knows_enough:
             self._refactor()
         self._write(proposal)
 
@@ -177,43 +132,12 @@ class AndrieuThoms(Adaptation):
         else:
             proposal.factor = scale * self.unit_factor
 
-    def _learn(self, proposal: Any) -> None:
-        """Make one step of the recursion with a block of positions."""
-        self.nblocks += 1
-        gain = self.FORGET / (self.nblocks + self.FORGET - 1)
-        x = np.array(self.positions, dtype=float)
-        x = proposal.nearest(x, self.mean if self.nblocks > 1 else x[0])
-        centre = x.mean(axis=0)
-        away, shift = x - centre, centre - self.mean
-        self.mean = self.mean + gain * shift
-        # About the new mean, of old and new positions alike.
-        if self.diagonal:
-            spread = (away * away).mean(axis=0) + (1 - gain) * shift * shift
-        else:
-            spread = away.T.dot(away) / len(x) + (1 - gain) * np.multiply.outer(shift, shift)
-        self.unit_cov = self.unit_cov + gain * (spread - self.unit_cov)
-
     def _refactor(self) -> None:
-        """Use what was learned, if it is enough."""
-        variances = self.unit_cov if self.diagonal else self.unit_cov.diagonal()
-        if self.naccepted < self.MOVES * self.ndim or not variances.min() > 0:
-            return
+        """Use what was learned."""
         if self.diagonal:
-            self.unit_factor = np.sqrt(variances)
+            self.unit_factor = np.sqrt(self.unit_cov)
             return
-        shrunk = (1 - self._shrinkage(variances)) * self.unit_cov
-        np.fill_diagonal(shrunk, variances)
         try:
-            self.unit_factor = np.ascontiguousarray(np.linalg.cholesky(shrunk))
+            self.unit_factor = np.ascontiguousarray(np.linalg.cholesky(self.shrunk()))
         except np.linalg.LinAlgError:
             return  # singular to rounding: what is in use stays
-
-    def _shrinkage(self, variances: NDArray[np.float64]) -> float:
-        """The weight of the diagonal: the noise of the correlations over their size."""
-        if self.ndim == 1:
-            return 0.0
-        squares = self.unit_cov**2 / np.multiply.outer(variances, variances)
-        size = float(squares.sum()) - self.ndim
-        independent = self.MOVES_WORTH * self.naccepted / self.ndim
-        noise = float(((1 - squares) ** 2).sum()) / independent
-        return noise / (noise + size)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.random import BitGenerator, Generator
+from numpy.typing import NDArray
 
 from epsie.checks import as_count, as_names
 from epsie.copying import SetsAttributes
@@ -446,6 +447,14 @@ class BaseProposal(SetsAttributes, ABC):
 
     def relearn(self, learned: Any) -> None:
         """Go back to what `learned` gave."""
+
+    def nearest(
+        self,
+        x: NDArray[np.float64],
+        to: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Positions, shape (n, ndim), as learned from: angles are unwrapped to be near `to`."""
+        return x
 
     def reset(self) -> None:
         """Forget what was learned: back to the true initial widths."""

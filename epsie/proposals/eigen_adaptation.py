@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.model import Position
-from epsie.proposals.scheme import Adaptation
+from epsie.proposals.covariance_learning import CovarianceLearning
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain
@@ -21,7 +20,7 @@ _EPS = float(np.finfo(float).eps)
 _BEST_LOG_LAMBDA = 2 * log(2.38)
 
 
-class EigenAdaptation(Adaptation):
+class EigenAdaptation(CovarianceLearning):
     r"""The eigenvectors of the posterior's covariance, and how far to jump along each.
 
     A jump along the i-th eigenvector has the variance :math:`\lambda_i` times the i-th eigenvalue;
@@ -33,12 +32,10 @@ class EigenAdaptation(Adaptation):
     duration K. A scale for each eigenvector is algorithm 6 of Andrieu & Thoms (2008),
     doi:10.1007/s11222-008-9110-y, which needs no virtual moves here: every jump goes along one.
 
-    Mean and covariance follow the recursion of `AndrieuThoms`, a block of positions at a time, and
-    correlations are shrunk as there. The gain of the j-th block is 4 / (j + 3), so that the weight
-    of a position grows with the cube of its number and burn-in is forgotten, until half of the
-    duration; from then on all weigh the same, so that there are enough. The eigenvectors are taken
-    anew after each block, once five jumps have been accepted for each parameter; the first time,
-    the scales, which were those of an arbitrary start, begin anew too.
+    Mean and covariance are learned as `CovarianceLearning` has it until half of the duration; from
+    then on all positions weigh the same, so that there are enough. The eigenvectors are taken anew
+    after each block, once `MOVES` jumps have been accepted for each parameter; the first time, the
+    scales, which were those of an arbitrary start, begin anew too.
 
     Parameters
     ----------
@@ -52,29 +49,9 @@ class EigenAdaptation(Adaptation):
         The jump, counted from 1, at which learning begins.
     """
 
-    evolving = (
-        "start_step",
-        "log_lambda",
-        "npicks",
-        "mu",
-        "unit_cov",
-        "positions",
-        "nblocks",
-        "naccepted",
-        "in_use",
-    )
-
-    BLOCK = 32
-    """Positions from one update of the covariance to the next."""
-
-    FORGET = 4
-    """The j-th gain of the covariance is FORGET / (j + FORGET - 1) at first."""
+    evolving = (*CovarianceLearning.evolving, "log_lambda", "npicks", "in_use")
 
     MOVES = 5
-    """Accepted jumps for each parameter before the covariance is used."""
-
-    MOVES_WORTH = 10.0
-    """How many independent positions an accepted jump for each parameter counts as."""
 
     def __init__(
         self,
@@ -87,16 +64,12 @@ class EigenAdaptation(Adaptation):
         self.cov0 = cov0
         self.ndim = len(cov0)
         self._last_gain = self._end**-_SCALE_GAIN
-        self._forget()
+        self._start_again()
 
-    def _forget(self) -> None:
+    def _start_again(self) -> None:
         self.log_lambda = [_BEST_LOG_LAMBDA] * self.ndim
         self.npicks = [0] * self.ndim
-        self.mu = np.zeros(self.ndim)
-        self.unit_cov = self.cov0.copy()
-        self.positions: list[Position] = []
-        self.nblocks = 0
-        self.naccepted = 0
+        self.forget(self.cov0.copy())
         self.in_use = False
 
     def begin(self, proposal: Any) -> None:
@@ -107,7 +80,7 @@ class EigenAdaptation(Adaptation):
     def reset(self, proposal: Any) -> None:
         """Start again from the true initial covariance."""
         super().reset(proposal)
-        self._forget()
+        self._start_again()
 
     def update(self, proposal: Any, chain: Chain) -> None:
         """Learn from the step that `chain` has just made."""
@@ -118,54 +91,26 @@ class EigenAdaptation(Adaptation):
         gain = self.npicks[i] ** -_SCALE_GAIN - self._last_gain
         self.log_lambda[i] += gain * (chain.acceptance_ratio - self.target_rate)
         proposal.rescale(i, exp(0.5 * self.log_lambda[i]))
-        self.naccepted += chain.accepted
-        self.positions.append(proposal.pick(chain.point.x))
-        if len(self.positions) == self.BLOCK:
-            self._learn()
-            self.positions = []
+        if self.take_in(proposal, chain) and self.knows_enough:
             self._turn(proposal)
 
     def _rescale(self, proposal: Any) -> None:
         proposal.jump_scales = tuple([exp(0.5 * value) for value in self.log_lambda])
 
-    def _learn(self) -> None:
-        """Make one step of the recursion with a block of positions."""
-        self.nblocks += 1
+    def gain_of_covariance(self) -> float:
+        """The gain of the present block: that of equal weights after half of the duration."""
         growing = min(self.nblocks, self._end / (2 * self.BLOCK))
-        gain = 1 / ((growing + self.FORGET - 1) / self.FORGET + self.nblocks - growing)
-        gain = min(gain, 1.0)
-        x = np.array(self.positions, dtype=float)
-        centre = x.mean(axis=0)
-        away, shift = x - centre, centre - self.mu
-        self.mu = self.mu + gain * shift
-        # About the new mean, of old and new positions alike.
-        spread = away.T.dot(away) / len(x) + (1 - gain) * np.multiply.outer(shift, shift)
-        self.unit_cov = self.unit_cov + gain * (spread - self.unit_cov)
+        return min(1.0, 1 / ((growing + self.FORGET - 1) / self.FORGET + self.nblocks - growing))
 
     def _turn(self, proposal: Any) -> None:
-        """Use what was learned, if it is enough."""
-        variances = self.unit_cov.diagonal()
-        if self.naccepted < self.MOVES * self.ndim or not variances.min() > 0:
-            return
-        shrunk = (1 - self._shrinkage(variances)) * self.unit_cov
-        np.fill_diagonal(shrunk, variances)
-        eigvals, eigvects = eigenvectors_of(shrunk)
+        """Use what was learned."""
+        eigvals, eigvects = eigenvectors_of(self.shrunk())
         # None may be lost to rounding: its scale would find the right width.
         proposal.turn(np.maximum(eigvals, self.ndim * _EPS * eigvals[-1]), eigvects)
         if not self.in_use:
             self.in_use = True
             self.log_lambda = [_BEST_LOG_LAMBDA] * self.ndim
             self._rescale(proposal)
-
-    def _shrinkage(self, variances: NDArray[np.float64]) -> float:
-        """The weight of the diagonal: the noise of the correlations over their size."""
-        if self.ndim == 1:
-            return 0.0
-        squares = self.unit_cov**2 / np.multiply.outer(variances, variances)
-        size = float(squares.sum()) - self.ndim
-        independent = self.MOVES_WORTH * self.naccepted / self.ndim
-        noise = float(((1 - squares) ** 2).sum()) / independent
-        return noise / (noise + size)
 
 
 def eigenvectors_of(cov: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

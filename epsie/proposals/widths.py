@@ -72,14 +72,6 @@ class WidthProposal(BaseProposal):
         if max_std is not None:
             self.widths = tuple(map(min, self.widths, max_std.tolist()))
 
-    def nearest(
-        self,
-        x: NDArray[np.float64],
-        to: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """Positions, shape (n, ndim), as learned from: angles are unwrapped to be near `to`."""
-        return x
-
     def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
         """The positions to which each part of a jump alone leads, if it is `by` times as long."""
         return [
