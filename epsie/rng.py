@@ -192,6 +192,15 @@ class Stream:
             self._uniforms = self.generator.random(BLOCK).tolist()
         return self._uniforms.pop()
 
+    def uniforms(self, n: int) -> list[float]:
+        """`n` variates of the uniform distribution on [0, 1), at least one."""
+        left = self._uniforms
+        if len(left) < n:
+            return [self.uniform() for _ in range(n)]
+        taken = left[-n:]
+        del left[-n:]
+        return taken
+
     def normal(self) -> float:
         """A variate of the standard normal distribution."""
         return self.normals(1)[0]

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, Self
 
 import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.chain.annealing import DynamicalAnnealer, annealer_state, set_annealer_state
+from epsie.chain.annealing import (
+    DynamicalAnnealer,
+    annealer_state,
+    as_annealer,
+    set_annealer_state,
+)
 from epsie.chain.base import BaseChain, Segment
 from epsie.chain.chain import Chain, NanPolicy
+from epsie.chain.start import NO_START, as_position, check_names
 from epsie.chain.swaps import SwapHistory
-from epsie.chain.tempering import Sweep, as_betas, find_swap_scheme, warn_without_posterior
+from epsie.chain.tempering import as_betas, find_swap_scheme, warn_without_posterior
 from epsie.checks import as_count, as_names
+from epsie.errors import ProposalError, StepError
 from epsie.model import Model, Point, Position
 from epsie.proposals.base import BaseProposal
 from epsie.rng import Stream
@@ -60,6 +68,8 @@ class ParallelTemperedChain(BaseChain):
     ------
     ValueError
         If a setting is out of its range.
+    TypeError
+        If the annealer lacks what an annealer needs.
     """
 
     def __init__(
@@ -96,8 +106,9 @@ class ParallelTemperedChain(BaseChain):
         self.iteration = self.lastclear = 0
         self.nsweeps = 0
         self.last_annealed = 0
+        """The last iteration at whose end the ladder was changed; 0 if it never was."""
         self.swaps = SwapHistory(self.ntemps)
-        self.adaptive_annealer = copy.deepcopy(adaptive_annealer)
+        self.adaptive_annealer = copy.deepcopy(as_annealer(adaptive_annealer))
         if adaptive_annealer is not None:
             first = getattr(self.adaptive_annealer, "first_ladder", None)
             if first is not None:
@@ -109,12 +120,21 @@ class ParallelTemperedChain(BaseChain):
     def step(self) -> Self:
         """Step every temperature; sweep if it is time to."""
         chains = self.chains
-        for chain in chains:
-            chain.propose()
-        for chain in chains:
-            chain.evaluate()
-        for chain in chains:
-            chain.decide()
+        chain = chains[0]
+        if chain.start is None:
+            raise ValueError(NO_START)
+        try:
+            for chain in chains:
+                chain.propose()
+            for chain in chains:
+                chain.evaluate()
+            for chain in chains:
+                chain.decide()
+        except StepError:
+            raise
+        except Exception as error:
+            # Only here is it known at which temperature a proposal failed.
+            raise ProposalError(f"{type(error).__name__}: {error}", chain.where()) from error
         self.iteration += 1
         if self.iteration % self.swap_interval == 0 and len(chains) > 1:
             self.swap_temperatures()
@@ -122,30 +142,23 @@ class ParallelTemperedChain(BaseChain):
 
     def swap_temperatures(self) -> None:
         """Sweep over the adjacent temperatures, and let the annealer move the ladder."""
-        chains, stream = self.chains, self.stream
-        logls = [chain.point.logl for chain in chains]
-        uniforms = [stream.uniform() for _ in chains[1:]]
-        sweep = self._scheme(logls, [chain.beta for chain in chains], uniforms, self.nsweeps)
-        self._move_points(sweep)
+        points = [chain.point for chain in self.chains]
+        logls = [point.logl for point in points]
+        betas = [chain.beta for chain in self.chains]
+        uniforms = self.stream.uniforms(len(points) - 1)
+        sweep = self._scheme(logls, betas, uniforms, self.nsweeps)
+        self._move_points(points, sweep.order)
         self.swaps.append(sweep)
         self.nsweeps += 1
         if self.adaptive_annealer is not None:
-            self._anneal()
+            self.adaptive_annealer(self)
 
-    def _move_points(self, sweep: Sweep) -> None:
-        chains = self.chains
-        points = [chain.point for chain in chains]
-        for here, came_from in enumerate(sweep.order):
+    def _move_points(self, points: Sequence[Point], order: Sequence[int]) -> None:
+        for here, (chain, came_from) in enumerate(zip(self.chains, order)):
             if here != came_from:
-                chains[here].take(points[came_from])
+                chain.take(points[came_from])
                 if self._reset_after_swap:
-                    chains[here].reset_proposals()
-
-    def _anneal(self) -> None:
-        before = self.betas
-        self.adaptive_annealer(self)
-        if not np.array_equal(before, self.betas):
-            self.last_annealed = self.iteration
+                    chain.reset_proposals()
 
     # ---- settings
 
@@ -168,18 +181,31 @@ class ParallelTemperedChain(BaseChain):
     def betas(self) -> NDArray[np.float64]:
         """Inverse temperatures, descending, shape (ntemps,). Settable: the chains get them.
 
+        What it gives is read-only, as the chains would not hear of a change: set it as a whole.
+
         Raises
         ------
         ValueError
-            If there are not `ntemps`, or one is repeated or does not lie in [0, 1].
+            If there are not `ntemps`; if one is repeated or does not lie in [0, 1]; if one would
+            leave 0 while the point there has no likelihood (logl = -inf).
         """
-        return np.array([chain.beta for chain in self.chains])
+        ladder = np.array([chain.beta for chain in self.chains])
+        ladder.flags.writeable = False
+        return ladder
 
     @betas.setter
     def betas(self, betas: ArrayLike) -> None:
         ladder = as_betas(betas)
         if len(ladder) != self.ntemps:
             raise ValueError(f"there are {self.ntemps} temperatures; got {len(ladder)} betas")
+        hottest = self.chains[-1]
+        if ladder[-1] > 0 and hottest.start is not None and hottest.point.logl == -inf:
+            raise ValueError(
+                f"the hottest beta cannot become {ladder[-1]}: the point at beta = 0 has no "
+                "likelihood (logl = -inf), which no other beta allows. Keep 0 in the ladder"
+            )
+        if not np.array_equal(ladder, self.betas):
+            self.last_annealed = self.iteration
         for chain, beta in zip(self.chains, ladder.tolist(), strict=True):
             chain.beta = beta
 
@@ -231,7 +257,7 @@ class ParallelTemperedChain(BaseChain):
         """Start from a point for each temperature. Drops the history."""
         for chain, point in zip(self.chains, points, strict=True):
             chain.begin(point)
-        self.iteration = self.lastclear = 0
+        self.iteration = self.lastclear = self.nsweeps = self.last_annealed = 0
         self.swaps.clear()
 
     def examine_start(self, xs: Sequence[Position]) -> tuple[list[Point | None], list[str]]:
@@ -250,6 +276,7 @@ class ParallelTemperedChain(BaseChain):
 
     @start_position.setter
     def start_position(self, values: Mapping[str, Any]) -> None:
+        check_names(values, self.parameters)
         columns = {name: np.atleast_1d(np.asarray(value)) for name, value in values.items()}
         wrong = [f"{n}: {c.shape}" for n, c in columns.items() if c.shape != (self.ntemps,)]
         if wrong:
@@ -257,10 +284,15 @@ class ParallelTemperedChain(BaseChain):
                 f"start positions must be arrays of shape ({self.ntemps},), one value for each "
                 f"temperature; got {', '.join(wrong)}"
             )
-        for t, chain in enumerate(self.chains):
-            chain.start_position = {name: column[t] for name, column in columns.items()}
-        self.iteration = self.lastclear = 0
-        self.swaps.clear()
+        points, problems = self.examine_start(
+            [
+                as_position({name: columns[name][t] for name in columns}, chain.dtypes)
+                for t, chain in enumerate(self.chains)
+            ]
+        )
+        if problems:
+            raise ValueError("the chain cannot start at " + "; ".join(problems))
+        self.begin([point for point in points if point is not None])
 
     @property
     def stats0(self) -> dict[str, NDArray[np.float64]]:

@@ -31,7 +31,8 @@ def swap_ratio(logl_cold: float, logl_hot: float, beta_cold: float, beta_hot: fl
 
     A point without likelihood, which only beta = 0 can hold, is never swapped to a colder one.
     """
-    return exp(min(0.0, (beta_cold - beta_hot) * (logl_hot - logl_cold)))
+    log_ratio = (beta_cold - beta_hot) * (logl_hot - logl_cold)
+    return exp(log_ratio) if log_ratio < 0 else 1.0
 
 
 def cascade(
@@ -55,14 +56,21 @@ def cascade(
     sweep : int
         The number of sweeps made before.
     """
-    ntemps = len(betas)
-    order, at, ratios = list(range(ntemps)), list(logls), [0.0] * (ntemps - 1)
-    for cold in range(ntemps - 2, -1, -1):
-        hot = cold + 1
-        ratios[cold] = ratio = swap_ratio(at[cold], at[hot], betas[cold], betas[hot])
-        if uniforms[cold] < ratio:
-            order[cold], order[hot] = order[hot], order[cold]
-            at[cold], at[hot] = at[hot], at[cold]
+    hot = len(betas) - 1
+    order, ratios = list(range(hot + 1)), [1.0] * hot
+    carried, logl_hot, beta_hot = hot, logls[hot], betas[hot]
+    for cold in range(hot - 1, -1, -1):
+        beta, logl = betas[cold], logls[cold]
+        log_ratio = (beta - beta_hot) * (logl_hot - logl)
+        if log_ratio < 0:
+            ratios[cold] = exp(log_ratio)
+        if uniforms[cold] < ratios[cold]:
+            order[cold + 1] = cold
+        else:
+            order[cold + 1] = carried
+            carried, logl_hot = cold, logl
+        beta_hot = beta
+    order[0] = carried
     return Sweep(order, ratios)
 
 
@@ -135,6 +143,11 @@ def as_betas(betas: ArrayLike) -> NDArray[np.float64]:
     if repeated.size:
         raise ValueError(f"betas must differ; got {repeated[0]} more than once")
     return ladder
+
+
+def is_ladder(betas: NDArray[np.float64]) -> bool:
+    """Whether betas descend strictly within [0, 1], so that a chain can have them."""
+    return bool(betas[0] <= 1 and betas[-1] >= 0 and (np.diff(betas) < 0).all())
 
 
 def make_betas_ladder(ntemps: int, maxtemp: float) -> NDArray[np.float64]:
