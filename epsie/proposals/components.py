@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import nan
 from typing import NamedTuple, Self
 
+from epsie.copying import SetsAttributes
 from epsie.model import Position
 from epsie.proposals.base import BaseProposal, VirtualMove, picker
 from epsie.proposals.birth import BaseBirth
@@ -20,7 +21,7 @@ class Density(NamedTuple):
     dead: int
 
 
-class Components:
+class Components(SetsAttributes):
     """Components with their proposals and births, and where they are in a position.
 
     The parameters of one that is not active are NaN.

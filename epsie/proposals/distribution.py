@@ -6,17 +6,19 @@ import copy
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from math import floor
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.random import BitGenerator, Generator
 
 from epsie.checks import as_names
+from epsie.copying import SetsAttributes
 from epsie.model import Position
 from epsie.rng import Stream
 
 
-class Distribution:
+class Distribution(SetsAttributes):
     """A distribution over some parameters, with the random numbers that it draws from."""
 
     name: ClassVar[str] = ""
@@ -207,7 +209,7 @@ def copied(value: Any) -> Any:
 
 
 def as_number(value: Any, discrete: bool = False) -> float:
-    """A Python float, or a Python int for a discrete parameter (NaN stays what it is)."""
+    """A Python float; for a discrete parameter a Python int, halves rounded up (or NaN)."""
     if discrete and value == value:
-        return int(value)
+        return value if value.__class__ is int else floor(value + 0.5)
     return float(value)
