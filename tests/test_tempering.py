@@ -15,7 +15,7 @@ from epsie.chain.tempering import SWAP_SCHEMES, Sweep, as_betas, cascade, deo, g
 from epsie.errors import ModelError, ProposalError
 from epsie.proposals import ATAdaptiveNormal, BaseProposal, Normal, SSAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-from tests.references import Garch, GaussMix, compare_with_reference
+from tests.references import Garch, GaussMix, compare_with_reference, deviations
 from tests.statistical import (
     Continuous,
     Discrete,
@@ -847,7 +847,9 @@ def test_both_modes_of_the_unordered_mixture_have_half_the_weight():
         positions[first] = np.where(ordered, one, other)
         positions[second] = np.where(ordered, other, one)
     positions["theta"] = np.where(ordered, positions["theta"], 1 - positions["theta"])
-    compare_with_reference(model.derived(positions), model.table, least_ess=300)
+    for name, row in model.table.items():
+        mean, sd = deviations(model.derived(positions)[name], row["mean"], row["sd"])
+        assert abs(mean) < 4 and abs(sd) < 4, name
 
 
 def test_garch_agrees_with_its_reference():
