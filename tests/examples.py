@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,6 +34,24 @@ BOX = {"x": (-1.0, 2.0), "y": (-5.0, 40.0)}
 INTS = {"j": (-1, 3), "k": (0, 60)}
 MIXED = {"j": True, "k": False}
 WIDTHS = {"x": 10.0, "y": 5}
+
+COMPONENTS = {"k": 2, "v": math.nan, "x": 0.3, "y": math.nan, "z": 1.0}
+
+
+def nested(
+    model_proposal: BaseProposal, x: BaseProposal, pair: BaseProposal | None = None
+) -> BaseProposal:
+    """Up to three components: x, z, and the pair of v and y."""
+    return p.NestedTransdimensional(
+        ["v", "k", "x", "y", "z"],
+        model_proposal,
+        [x, pair or p.Normal(["v", "y"]), p.Normal("z")],
+        [
+            p.NormalBirth(["z"], {"z": 0}, {"z": 3}),
+            p.UniformBirth(["x"], {"x": (-9, 9)}),
+            p.NormalBirth(["v", "y"], {"v": 0, "y": 1}, {"v": 4, "y": 3}),
+        ],
+    )
 
 
 def _of(start: dict[str, float], *makers: Callable[[], BaseProposal]) -> list[Example]:
@@ -135,6 +154,16 @@ EXAMPLES: dict[str, list[Example]] = {
     "isotropic_solid_angle": _of(SKY, lambda: p.IsotropicSolidAngle("ra", "dec", 10, radec=True)),
     "adaptive_isotropic_solid_angle": _of(
         SKY, lambda: p.AdaptiveIsotropicSolidAngle("ra", "dec", 80, radec=True)
+    ),
+    "nested_transdimensional": _of(
+        COMPONENTS,
+        lambda: nested(p.NormalDiscrete("k", 2), p.Normal("x", 0.5)),
+        lambda: nested(
+            p.AdaptiveBoundedDiscrete("k", {"k": (0, 3)}, 60, {"k": True}),
+            p.AdaptiveNormal("x", WIDTHS, 40, jump_interval=2),
+            p.ATAdaptiveNormal(["v", "y"], 50, componentwise=True),
+        ),
+        lambda: nested(p.SSAdaptiveNormalDiscrete("k", 2), p.SSAdaptiveNormal("x")),
     ),
 }
 

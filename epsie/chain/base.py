@@ -71,7 +71,9 @@ class BaseChain(SetsAttributes, ABC):
     @property
     def is_built_in(self) -> bool:
         """Whether all that it consists of is of this package, so that a worker can import it."""
-        return all(map(is_built_in, self.leaves()))
+        parts = list(self.leaves())
+        births = [part.birth_distribution for part in parts if hasattr(part, "birth_distribution")]
+        return all(map(is_built_in, [*parts, *births]))
 
     @abstractmethod
     def leaves(self) -> Iterator[BaseProposal]:

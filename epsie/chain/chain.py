@@ -97,7 +97,7 @@ class Chain(BaseChain):
         self.proposal_dist = joint_over(self.parameters, proposals)
         self.proposal_dist.share(self.stream)
         self._learns_virtually = self.proposal_dist.learns_virtually
-        self.transdimensional = None
+        self.transdimensional = self.proposal_dist.transdimensional
         self.iteration = self.lastclear = 0
         self.history = History(self.dtypes)
         self.start: Point | None = None
@@ -231,6 +231,8 @@ class Chain(BaseChain):
 
     def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:
         """The point at a start position, and why it cannot be used, if so."""
+        # As numbers that its proposals jump from: inside a transdimensional one integers too.
+        x = self.proposal_dist.position(self._named(x))
         refusal = self.proposal_dist.refusal(x)
         if refusal:
             return None, [f"{self._named(x)}: {refusal}"]

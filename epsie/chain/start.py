@@ -54,6 +54,10 @@ def as_column(values: Any, kind: type, name: str) -> NDArray[Any]:
         raise ValueError(f"the start of {name} must be numbers; got {values!r}") from None
     if kind is not int:
         return column
+    if not np.isfinite(column).all():
+        raise ValueError(
+            f"the start of {name}, which is discrete, must be integers; got {values!r}"
+        )
     whole = np.floor(column + 0.5)
     if (whole != column).any():
         warnings.warn(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from epsie.proposals.angular import AdaptiveAngular, Angular, ATAdaptiveAngular, SSAdaptiveAngular
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.birth import BaseBirth, LogNormalBirth, NormalBirth, UniformBirth, births
 from epsie.proposals.boundaries import Boundaries
 from epsie.proposals.bounded_eigenvector import AdaptiveBoundedEigenvector, BoundedEigenvector
 from epsie.proposals.bounded_normal import (
@@ -24,6 +25,7 @@ from epsie.proposals.discrete import (
 )
 from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
 from epsie.proposals.joint import JointProposal
+from epsie.proposals.nested_transdimensional import NestedTransdimensional
 from epsie.proposals.normal import AdaptiveNormal, ATAdaptiveNormal, Normal, SSAdaptiveNormal
 from epsie.proposals.solid_angle import AdaptiveIsotropicSolidAngle, IsotropicSolidAngle
 
@@ -42,6 +44,7 @@ __all__ = [
     "AdaptiveNormal",
     "AdaptiveNormalDiscrete",
     "Angular",
+    "BaseBirth",
     "BaseProposal",
     "Boundaries",
     "BoundedDiscrete",
@@ -50,13 +53,18 @@ __all__ = [
     "Eigenvector",
     "IsotropicSolidAngle",
     "JointProposal",
+    "LogNormalBirth",
+    "NestedTransdimensional",
     "Normal",
+    "NormalBirth",
     "NormalDiscrete",
     "SSAdaptiveAngular",
     "SSAdaptiveBoundedDiscrete",
     "SSAdaptiveBoundedNormal",
     "SSAdaptiveNormal",
     "SSAdaptiveNormalDiscrete",
+    "UniformBirth",
+    "births",
     "proposals",
 ]
 
@@ -88,6 +96,7 @@ _CLASSES: tuple[type[BaseProposal], ...] = (
     AdaptiveBoundedEigenvector,
     IsotropicSolidAngle,
     AdaptiveIsotropicSolidAngle,
+    NestedTransdimensional,
 )
 
 proposals: dict[str, type[BaseProposal]] = {cls.name: cls for cls in _CLASSES}

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
-from math import exp, floor
+from math import exp
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from numpy.random import BitGenerator, Generator
 from numpy.typing import NDArray
 
-from epsie.checks import as_count, as_names
-from epsie.copying import SetsAttributes
+from epsie.checks import as_count
 from epsie.errors import ProposalError
 from epsie.model import Position
+from epsie.proposals.distribution import Distribution
+from epsie.proposals.distribution import as_number as as_number
+from epsie.proposals.distribution import copied as copied
+from epsie.proposals.distribution import is_built_in as is_built_in
 from epsie.rng import Stream
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Held:
         return getattr(adaptation, self.name)
 
 
-class BaseProposal(SetsAttributes, ABC):
+class BaseProposal(Distribution, ABC):
     """A distribution of jumps over some parameters.
 
     People speak dicts, with `jump` and `logpdf`; a chain speaks tuples in the order of
@@ -61,17 +61,11 @@ class BaseProposal(SetsAttributes, ABC):
     `set_state`.
     """
 
-    name: ClassVar[str] = ""
-    """The name in the registry."""
-
     symmetric: bool = False
     """Whether q(y | x) = q(x | y) for all x and y, so that no Hastings term is needed."""
 
-    discrete: ClassVar[bool] = False
-    """Whether the parameters are integers."""
-
-    evolving: ClassVar[tuple[str, ...]] = ()
-    """The attributes that change while a chain runs: the `state` is made of them."""
+    transdimensional: bool | None = None
+    """Whether the number of its parameters that are not NaN changes."""
 
     nsteps: int = 0
     """How many of its jumps have been made and decided on."""
@@ -111,8 +105,6 @@ class BaseProposal(SetsAttributes, ABC):
     _own_draw: ClassVar[Callable[..., Position]]
     _own_log_density: ClassVar[Callable[..., float]]
     _counters: ClassVar[tuple[str, ...]] = ("nsteps", "iterations_at_interval")
-    _parameters: tuple[str, ...] = ()
-    _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
 
     # ---- how classes are put together
 
@@ -120,9 +112,7 @@ class BaseProposal(SetsAttributes, ABC):
         """Note the arguments, for `config`."""
         if cls.draw is BaseProposal.draw:
             raise TypeError(f"{cls.__name__} must define _jump(fromx), or draw(x)")
-        self = super().__new__(cls)
-        self._arguments = (args, kwargs)
-        return self
+        return super().__new__(cls, *args, **kwargs)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Route the tuple methods to a class's own dict methods, also below a built-in class."""
@@ -139,70 +129,6 @@ class BaseProposal(SetsAttributes, ABC):
                 setattr(cls, tuples, route)
         if "_logpdf" in own and "log_hastings" not in own:
             cls.log_hastings = BaseProposal.log_hastings  # type: ignore[method-assign]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The arguments that its constructor was given, by name: they make an equal proposal."""
-        args, kwargs = self._arguments
-        bound = inspect.signature(type(self)).bind(*args, **kwargs)
-        config: dict[str, Any] = {}
-        for name, value in bound.arguments.items():
-            kind = bound.signature.parameters[name].kind
-            if kind is inspect.Parameter.VAR_KEYWORD:
-                config.update(copy.deepcopy(value))
-            elif name == "parameters":
-                config[name] = self.parameters
-            else:
-                config[name] = copy.deepcopy(value)
-        return config
-
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
-        return f"{type(self).__name__}({settings})"
-
-    # ---- parameters and random numbers
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """The names of the parameters that it makes jumps for."""
-        return self._parameters
-
-    @parameters.setter
-    def parameters(self, parameters: str | Iterable[str]) -> None:
-        self._parameters = as_names(parameters)
-
-    @property
-    def ndim(self) -> int:
-        """The number of its parameters."""
-        return len(self._parameters)
-
-    @cached_property
-    def stream(self) -> Stream:
-        """Where its random numbers come from. A chain gives all its proposals the same one."""
-        return Stream()
-
-    @property
-    def bit_generator(self) -> BitGenerator:
-        """The bit generator; settable with an instance, a seed or None (fresh entropy)."""
-        return self.stream.bit_generator
-
-    @bit_generator.setter
-    def bit_generator(self, source: BitGenerator | Generator | int | None) -> None:
-        self.share(Stream(source))
-
-    @property
-    def random_generator(self) -> Generator:
-        """A numpy generator. To be looked up at every jump, never held."""
-        return self.stream.generator
-
-    @property
-    def random_state(self) -> dict[str, Any]:
-        """The state of its random numbers; settable, also with a bare numpy state."""
-        return self.stream.state
-
-    @random_state.setter
-    def random_state(self, state: dict[str, Any]) -> None:
-        self.stream.state = state
 
     # ---- jumps, for people
 
@@ -230,22 +156,6 @@ class BaseProposal(SetsAttributes, ABC):
     def pdf(self, xi: Mapping[str, Any], givenx: Mapping[str, Any]) -> float:
         """The density (mass, if discrete) of a jump to `xi` from `givenx`."""
         return exp(self.logpdf(xi, givenx))
-
-    def position(self, values: Mapping[str, Any]) -> Position:
-        """Its part of a position, as a tuple of Python numbers.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is missing.
-        """
-        try:
-            return tuple([as_number(values[name], self.discrete) for name in self.parameters])
-        except KeyError as missing:
-            raise ValueError(
-                f"{type(self).__name__} needs a value for {missing.args[0]!r}; got values for "
-                f"{sorted(map(str, values))}"
-            ) from None
 
     # ---- jumps, for chains
 
@@ -317,7 +227,7 @@ class BaseProposal(SetsAttributes, ABC):
             y = tuple([as_number(to[name], self.discrete) for name in self.parameters])
         except (KeyError, TypeError, ValueError):
             y = ()
-        if not y or any(value != value for value in y):
+        if not y or (any(value != value for value in y) and not self.transdimensional):
             raise ProposalError(
                 f"{type(self).__name__}._jump gave {to!r}; it must return a dict with a number for "
                 f"each of {', '.join(self.parameters)}"
@@ -371,50 +281,16 @@ class BaseProposal(SetsAttributes, ABC):
 
     # ---- state
 
-    @property
-    def state(self) -> dict[str, Any]:
-        """All that changes while a chain runs, as plain data."""
-        return {**self.evolved(), "random_state": self.random_state}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`. It is copied."""
-        self.evolve(state)
-        if "random_state" in state:
-            self.random_state = state["random_state"]
-
     def leaves(self) -> Iterator[BaseProposal]:
         """The proposals that it consists of: itself, unless it holds others."""
         yield self
-
-    def share(self, stream: Stream) -> None:
-        """Draw from `stream`."""
-        self.stream = stream
 
     def dtypes(self) -> dict[str, type]:
         """The type of each parameter's values in a history."""
         return dict.fromkeys(self.parameters, int if self.discrete else float)
 
-    @property
-    def has_own_state(self) -> bool:
-        """Whether its class overrides `state`, as a user's may."""
-        return type(self).state is not BaseProposal.state
-
-    def counted(self) -> dict[str, Any]:
-        """The counters, which every proposal has, also one with a `state` of its own."""
-        return {name: getattr(self, name) for name in self._counters}
-
-    def evolved(self) -> dict[str, Any]:
-        """The state without that of the random numbers."""
-        return {name: copied(getattr(owner, name)) for owner, name in self._evolving()}
-
-    def evolve(self, state: Mapping[str, Any]) -> None:
-        """Take over what `evolved` gave."""
-        for owner, name in self._evolving():
-            setattr(owner, name, copied(state[name]))
-
-    def _evolving(self) -> Iterator[tuple[BaseProposal | Adaptation, str]]:
-        for name in (*self._counters, *self.evolving):
-            yield self, name
+    def _evolving(self) -> Iterator[tuple[Any, str]]:
+        yield from super()._evolving()
         if self.adaptation is not None:
             for name in self.adaptation.evolving:
                 yield self.adaptation, name
@@ -422,9 +298,7 @@ class BaseProposal(SetsAttributes, ABC):
     def copied(self, stream: Stream) -> Self:
         """An independent copy that draws from `stream`."""
         if not is_built_in(self):
-            twin = copy.deepcopy(self, {id(self.stream): stream})
-            twin.stream = stream
-            return twin
+            return super().copied(stream)
         twin = copy.copy(self)
         twin.adaptation = copy.copy(self.adaptation)
         twin.stream = stream
@@ -460,30 +334,6 @@ class BaseProposal(SetsAttributes, ABC):
         """Forget what was learned: back to the true initial widths."""
         if self.adaptation is not None:
             self.adaptation.reset(self)
-
-
-def is_built_in(proposal: BaseProposal) -> bool:
-    """Whether its class is one of this package, which keeps all that evolves in `evolving`."""
-    return type(proposal).__module__.startswith("epsie.")
-
-
-def copied(value: Any) -> Any:
-    """A copy of plain data that shares nothing that can change."""
-    if isinstance(value, np.ndarray):
-        # Always in C order: another memory layout may give a matrix product other last bits.
-        return np.array(value, order="C")
-    if isinstance(value, float | int | str | tuple | None):
-        return value
-    if isinstance(value, list):
-        return [copied(item) for item in value]
-    return copy.deepcopy(value)
-
-
-def as_number(value: Any, discrete: bool = False) -> float:
-    """A Python float; for a discrete parameter a Python int, halves rounded up (or NaN)."""
-    if discrete and value == value:
-        return value if value.__class__ is int else floor(value + 0.5)
-    return float(value)
 
 
 def picker(indices: Iterable[int]) -> Callable[[Position], Position]:

@@ -11,7 +11,8 @@ from numpy.random import BitGenerator
 
 from epsie.checks import as_names
 from epsie.model import Position
-from epsie.proposals.base import BaseProposal, VirtualMove, copied, picker
+from epsie.proposals.base import BaseProposal, VirtualMove, picker
+from epsie.proposals.distribution import set_state_of, state_of
 from epsie.rng import Stream
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class JointProposal(BaseProposal):
         """Take and give positions in this order of its parameters."""
         self.parameters = as_names(parameters)
         self.symmetric = all(part.symmetric for part in self.proposals)
+        self.transdimensional = any(part.transdimensional for part in self.proposals) or None
         self.locate(self.parameters)
         where = {name: i for i, name in enumerate(self.parameters)}
         places = [[where[name] for name in part.parameters] for part in self.proposals]
@@ -193,6 +195,8 @@ class JointProposal(BaseProposal):
         twin = copy.copy(self)
         twin.stream = stream
         twin.proposals = tuple([part.copied(stream) for part in self.proposals])
+        # Not the originals, which would travel with it.
+        twin._arguments = (twin.proposals, {})
         picks = [pick for _, pick in self._blocks]
         twin._blocks = twin._moved = list(zip(twin.proposals, picks))
         twin._only = None if self._only is None else twin.proposals[0]
@@ -245,6 +249,11 @@ def check_cover(
                     "each parameter to one"
                 )
             owner[name] = part
+    nested = [part for part in parts if part.transdimensional]
+    if len(nested) > 1:
+        raise ValueError(
+            f"only one proposal may be transdimensional; got {len(nested)}: {nested!r}"
+        )
     unknown = [name for name in owner if name not in parameters]
     missing = [] if partly else [name for name in parameters if name not in owner]
     if unknown or missing:
@@ -253,23 +262,6 @@ def check_cover(
         raise ValueError(
             f"proposals must be for the parameters {', '.join(parameters)}; " + "; ".join(problems)
         )
-
-
-def state_of(part: BaseProposal) -> dict[str, Any]:
-    """The state of a part, without that of the random numbers unless it is a user's own."""
-    if part.has_own_state:
-        return {**part.counted(), **copied(part.state)}
-    return part.evolved()
-
-
-def set_state_of(part: BaseProposal, state: Mapping[str, Any]) -> None:
-    """Take over what `state_of` gave."""
-    if part.has_own_state:
-        for name in part.counted():
-            setattr(part, name, state[name])
-        part.set_state(copied(dict(state)))
-    else:
-        part.evolve(state)
 
 
 def _permutation(places: list[int]) -> Callable[[list[float]], Position]:

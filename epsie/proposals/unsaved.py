@@ -9,10 +9,10 @@ from numpy.random import BitGenerator, Generator
 
 from epsie.errors import StateError
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.joint import set_state_of, state_of
+from epsie.proposals.distribution import set_state_of, state_of
 from epsie.rng import Stream
 
-_NOT_STATE = {"stream", "pick", "virtual_ratios"}
+_NOT_STATE = {"stream", "pick", "virtual_ratios", "birth_distribution"}
 
 
 def refuse_unsaved(before: BaseProposal, after: BaseProposal) -> None:
