@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from epsie.chain import BarrierAnnealer, DynamicalAnnealer, ParallelTemperedChain
-from epsie.chain.annealing import equal_rejection, monotone_interpolated
+from epsie.chain.barrier import equal_rejection, monotone_interpolated
 from epsie.proposals import Normal
 from epsie.samplers import ParallelTemperedSampler
 from tests.statistical import generator, seed

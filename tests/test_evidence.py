@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from epsie.chain import BarrierAnnealer, DynamicalAnnealer
-from epsie.evidence import METHODS, log_evidence, variance_of_mean
+from epsie.evidence import log_evidence, variance_of_mean
+from epsie.log_z import METHODS
 from epsie.proposals import AdaptiveNormal, Normal
 from epsie.samplers import ParallelTemperedSampler
 from tests.statistical import generator, seed

@@ -688,6 +688,14 @@ def test_reset_after_swap_is_the_same_however_it_is_run(pools, annealer, whole):
     assert bits(made) == whole(annealer, "cascade", None, True)[0]
 
 
+@pytest.mark.parametrize("annealer", ANNEALERS)
+def test_rounds_for_a_bar_change_nothing(annealer, whole, monkeypatch):
+    monkeypatch.setattr("epsie.progress.Progress.seconds", 0.001)
+    made = moving(annealer, "deo")
+    made.run(NITERATIONS, progress=True)
+    assert bits(made) == whole(annealer, "deo")[0]
+
+
 def test_without_the_annealers_state_a_resume_differs():
     """The defect: it is the state in the middle of a round that the tests above hold."""
     made = moving("barrier", "cascade")

@@ -27,6 +27,9 @@ class SwapHistory:
         The number of temperatures.
     """
 
+    latest: Sweep
+    """The last sweep; there is none before the first."""
+
     def __init__(self, ntemps: int) -> None:
         self.ntemps = ntemps
         self.clear()
@@ -51,6 +54,7 @@ class SwapHistory:
         self._new_orders.fromlist(sweep.order)
         self._new_ratios.fromlist(sweep.ratios)
         self._nnew += 1
+        self.latest = sweep
 
     def extend(self, rows: SwapRows) -> None:
         """Add what another history gave."""

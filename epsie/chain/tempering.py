@@ -179,7 +179,8 @@ def geometric_ladder(ntemps: int, ndim: int, with_prior: bool = True) -> NDArray
     """A ladder for a posterior of so many parameters, descending from 1.
 
     Between temperatures with the ratio 1 + sqrt(2 / ndim) points of a normal posterior swap at a
-    rate of about 0.4 (Kofke 2002, doi:10.1063/1.1507776, with the heat capacity ndim / 2).
+    rate of 0.5 to 0.7, the more the fewer parameters (Kofke 2002, doi:10.1063/1.1507776, with the
+    heat capacity ndim / 2).
 
     Parameters
     ----------
