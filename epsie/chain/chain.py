@@ -26,6 +26,7 @@ from epsie.model import (
     no_model,
 )
 from epsie.proposals.base import BaseProposal, VirtualMove
+from epsie.proposals.distribution import copied
 from epsie.proposals.joint import joint_over
 from epsie.rng import Stream
 
@@ -445,7 +446,9 @@ class Chain(BaseChain):
         ValueError
             If no start is set.
         """
-        return {**self.evolved(), "proposal_dist": self.proposal_dist.state}
+        state = self.evolved()
+        state["proposal_dist"]["random_state"] = self.stream.state
+        return state
 
     def evolved(self) -> dict[str, Any]:
         """The state without that of its random numbers."""
@@ -458,7 +461,7 @@ class Chain(BaseChain):
             "current_position": self.current_position,
             "current_stats": self.current_stats,
             "hasblobs": self.hasblobs,
-            "current_blob": copy.deepcopy(self.current_blob),
+            "current_blob": copied(self.current_blob),
             "proposed_position": None if proposed is None else self._named(proposed.x),
             "accepted": self.accepted,
             "acceptance_ratio": self.acceptance_ratio,
@@ -475,7 +478,7 @@ class Chain(BaseChain):
             If the state is of other parameters or proposals.
         """
         self.check_state(state)
-        self.resume(state)
+        self.resume(copied(state))
         self.restart()
 
     def check_state(self, state: Mapping[str, Any]) -> None:
@@ -505,13 +508,16 @@ class Chain(BaseChain):
         self.lastclear = self.iteration
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Take over a state, and keep the history."""
+        """Take over a state, which is its own from now on, and keep the history."""
         x = tuple([state["current_position"][name] for name in self.parameters])
         stats, blob, proposed = (
             state[k] for k in ("current_stats", "current_blob", "proposed_position")
         )
-        self.proposal_dist.set_state(state["proposal_dist"])
-        self.point = Point(x, stats["logl"], stats["logp"], copy.deepcopy(blob))
+        proposals = state["proposal_dist"]
+        self.proposal_dist.evolve(proposals)
+        if "random_state" in proposals:
+            self.stream.state = proposals["random_state"]
+        self.point = Point(x, stats["logl"], stats["logp"], blob)
         self.proposed = None
         if proposed is not None:
             self.proposed = Point(tuple([proposed[n] for n in self.parameters]), nan, nan, None)

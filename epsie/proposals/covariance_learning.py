@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from epsie.chain.chain import Chain
 
 
+_LARGEST = 1e100
+"""Of a variance: on a flat target without bounds it would grow until it overflows."""
+
+
 class CovarianceLearning(Adaptation):
     r"""A scheme that learns the mean and the covariance of the chain's positions.
 
@@ -101,7 +105,8 @@ class CovarianceLearning(Adaptation):
     def knows_enough(self) -> bool:
         """Whether what was learned is fit to be used."""
         variances = self.unit_cov if self.diagonal else self.unit_cov.diagonal()
-        return bool(self.naccepted >= self.MOVES * self.ndim and variances.min() > 0)
+        fit = variances.min() > 0 and variances.max() < _LARGEST
+        return bool(self.naccepted >= self.MOVES * self.ndim and fit)
 
     def shrunk(self) -> NDArray[np.float64]:
         """The covariance, with correlations shrunk by the ratio of their noise to their size."""

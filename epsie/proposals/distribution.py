@@ -135,7 +135,7 @@ class Distribution(SetsAttributes):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`. It is copied."""
-        self.evolve(state)
+        self.evolve(copied(state))
         if "random_state" in state:
             self.random_state = state["random_state"]
 
@@ -153,9 +153,9 @@ class Distribution(SetsAttributes):
         return {name: copied(getattr(owner, name)) for owner, name in self._evolving()}
 
     def evolve(self, state: Mapping[str, Any]) -> None:
-        """Take over what `evolved` gave."""
+        """Take over what `evolved` gave: from now on it is its own."""
         for owner, name in self._evolving():
-            setattr(owner, name, copied(state[name]))
+            setattr(owner, name, state[name])
 
     def _evolving(self) -> Iterator[tuple[Any, str]]:
         """The attributes that make up its state, each with the object that has it."""
@@ -191,20 +191,26 @@ def set_state_of(part: Distribution, state: Mapping[str, Any]) -> None:
     if part.has_own_state:
         for name in part.counted():
             setattr(part, name, state[name])
-        part.set_state(copied(dict(state)))
+        part.set_state(state)
     else:
         part.evolve(state)
 
 
+_UNCHANGING = frozenset({float, int, str, tuple, bool, type(None)})
+
+
 def copied(value: Any) -> Any:
     """A copy of plain data that shares nothing that can change."""
-    if isinstance(value, np.ndarray):
+    kind = value.__class__
+    if kind in _UNCHANGING:
+        return value
+    if kind is np.ndarray:
         # Always in C order: another memory layout may give a matrix product other last bits.
         return np.array(value, order="C")
-    if isinstance(value, float | int | str | tuple | None):
-        return value
-    if isinstance(value, list):
-        return [copied(item) for item in value]
+    if kind is list:
+        return [item if item.__class__ in _UNCHANGING else copied(item) for item in value]
+    if kind is dict:
+        return {key: copied(item) for key, item in value.items()}
     return copy.deepcopy(value)
 
 
