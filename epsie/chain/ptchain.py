@@ -26,6 +26,7 @@ from epsie.checks import as_count, as_names
 from epsie.errors import ProposalError, StepError
 from epsie.model import Model, Point, Position
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.distribution import copied
 from epsie.rng import Stream
 
 __all__ = ["DynamicalAnnealer", "ParallelTemperedChain"]
@@ -468,7 +469,7 @@ class ParallelTemperedChain(BaseChain):
             If the state is of other temperatures, parameters or proposals.
         """
         self.check_state(state)
-        self.resume(state)
+        self.resume(copied(state))
         for chain in self.chains:
             chain.restart()
         self.lastclear = self.iteration
