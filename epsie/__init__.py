@@ -21,9 +21,11 @@ if TYPE_CHECKING:
         ModelError,
         PoolError,
         ProposalError,
+        RunDirectoryError,
         StateError,
     )
     from epsie.rng import create_bit_generator, create_bit_generators, create_seed
+    from epsie.rundir import open_run
     from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 
 __version__ = "2.0.0"
@@ -38,15 +40,34 @@ _HOMES = {
     "array2dict": "epsie.chain.chaindata",
     "dump_state": "epsie.checkpoint",
     "load_state": "epsie.checkpoint",
+    "open_run": "epsie.rundir",
     "create_bit_generator": "epsie.rng",
     "create_bit_generators": "epsie.rng",
     "create_seed": "epsie.rng",
     **dict.fromkeys(
-        ["CheckpointError", "EpsieError", "ModelError", "PoolError", "ProposalError", "StateError"],
+        [
+            "CheckpointError",
+            "EpsieError",
+            "ModelError",
+            "PoolError",
+            "ProposalError",
+            "RunDirectoryError",
+            "StateError",
+        ],
         "epsie.errors",
     ),
 }
-_MODULES = ("chain", "checkpoint", "errors", "execution", "pools", "proposals", "rng", "samplers")
+_MODULES = (
+    "chain",
+    "checkpoint",
+    "errors",
+    "execution",
+    "pools",
+    "proposals",
+    "rng",
+    "rundir",
+    "samplers",
+)
 
 __all__ = [
     "BIT_GENERATOR",
@@ -57,6 +78,7 @@ __all__ = [
     "ParallelTemperedSampler",
     "PoolError",
     "ProposalError",
+    "RunDirectoryError",
     "StateError",
     "array2dict",
     "create_bit_generator",
@@ -65,6 +87,7 @@ __all__ = [
     "dump_state",
     "load_state",
     "make_betas_ladder",
+    "open_run",
 ]
 
 

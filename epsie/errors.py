@@ -58,3 +58,7 @@ class CheckpointError(EpsieError, pickle.UnpicklingError):
     It is a `pickle.UnpicklingError` because programs written for states that were pickles take that
     as "use the backup". Nothing is unpickled.
     """
+
+
+class RunDirectoryError(EpsieError):
+    """A run directory cannot be used: it is no run, another one, in use, or cannot be written."""

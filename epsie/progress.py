@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 
@@ -43,3 +44,20 @@ class Progress:
             bar.update(length)
             # At most four times as long as the last, as the first are dominated by starting up.
             length = max(1, min(4 * length, int(length * self.seconds / max(elapsed, 1e-9))))
+
+
+class NoBar:
+    """Stands for a bar that is not shown."""
+
+    def update(self, n: int) -> None:
+        """Do nothing."""
+
+
+def bar_of(show: bool, niterations: int) -> AbstractContextManager[Any]:
+    """A bar of so many iterations, or one that is not shown."""
+    if not show:
+        return nullcontext(NoBar())
+    from tqdm.auto import tqdm
+
+    bar: AbstractContextManager[Any] = tqdm(total=niterations, unit="it", disable=None)
+    return bar

@@ -6,12 +6,14 @@ import copy
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from os import PathLike
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import NDArray
 
+from epsie.chain.base import Segment
 from epsie.chain.chain import NanPolicy, as_nan_policy
 from epsie.chain.start import NO_START
 from epsie.checkpoint import dump_state, load_state
@@ -24,6 +26,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import check_cover
 from epsie.proposals.normal import Normal
 from epsie.rng import create_seed, find_bit_generator
+from epsie.rundir.recording import Recording, record, recording_of, resumed
 from epsie.signals import interrupt_deferred
 from epsie.transport import ModelCarrier
 
@@ -71,6 +74,8 @@ class BaseSampler(ABC):
         bit_generator: str | type[BitGenerator] | None,
         nan: NanPolicy,
     ) -> None:
+        self._recording: Recording | None = None
+        self._seed_given = seed is not None
         self.parameters = parameters
         self.pool = pool
         self.model = model
@@ -175,8 +180,21 @@ class BaseSampler(ABC):
 
     # ---- running
 
-    def run(self, niterations: int, *, progress: bool = False) -> None:
+    def run(
+        self,
+        niterations: int | None = None,
+        *,
+        progress: bool = False,
+        total: int | None = None,
+        directory: str | PathLike[str] | None = None,
+        every: int | str | None = None,
+        thin: int | None = None,
+        keep: bool | None = None,
+        grace: float | None = None,
+    ) -> None:
         """Let every chain make so many further iterations; all of them, or none.
+
+        In a run directory it saves now and then, and all since the last save are made, or none.
 
         Parameters
         ----------
@@ -184,26 +202,66 @@ class BaseSampler(ABC):
             How many.
         progress : bool, optional
             Whether to show a bar (in terminals and notebooks).
+        total : int, optional
+            Instead of `niterations`: up to how many, those made before included. A sampler that has
+            made none goes on where the run in the directory was saved.
+        directory : str or path, optional
+            A run directory; made if there is none. Later runs go on in it. See `epsie.open_run`.
+        every : int or str, optional
+            Save every so many iterations, or so often: '60s' (the default), '10min', '1h'.
+        thin : int, optional
+            Save every so many-th iteration only.
+        keep : bool, optional
+            Whether the history stays in memory. By default it has only what is not saved yet, or
+            was saved last.
+        grace : float, optional
+            After Ctrl-C or SIGTERM, how many seconds (10) to wait before unsaved iterations are
+            given up.
 
         Raises
         ------
         ValueError
-            If there is no start position, or `niterations` is no whole number, at least 0.
+            If there is no start position, or a setting is out of range.
+        TypeError
+            If neither or both of `niterations` and `total` are given.
         ModelError, ProposalError, StateError
             If a chain failed.
         PoolError
-            If the pool failed. Whatever is raised, the sampler is as it was.
+            If the pool failed. Whatever is raised, the sampler is as it was; in a directory, as it
+            was when an iteration was made last by all chains.
+        RunDirectoryError
+            If the directory is in use, is another run's, or cannot be written to. The sampler is as
+            it was when it was saved last.
         """
-        niterations = as_count(niterations, "niterations", least=0)
+        if (niterations is None) == (total is None):
+            raise TypeError(
+                "niterations must be a whole number, or total= be given instead; got "
+                f"niterations={niterations!r}, total={total!r}"
+            )
+        n = as_count(total if niterations is None else niterations, "niterations", least=0)
+        recording = recording_of(
+            self._recording, directory, every=every, thin=thin, keep=keep, grace=grace
+        )
+        if recording is not None:
+            record(self, recording, n if total is None else None, total, progress)
+            return
+        if total is not None:
+            raise ValueError("total= needs a directory: run(total=..., directory='run')")
         if not self._has_start:
             raise ValueError(NO_START)
-        segments = run_all(
-            self.chains, niterations, self._mapper, self._carrier, Progress(progress)
-        )
+        segments = self._advanced(n, progress)
         with interrupt_deferred():
-            for chain, new in zip(self.chains, segments, strict=True):
-                for segment in new:
-                    chain.attach(segment)
+            self._attach(segments)
+
+    def _advanced(self, niterations: int, progress: bool = False) -> list[list[Segment]]:
+        """What so many iterations bring; the chains are not changed."""
+        return run_all(self.chains, niterations, self._mapper, self._carrier, Progress(progress))
+
+    def _attach(self, segments: list[list[Segment]]) -> None:
+        """Take over what `_advanced` gave."""
+        for chain, new in zip(self.chains, segments, strict=True):
+            for segment in new:
+                chain.attach(segment)
 
     def clear(self) -> None:
         """Drop the history. The present positions become the start; results do not change."""
@@ -346,9 +404,43 @@ class BaseSampler(ABC):
             for i, chain in enumerate(self.chains):
                 chain.set_state(state[i])
 
-    def checkpoint(
-        self, fp: Any, path: str | None = None, dsetname: str = "sampler_state"
-    ) -> None:
+    # ---- on disk
+
+    @classmethod
+    def resume(
+        cls,
+        directory: str | PathLike[str],
+        model: Model,
+        *,
+        pool: Any = None,
+        proposals: BaseProposal | Iterable[BaseProposal] | None = None,
+        adaptive_annealer: Any = None,
+    ) -> Self:
+        """A sampler that goes on with the run in a directory, from where it was saved last.
+
+        Parameters
+        ----------
+        directory : str or path
+            The run directory. Later runs go on in it.
+        model : callable
+            The model. It is evaluated where the chains stand, and must give what was saved.
+        pool : object, optional
+            As for the sampler.
+        proposals : BaseProposal or iterable of BaseProposal, optional
+            The run's proposals of classes of your own; all others are made anew.
+        adaptive_annealer : object, optional
+            The run's annealer, if it is of a class of your own.
+
+        Raises
+        ------
+        RunDirectoryError
+            If there is no run, it is of another sampler, a proposal of your own is missing, or the
+            model gives other values.
+        """
+        sampler: Self = resumed(cls, directory, model, pool, proposals, adaptive_annealer)
+        return sampler
+
+    def checkpoint(self, fp: Any, path: str | None = None, dsetname: str = "sampler_state") -> None:
         """Write the `state` to an open HDF5 file: see `epsie.checkpoint.dump_state`."""
         dump_state(self.state, fp, path, dsetname)
 
