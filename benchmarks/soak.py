@@ -17,6 +17,8 @@ from figure import HEADING, Figure
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import soak_saving
+
 from tests import tempering_targets as tempering
 
 
@@ -103,6 +105,9 @@ ENTRIES: dict[str, Entry] = {
     "mixture": Entry(20, mixture),
     "ladder": Entry(3, ladder),
     "round-trips": Entry(2, round_trips),
+    "kills": Entry(200, soak_saving.kills),
+    "kills-in-files": Entry(200, soak_saving.kills_in_files),
+    "corruptions": Entry(10_000, soak_saving.corruptions),
 }
 """The long counts by name."""
 

@@ -109,12 +109,13 @@ class ParallelTemperedChain(BaseChain):
         self.last_annealed = 0
         """The last iteration at whose end the ladder was changed; 0 if it never was."""
         self.swaps = SwapHistory(self.ntemps)
+        self._movable: NDArray[np.float64] | None = None
         self.adaptive_annealer = copy.deepcopy(as_annealer(adaptive_annealer))
         if adaptive_annealer is not None:
             first = getattr(self.adaptive_annealer, "first_ladder", None)
             if first is not None:
                 self.betas = first(self.betas)
-            self.adaptive_annealer.setup_annealing(self.betas)
+            self.adaptive_annealer.setup_annealing(self.betas.copy())
 
     # ---- the algorithm
 
@@ -152,7 +153,7 @@ class ParallelTemperedChain(BaseChain):
         self.swaps.append(sweep)
         self.nsweeps += 1
         if self.adaptive_annealer is not None:
-            self.adaptive_annealer(self)
+            self._anneal()
 
     def _move_points(self, points: Sequence[Point], order: Sequence[int]) -> None:
         for here, (chain, came_from) in enumerate(zip(self.chains, order)):
@@ -160,6 +161,17 @@ class ParallelTemperedChain(BaseChain):
                 chain.take(points[came_from])
                 if self._reset_after_swap:
                     chain.reset_proposals()
+
+    def _anneal(self) -> None:
+        """Let the annealer move the ladder, by setting `betas` or in place."""
+        self._movable = np.array([chain.beta for chain in self.chains])
+        try:
+            self.adaptive_annealer(self)
+            moved = self._movable
+        finally:
+            self._movable = None
+        if moved.tolist() != [chain.beta for chain in self.chains]:
+            self.betas = moved
 
     # ---- settings
 
@@ -183,6 +195,7 @@ class ParallelTemperedChain(BaseChain):
         """Inverse temperatures, descending, shape (ntemps,). Settable: the chains get them.
 
         What it gives is read-only, as the chains would not hear of a change: set it as a whole.
+        Only an annealer, while it is called, may change it in place.
 
         Raises
         ------
@@ -190,6 +203,8 @@ class ParallelTemperedChain(BaseChain):
             If there are not `ntemps`; if one is repeated or does not lie in [0, 1]; if one would
             leave 0 while the point there has no likelihood (logl = -inf).
         """
+        if self._movable is not None:
+            return self._movable
         ladder = np.array([chain.beta for chain in self.chains])
         ladder.flags.writeable = False
         return ladder
@@ -205,10 +220,12 @@ class ParallelTemperedChain(BaseChain):
                 f"the hottest beta cannot become {ladder[-1]}: the point at beta = 0 has no "
                 "likelihood (logl = -inf), which no other beta allows. Keep 0 in the ladder"
             )
-        if not np.array_equal(ladder, self.betas):
+        if ladder.tolist() != [chain.beta for chain in self.chains]:
             self.last_annealed = self.iteration
         for chain, beta in zip(self.chains, ladder.tolist(), strict=True):
             chain.beta = beta
+        if self._movable is not None:
+            self._movable = ladder
 
     @property
     def temperatures(self) -> NDArray[np.float64]:
