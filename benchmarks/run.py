@@ -15,7 +15,7 @@ import sys
 import numpy as np
 from figure import HEADING, Figure
 
-NAMES = ("step", "call", "memory", "imports", "traffic", "parallel", "peers")
+NAMES = ("step", "tempering", "call", "memory", "imports", "traffic", "parallel", "peers", "saving")
 
 
 def main() -> int:

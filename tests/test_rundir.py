@@ -227,6 +227,14 @@ def test_files_are_merged_and_memory_is_flat(tmp_path, monkeypatch):
     assert_same_run(epsie.open_run(tmp_path), other)
 
 
+def test_saves_come_early_if_much_is_unsaved(tmp_path, monkeypatch, whole):
+    monkeypatch.setattr("epsie.rundir.recording._UNSAVED", 10_000)
+    made = sampler("pt", AT)
+    made.run(90, directory=tmp_path, every="1h")
+    assert 3 < len(segments.all_segments(tmp_path)) < 60
+    assert_same_run(epsie.open_run(tmp_path), whole("pt"))
+
+
 def test_reading_takes_one_segment_at_a_time(tmp_path):
     sampler("mh", AT).run(100, directory=tmp_path, every=10)
     pieces = epsie.open_run(tmp_path, burn_in=25).pieces("positions")
@@ -345,11 +353,8 @@ def test_reading_while_it_is_written(tmp_path):
 
 HOLDER = """
 import sys, time
-from tests.test_rundir import AT, sampler
-made = sampler("mh", AT)
-def slow(**values):
-    time.sleep(0.02)
-    return 0.0, 0.0
+from tests.test_rundir import AT, sampler, slow
+made = sampler("mh", AT, int(sys.argv[4]) or None)
 made.model = slow
 made.start_position = made.start_position
 print("ready", flush=True)
@@ -357,10 +362,16 @@ made.run(100_000, directory=sys.argv[1], every=int(sys.argv[2]), grace=float(sys
 """
 
 
-def holder(directory, every=5, grace=10.0):
-    """A process that runs in a directory."""
+def slow(**values):
+    time.sleep(0.02)
+    return 0.0, 0.0
+
+
+def holder(directory, every=5, grace=10.0, processes=0):
+    """A process that runs in a directory, in a process group of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(directory), str(every), str(grace)],
+        [sys.executable, "-c", HOLDER, *map(str, (directory, every, grace, processes))],
+        start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
@@ -451,6 +462,22 @@ def test_signals_that_end_a_run(tmp_path, number, code):
     if number == signal.SIGTERM:
         assert len(said.strip().splitlines()) == 1
     assert MetropolisHastingsSampler.resume(tmp_path / "run", flat).niterations == reached
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)]
+)
+def test_signals_to_all_processes(tmp_path, number, code):
+    """As Ctrl-C in a terminal, or a queue that ends a job: the workers are silent."""
+    process = holder(tmp_path / "run", every=100_000, processes=2)
+    time.sleep(2)
+    os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    reached = epsie.open_run(tmp_path / "run").niterations
+    assert reached > 0
+    assert f"stopped at iteration {reached}; saved in " in said.strip().splitlines()[-1]
+    assert said.count("Traceback") == (number == signal.SIGINT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])

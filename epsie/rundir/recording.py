@@ -18,10 +18,14 @@ from epsie.rundir.lock import locked
 from epsie.rundir.manifest import describe, differences, read_manifest, rebuilt, refuse_differences
 from epsie.rundir.modelcheck import check_model
 from epsie.rundir.recorder import Recorder, starting
+from epsie.rundir.segments import bytes_per_iteration
 from epsie.rundir.states import last_state
 from epsie.signals import interrupt_deferred
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
+
+_UNSAVED = 16 * 2**20
+"""Bytes of what is not saved yet: more are saved even if it is not time to."""
 
 
 @dataclass(frozen=True)
@@ -130,18 +134,19 @@ def _run(
 ) -> None:
     sampler = recorder.sampler
     iterations, seconds = recording.due
+    most = min(iterations or _UNSAVED, max(1, _UNSAVED // bytes_per_iteration(sampler)))
     length, saved_at = 1, time.monotonic()
     with bar_of(progress, left) as bar:
         while left and interrupts.stop is None:
             if recorder.saved == sampler.niterations and not recording.keep:
                 sampler.clear()
             pending = sampler.niterations - recorder.saved
-            room = left if iterations is None else min(left, iterations - pending)
-            done, length = _round(recorder, interrupts, min(length, room), recording.round_seconds)
+            length = min(length, left, most - pending)
+            done, length = _round(recorder, interrupts, length, recording.round_seconds)
             left -= done
             bar.update(done)
             pending += done
-            due = pending == iterations or (
+            due = pending == most or (
                 seconds is not None and time.monotonic() - saved_at >= seconds
             )
             if due or not left or interrupts.save or interrupts.stop is not None:

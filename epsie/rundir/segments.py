@@ -102,6 +102,14 @@ def gathered(sampler: Any, n: int, thin: int) -> Content:
     return {"start": start, "stop": stop, **tables, **_swapped(sampler, start, stop)}
 
 
+def bytes_per_iteration(sampler: Any) -> int:
+    """About how much all chains store in an iteration."""
+    numbers = len(sampler.parameters) + 5
+    blobs = sampler.current_blobs or {}
+    places = sampler.nchains * getattr(sampler, "ntemps", 1)
+    return int(8 * numbers * places + sum(values.nbytes for values in blobs.values()))
+
+
 def _table(chains: list[Any], rows: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:
     """Rows of all chains: shape (nchains, n), or (ntemps, nchains, n)."""
     if hasattr(chains[0], "chains"):
