@@ -18,9 +18,11 @@ def pools():
 
     import schwimmbad
 
+    from epsie.pools import InterruptiblePool
+
     made = {
         "None": None,
-        "own": 2,
+        "own": InterruptiblePool(2),
         "threads": futures.ThreadPoolExecutor(2),
         "executor": futures.ProcessPoolExecutor(2),
         "fork": multiprocessing.get_context("fork").Pool(2),
@@ -34,9 +36,10 @@ def pools():
     for pool in made.values():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for end in ("terminate", "shutdown"):
+            for end in ("terminate", "shutdown", "close"):
                 if hasattr(pool, end):
                     getattr(pool, end)()
+                    break
 
 
 class MapOnly:

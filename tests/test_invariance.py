@@ -174,11 +174,13 @@ def test_the_state_holds_nothing_alive():
 
 SCRIPT = """
 import hashlib, sys
+from epsie.pools import InterruptiblePool
 from tests.test_invariance import CASES, bits, sampler
 if __name__ == "__main__":
     digest = hashlib.sha256()
+    pool = None if sys.argv[1] == "serial" else InterruptiblePool(2)
     for name, example in CASES:
-        made = sampler(example, None if sys.argv[1] == "serial" else 2)
+        made = sampler(example, pool)
         made.run(20), made.run(15)
         digest.update(repr(bits(made)).encode())
     print(digest.hexdigest())
