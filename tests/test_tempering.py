@@ -849,7 +849,7 @@ class Unordered(GaussMix):
         return logl, logp - math.log(2)
 
 
-MIXTURE_BETAS = [*np.geomspace(1, 0.002, 9), 0]
+MIXTURE_BETAS = [*np.geomspace(1, 0.005, 7), 0]
 
 
 def test_the_ordered_mixture_agrees_with_its_reference():
