@@ -861,6 +861,21 @@ def test_a_sampler_changed_behind_the_directory(tmp_path):
     assert epsie.open_run(tmp_path / "other").niterations == 5
 
 
+def test_every_registered_proposal_is_made_anew(tmp_path):
+    """No example needs to be passed again, and what is made has the same settings."""
+    from epsie.rundir.recipes import recipe, remade
+    from epsie.statetree import decode
+
+    for name, example in CASES.items():
+        proposal = example.make()
+        made = recipe(proposal)
+        assert made is not None, name
+        again = remade(decode(encode(made))[0])
+        assert type(again) is type(proposal)
+        assert repr(again) == repr(proposal)
+        assert encode(recipe(again)) == encode(made)
+
+
 def test_nothing_is_looked_up_outside_of_the_registries(tmp_path):
     from epsie.rundir.recipes import _CLASS, remade
 

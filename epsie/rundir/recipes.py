@@ -34,19 +34,21 @@ def _registries() -> dict[str, dict[str, type]]:
 
 def recipe(thing: Any) -> dict[str, Any] | None:
     """What makes an equal object anew; None if it is not of this package or was changed since."""
-    found = [
-        (kind, name)
-        for kind, classes in _registries().items()
-        for name, cls in classes.items()
-        if type(thing) is cls
-    ]
-    if not found:
-        return None
     try:
-        made = {_CLASS: list(found[0]), "config": _plain(thing.config)}
-        return made if _alike(thing, remade(made)) else None
+        made = _described(thing)
+        return made if made is not None and _alike(thing, remade(made)) else None
     except (TypeError, ValueError, CheckpointError):
         return None
+
+
+def _described(thing: Any) -> dict[str, Any] | None:
+    """The class and the arguments of an object of this package; None of another one."""
+    kind_of = type(thing)
+    for kind, classes in _registries().items():
+        for name, cls in classes.items():
+            if kind_of is cls:
+                return {_CLASS: [kind, name], "config": _plain(thing.config)}
+    return None
 
 
 def remade(plain: Any) -> Any:
@@ -92,7 +94,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         items = [_plain(item) for item in value]
         return items if isinstance(value, list) else tuple(items)
-    if (made := recipe(value)) is not None:
+    if (made := _described(value)) is not None:
         return made
     array = np.asarray(value)
     if array.dtype.kind not in "biufSU":
@@ -103,7 +105,7 @@ def _plain(value: Any) -> Any:
 def _alike(a: Any, b: Any, depth: int = 8) -> bool:
     """Whether two objects have the same settings; what is no data is not looked at."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return bool(np.array_equal(np.asarray(a, dtype=object), np.asarray(b, dtype=object)))
+        return _alike(np.asarray(a).tolist(), np.asarray(b).tolist(), depth)
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(_alike(a[k], b[k], depth) for k in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
