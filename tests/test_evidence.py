@@ -64,7 +64,7 @@ def test_estimates_and_errors_with_independent_samples(method):
         assert found.method == method and found.per_chain.shape == (4,)
         assert found.log_z == pytest.approx(found.per_chain.mean())
     total = np.square(pulls).sum()
-    # Errors of few chains are widened: the pulls are a little narrower than normal.
+    # Chains that differ by chance have a wider error: pulls are a little narrower than normal.
     least = 0.0 if slack else 0.6 * stats.chi2(60).ppf(1e-5)
     assert least <= total < stats.chi2(60).isf(1e-5)
 
