@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -625,11 +626,42 @@ def test_a_full_disk(tmp_path, whole):
     assert not list(tmp_path.glob("*.tmp"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_directory_that_cannot_be_written(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(RunDirectoryError, match="Permission denied"):
-        sampler("mh", AT).run(1, directory=tmp_path / "run")
+READ_ONLY = """
+import os, sys
+from epsie.errors import RunDirectoryError
+from tests.test_rundir import AT, sampler
+made = sampler("mh", AT)
+made.run(1)
+made = sampler("mh", AT)
+if os.geteuid() == 0:
+    os.seteuid(65534)  # root may write everywhere
+for directory in (sys.argv[1], sys.argv[1] + "/inner"):
+    try:
+        made.run(total=9, directory=directory)
+    except RunDirectoryError as error:
+        print(error)
+"""
+
+
+def test_a_directory_that_cannot_be_written(whole):
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        sampler("mh", AT).run(5, directory=directory, every=5)
+        directory.chmod(0o555)
+        (directory / "lock").chmod(0o444)
+        done = subprocess.run(
+            [sys.executable, "-c", READ_ONLY, name],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+        said = done.stdout.splitlines()
+        assert "cannot be written to: [Errno 13] Permission denied" in said[0]
+        assert "cannot be made: [Errno 13] Permission denied" in said[1]
+        assert_same_run(epsie.open_run(directory), whole("mh"))
+        directory.chmod(0o755)
 
 
 def test_a_path_that_is_no_directory(tmp_path):
