@@ -6,6 +6,8 @@ import concurrent.futures
 import multiprocessing.pool
 import os
 import signal
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
@@ -204,7 +206,7 @@ class InterruptiblePool:
             from loky.process_executor import ProcessPoolExecutor
 
             self._executor = ProcessPoolExecutor(
-                self.size, initializer=_ignore_interrupts, env=_ONE_THREAD
+                self.size, initializer=_begin_worker, initargs=(os.getpid(),), env=_ONE_THREAD
             )
         return self._executor
 
@@ -235,9 +237,21 @@ _ONE_THREAD = dict.fromkeys(
 )
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers."""
+def _begin_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, which ends its workers; end if the parent was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when it is an orphan. It would wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_INTERVAL)
+    os._exit(1)
+
+
+_PARENT_INTERVAL = 0.5
+"""Seconds between looks at the parent."""
 
 
 def mapper_for(pool: Any) -> Mapper:

@@ -329,6 +329,14 @@ def test_kills(tmp_path, kills, processes):
     survive(tmp_path / "run", kills, processes)
 
 
+def test_workers_of_a_killed_process_end(tmp_path):
+    process = holder(tmp_path / "run", processes=2)
+    time.sleep(2)
+    process.kill()
+    # Its pipes are closed when the last of its workers has gone.
+    process.communicate(timeout=30)
+
+
 def test_reading_while_it_is_written(tmp_path):
     expected = killed_sampler(None)
     expected.run(TOTAL)
