@@ -173,4 +173,4 @@ def test_interrupt_gives_one_line_and_exit_code_130(tmp_path):
     os.close(terminal)
     assert b"Traceback" not in shown
     after_bar = shown.splitlines()[-1]
-    assert after_bar == b"Interrupted."
+    assert after_bar == b"Interrupted. Run it again to go on."

@@ -5,6 +5,8 @@ that live on them. Four rates, two start values and two noise levels of the Lotk
 equations are inferred from the counts, printed beside a published reference and drawn:
 
     python tutorials/lynx_hare.py
+
+The run is kept on disk: stop it, or kill it, and run it again, and it goes on where it was.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from arviz_stats.base import array_stats
 from matplotlib.figure import Figure
 from scipy.optimize import least_squares
 
+from epsie import EpsieError, open_run
 from epsie.proposals import ATAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler
 
@@ -124,10 +127,10 @@ def fit(counts):
     return np.append(best.x, np.log(best.fun.reshape(-1, 2).std(axis=0)))
 
 
-def sample(counts, nchains, iterations, processes, seed):
+def sample(counts, nchains, iterations, processes, seed, directory):
     """Draws from the posterior: for each parameter an array (nchains, iterations kept)."""
     names = ["log_" + name for name in PARAMETERS]
-    learning = iterations // 4
+    learning = min(iterations // 4, 10_000)
     proposal = ATAdaptiveNormal(names, adaptation_duration=learning)
     sampler = MetropolisHastingsSampler(
         names, LynxHare(counts), nchains, proposals=[proposal], seed=seed, pool=processes
@@ -136,8 +139,9 @@ def sample(counts, nchains, iterations, processes, seed):
     # a shorter period, which no jump leaves.
     spread = 0.1 * np.random.default_rng(seed).normal(size=(nchains, len(names)))
     sampler.start_position = dict(zip(names, (fit(counts) + spread).T))
-    sampler.run(iterations, progress=True)
-    kept = sampler.positions[:, learning:]
+    # Up to so many iterations in all: a run that was stopped goes on where it was saved.
+    sampler.run(total=iterations, directory=directory, every="5s", progress=True)
+    kept = open_run(directory, burn_in=learning).positions
     return {name: np.exp(kept["log_" + name]) for name in PARAMETERS}
 
 
@@ -223,26 +227,29 @@ def main(argv=None):
     add("--chains", type=int, default=8, help="default: %(default)s")
     add("--iterations", type=int, default=40_000, help="of each chain; default: %(default)s")
     add("--seed", type=int, default=1900, help="default: %(default)s")
-    add("--output", type=Path, default=Path(), metavar="DIR", help="for lynx_hare.png")
+    add("--output", type=Path, default=Path(), metavar="DIR", help="for the picture and the run")
     asked = parser.parse_args(argv)
     if asked.processes < 1 or asked.chains < 2 or asked.iterations < 100 or asked.seed < 0:
         parser.error("at least 1 process, 2 chains and 100 iterations, and no seed below 0")
     asked.output.mkdir(parents=True, exist_ok=True)
 
     began = time.perf_counter()
-    draws = sample(COUNTS, asked.chains, asked.iterations, asked.processes, asked.seed)
+    run = asked.output / "lynx_hare_run"
+    draws = sample(COUNTS, asked.chains, asked.iterations, asked.processes, asked.seed, run)
     seconds = time.perf_counter() - began
     print(table(compare(draws, REFERENCE)))
     evaluations = asked.chains * asked.iterations
     print(f"{evaluations:,} evaluations in {seconds:.0f} s on {asked.processes} processes")
     file = asked.output / "lynx_hare.png"
     picture(draws, COUNTS, REFERENCE, file)
-    print(f"Picture: {file}")
+    print(f"Picture: {file}; samples: {run}")
 
 
 if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
+        print("\nInterrupted. Run it again to go on.", file=sys.stderr)
         sys.exit(130)
+    except EpsieError as error:  # for instance a run with other settings in the same place
+        sys.exit(str(error))
