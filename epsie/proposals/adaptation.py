@@ -208,7 +208,17 @@ def learn_andrieu_thoms(
     target_rate: float | None = None,
     start_iteration: int | None = None,
 ) -> None:
-    """Give a proposal the scheme of `AndrieuThoms`. See there."""
+    """Give a proposal the scheme of `AndrieuThoms`.
+
+    Parameters
+    ----------
+    proposal : WidthProposal
+        The proposal.
+    start_iteration : int, optional
+        Another name of `start_step`.
+    adaptation_duration, diagonal, componentwise, start_step, target_rate
+        See `AndrieuThoms`.
+    """
     start_step = start_step if start_iteration is None else start_iteration
     proposal.hold(
         AndrieuThoms(

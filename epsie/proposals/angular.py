@@ -160,19 +160,10 @@ class ATAdaptiveAngular(Angular):
     ----------
     parameters : str or iterable of str
         The parameters.
-    adaptation_duration : int or None
-        For how many jumps to learn; None for ever, but ever less.
-    componentwise : bool, optional
-        Whether every parameter has a scale of its own. Costs one more call of the model for each
-        parameter and step while it learns.
-    start_step : int, optional
-        The jump, counted from 1, at which learning begins.
-    target_rate : float, optional
-        The acceptance rate to reach; by default 0.234, or 0.48 if `componentwise`.
+    adaptation_duration, componentwise, start_step, target_rate, start_iteration
+        See `epsie.proposals.adaptation.learn_andrieu_thoms`.
     jump_interval : int, optional
         Jump at every so many-th iteration while it learns.
-    start_iteration : int, optional
-        Another name of `start_step`.
     """
 
     name = "at_adaptive_angular"
