@@ -17,6 +17,7 @@ from figure import HEADING, Figure
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import soak_adaptation
 import soak_saving
 
 from tests import tempering_targets as tempering
@@ -101,6 +102,7 @@ def _trips(target: object, betas: np.ndarray, count: int, annealed: bool) -> flo
 
 
 ENTRIES: dict[str, Entry] = {
+    "mixing": Entry(5, soak_adaptation.mixing),
     "evidence": Entry(100, evidence),
     "mixture": Entry(20, mixture),
     "ladder": Entry(3, ladder),

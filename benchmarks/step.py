@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf, nan
 from typing import Any
 
 from figure import Figure
 from models import GAUSSIANS, NAMES, correlated, scale
 from pairs import Pair, against_bare
 
-from epsie.proposals import BaseProposal, Normal, proposals
+from epsie.proposals import (
+    BaseProposal,
+    BoundedDiscrete,
+    NestedTransdimensional,
+    Normal,
+    NormalBirth,
+    proposals,
+)
 from epsie.samplers import MetropolisHastingsSampler
 
 LONG = 10**7
@@ -49,7 +57,10 @@ class Case:
 
     def build(self) -> BaseProposal:
         """The proposal."""
-        return proposals[self.name](list(NAMES[: self.ndim]), **self.settings)
+        names = list(NAMES[: self.ndim])
+        if "solid_angle" in self.name:
+            return proposals[self.name](*names, **self.settings)
+        return proposals[self.name](names, **self.settings)
 
 
 def _over(ndim: int, value: Any) -> dict[str, Any]:
@@ -72,20 +83,24 @@ CASES = [
     Case("at_adaptive_normal", 2, None, BEGUN, "full covariance"),
     Case("at_adaptive_normal", 10, None, {**BEGUN, "diagonal": True}, "diagonal"),
     Case("at_adaptive_normal", 2, None, {**BEGUN, "componentwise": True}, "componentwise"),
-    Case("bounded_normal", 2, None, BOX),
-    Case("ss_adaptive_bounded_normal", 2, None, BOX),
-    Case("adaptive_bounded_normal", 2, None, BOX | BEGUN),
-    Case("at_adaptive_bounded_normal", 2, None, BOX | BEGUN),
-    Case("angular", 2),
-    Case("ss_adaptive_angular", 2),
-    Case("adaptive_angular", 2, None, BEGUN),
-    Case("at_adaptive_angular", 2, None, BEGUN),
-    Case("discrete", 2),
-    Case("ss_adaptive_discrete", 2),
-    Case("adaptive_discrete", 2, None, PRIOR),
-    Case("bounded_discrete", 2, None, BOX),
-    Case("ss_adaptive_bounded_discrete", 2, None, BOX),
-    Case("adaptive_bounded_discrete", 2, None, BOX | BEGUN),
+    Case("bounded_normal", 2, 4.0, BOX),
+    Case("ss_adaptive_bounded_normal", 2, 5.0, BOX),
+    Case("adaptive_bounded_normal", 2, 5.0, BOX | BEGUN),
+    Case("at_adaptive_bounded_normal", 2, 5.0, BOX | BEGUN),
+    Case("angular", 2, 4.0),
+    Case("ss_adaptive_angular", 2, 5.0),
+    Case("adaptive_angular", 2, 5.0, BEGUN),
+    Case("at_adaptive_angular", 2, 5.0, BEGUN),
+    Case("discrete", 2, 4.0),
+    Case("ss_adaptive_discrete", 2, 5.0),
+    Case("adaptive_discrete", 2, 5.0, PRIOR),
+    Case("bounded_discrete", 2, 4.0, BOX),
+    Case("ss_adaptive_bounded_discrete", 2, 5.0, BOX),
+    Case("adaptive_bounded_discrete", 2, 5.0, BOX | BEGUN),
+    Case("at_adaptive_discrete", 2, 5.0, BEGUN),
+    Case("at_adaptive_bounded_discrete", 2, 5.0, BOX | BEGUN),
+    Case("isotropic_solid_angle", 2, 6.0, {"radec": True}),
+    Case("adaptive_isotropic_solid_angle", 2, 7.0, BEGUN | {"radec": True}),
     Case("eigenvector", 10, None, {"cov": correlated(10)}),
     Case("adaptive_eigenvector", 10, None, BEGUN),
     Case("bounded_eigenvector", 2, None, BOX),
@@ -104,8 +119,29 @@ def figures(quick: bool) -> Iterator[Figure]:
             yield _figure(case.title, case.limit, _timed(case.ndim, case.build(), slices))
     parts = [Normal(name, scale(10) ** 2) for name in NAMES]
     yield _figure("step: joint of ten normals, 10-D", None, _timed(10, parts, slices))
-    for name in sorted(set(proposals) - measured - {"joint"}):
+    yield _figure("step: nested_transdimensional, 3 components", 12.0, _nested(slices))
+    for name in sorted(set(proposals) - measured - {"joint", "nested_transdimensional"}):
         yield Figure(f"step: {name}", None, "x", remark="needs a line in step.py")
+
+
+def _nested(slices: int) -> Pair:
+    """Three components that come and go, with an unbounded normal likelihood of each."""
+
+    def model(k: int, **values: float) -> tuple[float, float]:
+        if not 0 <= k <= 3:
+            return 0.0, -inf
+        return -0.5 * sum([x * x for x in values.values() if x == x]), 0.0
+
+    names = ["a", "b", "c"]
+    proposal = NestedTransdimensional(
+        ["k", *names],
+        BoundedDiscrete("k", {"k": (0, 3)}),
+        [Normal(name) for name in names],
+        [NormalBirth([name], {name: 0.0}, {name: 1.0}) for name in names],
+    )
+    sampler = MetropolisHastingsSampler(["k", *names], model, 1, [proposal], seed=1)
+    sampler.start_position = {"k": [1], "a": [0.0], "b": [nan], "c": [nan]}
+    return against_bare(2, sampler.run, slices, tidy=sampler.clear)
 
 
 def _timed(ndim: int, parts: Any, slices: int) -> Pair:

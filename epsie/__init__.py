@@ -13,7 +13,7 @@ from numpy.random import PCG64
 
 if TYPE_CHECKING:
     from epsie.chain.chaindata import array2dict
-    from epsie.chain.tempering import make_betas_ladder
+    from epsie.chain.tempering import geometric_ladder, make_betas_ladder
     from epsie.checkpoint import dump_state, load_state
     from epsie.errors import (
         CheckpointError,
@@ -36,6 +36,7 @@ BIT_GENERATOR = PCG64
 _HOMES = {
     "MetropolisHastingsSampler": "epsie.samplers",
     "ParallelTemperedSampler": "epsie.samplers",
+    "geometric_ladder": "epsie.chain.tempering",
     "make_betas_ladder": "epsie.chain.tempering",
     "array2dict": "epsie.chain.chaindata",
     "dump_state": "epsie.checkpoint",
@@ -85,6 +86,7 @@ __all__ = [
     "create_bit_generators",
     "create_seed",
     "dump_state",
+    "geometric_ladder",
     "load_state",
     "make_betas_ladder",
     "open_run",
