@@ -251,3 +251,27 @@ def test_the_tuned_ladder_makes_round_trips():
     fixed = round_trip_rate(Mixture(), hot, 1500, 3000, 0, annealed=False)
     tuned = round_trip_rate(Mixture(), hot, 1500, 3000, 1, annealed=True)
     assert tuned > 1.4 * fixed > 0
+
+
+SCRIPT = """
+import numpy as np
+from epsie.samplers import ParallelTemperedSampler
+class Mine:
+    def setup_annealing(self, betas):
+        self.calls = 0
+    def __call__(self, chain):
+        self.calls += 1
+sampler = ParallelTemperedSampler(
+    "x", lambda x: (-x * x, 0.0), 2, [1, 0.5, 0], adaptive_annealer=Mine(), seed=1, pool=2)
+sampler.start_position = {"x": np.zeros((3, 2))}
+sampler.run(5)
+print(sampler.chains[0].adaptive_annealer.calls)
+"""
+
+
+def test_an_annealer_of_the_main_script_reaches_our_own_pool():
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    assert done.stdout.strip() == "5", done.stderr

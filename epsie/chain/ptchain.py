@@ -26,7 +26,7 @@ from epsie.checks import as_count, as_names
 from epsie.errors import ProposalError, StepError
 from epsie.model import Model, Point, Position
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.distribution import copied
+from epsie.proposals.distribution import copied, is_built_in
 from epsie.rng import Stream
 
 __all__ = ["DynamicalAnnealer", "ParallelTemperedChain"]
@@ -427,6 +427,12 @@ class ParallelTemperedChain(BaseChain):
     def where(self) -> dict[str, Any]:
         """Where it is, for messages."""
         return {"chain": self.chain_id, "iteration": self.iteration}
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether all that it consists of is of this package, the annealer too."""
+        annealer = self.adaptive_annealer
+        return super().is_built_in and (annealer is None or is_built_in(annealer))
 
     def leaves(self) -> Iterator[BaseProposal]:
         """All its proposals, those inside others too."""

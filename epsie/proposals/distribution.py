@@ -174,7 +174,7 @@ class Distribution(SetsAttributes):
         return twin
 
 
-def is_built_in(distribution: Distribution) -> bool:
+def is_built_in(distribution: Any) -> bool:
     """Whether its class is one of this package, which keeps all that evolves in `evolving`."""
     return type(distribution).__module__.startswith("epsie.")
 
