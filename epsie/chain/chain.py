@@ -260,7 +260,7 @@ class Chain(BaseChain):
     def start_position(self, values: Mapping[str, Any]) -> None:
         point, problems = self.examine_start(as_position(values, self.dtypes))
         if problems or point is None:
-            raise ValueError(f"the chain cannot start at {problems[0]}")
+            raise ValueError(f"the chain cannot start: {problems[0]}")
         self.begin(point)
 
     @property

@@ -309,7 +309,7 @@ class ParallelTemperedChain(BaseChain):
             ]
         )
         if problems:
-            raise ValueError("the chain cannot start at " + "; ".join(problems))
+            raise ValueError("the chain cannot start: " + "; ".join(problems))
         self.begin([point for point in points if point is not None])
 
     @property
