@@ -59,6 +59,7 @@ _HOMES = {
     ),
 }
 _MODULES = (
+    "arviz",
     "chain",
     "checkpoint",
     "errors",

@@ -73,6 +73,10 @@ class Angular(WidthProposal):
             total += truncated_normal.log_density(remainder(there - here, tau), -pi, pi, width)
         return total
 
+    def periods(self) -> dict[str, float]:
+        """The period of each parameter: 2 pi."""
+        return dict.fromkeys(self.parameters, tau)
+
     def nearest(self, x: NDArray[np.float64], to: NDArray[np.float64]) -> NDArray[np.float64]:
         """Positions, shape (n, ndim), in the turns that are nearest to `to`."""
         return x - tau * np.round((x - to) / tau)

@@ -289,6 +289,10 @@ class BaseProposal(Distribution, ABC):
         """The type of each parameter's values in a history."""
         return dict.fromkeys(self.parameters, int if self.discrete else float)
 
+    def periods(self) -> dict[str, float]:
+        """The period of each parameter that is an angle."""
+        return {}
+
     def _evolving(self) -> Iterator[tuple[Any, str]]:
         yield from super()._evolving()
         if self.adaptation is not None:

@@ -56,3 +56,13 @@ class Adaptation(SetsAttributes, ABC):
         """Start again from the true initial widths."""
         proposal.relearn(self._initial)
         self.start_step = proposal.nsteps
+
+
+def end_of_learning(proposal: Any) -> int:
+    """The iteration of the chain at which a proposal ends to learn; 0 without a duration."""
+    scheme = proposal.adaptation
+    if scheme is None or scheme.adaptation_duration is None:
+        return 0
+    jumps: int = scheme.start_step + scheme.adaptation_duration - 1
+    interval: int = proposal.jump_interval
+    return jumps * interval

@@ -204,6 +204,10 @@ class IsotropicSolidAngle(BaseProposal):
         """Zero: it is symmetric."""
         return 0.0
 
+    def periods(self) -> dict[str, float]:
+        """The period of the azimuth: 2 pi, or 360 in degrees."""
+        return {self.azimuthal_parameter: self._period}
+
     def learned(self) -> Any:
         """What an adaptation has made of it."""
         return self.kappa

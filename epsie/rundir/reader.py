@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +181,18 @@ class Run:
             else:
                 break
         return found
+
+    def to_arviz(
+        self,
+        burn_in: int | None = None,
+        *,
+        hot: bool = True,
+        blob_groups: Mapping[str, str] | None = None,
+    ) -> Any:
+        """What was visited, for ArviZ: see `epsie.arviz.to_arviz`."""
+        from epsie.arviz import to_arviz
+
+        return to_arviz(self, burn_in, hot=hot, blob_groups=blob_groups)
 
     # ---- temperatures
 

@@ -372,6 +372,18 @@ class BaseSampler(ABC):
     def _gathered(self, values: list[Any]) -> dict[str, NDArray[Any]]:
         """Dicts of the chains as a dict of arrays."""
 
+    def to_arviz(
+        self,
+        burn_in: int | None = None,
+        *,
+        hot: bool = True,
+        blob_groups: Mapping[str, str] | None = None,
+    ) -> Any:
+        """What was visited since the last clear, for ArviZ: see `epsie.arviz.to_arviz`."""
+        from epsie.arviz import to_arviz
+
+        return to_arviz(self, burn_in, hot=hot, blob_groups=blob_groups)
+
     # ---- state
 
     @property

@@ -17,6 +17,7 @@ from epsie.checks import as_count
 from epsie.evidence import LEAST_SAMPLES, Evidence, log_evidence
 from epsie.model import Model
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.scheme import end_of_learning
 from epsie.rng import create_bit_generators
 from epsie.samplers.base import BaseSampler
 
@@ -258,7 +259,8 @@ class ParallelTemperedSampler(BaseSampler):
         """
         rested = max(chain.last_annealed for chain in self.chains)
         if burn_in is None:
-            burn_in = max(rested, *(_adapted(chain) for chain in self.chains))
+            leaves = [leaf for chain in self.chains for leaf in chain.leaves()]
+            burn_in = max(rested, *map(end_of_learning, leaves))
         elif as_count(burn_in, "burn_in", least=0) < rested:
             raise ValueError(
                 f"the ladder moved until iteration {rested}: samples of a moving ladder tell no "
@@ -295,17 +297,6 @@ class ParallelTemperedSampler(BaseSampler):
 
     def _gathered(self, values: list[Any]) -> dict[str, NDArray[Any]]:
         return {name: np.array([value[name] for value in values]).T for name in values[0]}
-
-
-def _adapted(chain: ParallelTemperedChain) -> int:
-    """The iteration at which the last of its proposals with a duration ends to learn."""
-    ends = [0]
-    for leaf in chain.leaves():
-        scheme = leaf.adaptation
-        if scheme is not None and scheme.adaptation_duration is not None:
-            jumps = scheme.start_step + scheme.adaptation_duration - 1
-            ends.append(jumps * leaf.jump_interval)
-    return max(ends)
 
 
 def _misshapen(wrong: dict[str, tuple[int, ...]], shape: tuple[int, int]) -> str:

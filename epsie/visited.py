@@ -1,0 +1,106 @@
+"""What a sampler holds or a run has saved, seen alike: for pictures and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.proposals.base import BaseProposal
+from epsie.proposals.scheme import end_of_learning
+from epsie.rundir.manifest import Manifest, describe
+from epsie.rundir.reader import Run
+from epsie.rundir.recipes import remade
+
+
+class Visited:
+    """What the chains of a sampler or of an opened run have visited.
+
+    Tables have an axis of temperatures, coldest first, also if there is one temperature only: shape
+    (ntemps, nchains, n).
+
+    Parameters
+    ----------
+    source : BaseSampler or Run
+        A sampler, which has what was visited since its last clear, or what `epsie.open_run` gave.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+
+    def __init__(self, source: Any) -> None:
+        if not hasattr(source, "parameters") or not hasattr(source, "acceptance"):
+            raise TypeError(
+                "this takes a sampler or what epsie.open_run gives; got "
+                f"{source!r} of type {type(source).__name__}"
+            )
+        self.source = source
+        self.settings: Manifest = source.manifest if isinstance(source, Run) else describe(source)
+        self.parameters: tuple[str, ...] = tuple(source.parameters)
+        self.nchains: int = source.nchains
+        self.tempered = "betas" in self.settings
+        self.ntemps: int = self.settings["betas"].shape[1] if self.tempered else 1
+        self._leaves = list(_leaves(source))
+
+    @property
+    def iterations(self) -> NDArray[np.int64]:
+        """The iterations of the rows, counted from 1, shape (n,)."""
+        if isinstance(self.source, Run):
+            return self.source.iterations
+        return np.arange(self.source.lastclear + 1, self.source.niterations + 1)
+
+    def table(self, name: str) -> NDArray[Any] | None:
+        """Positions, stats, acceptance or blobs, shape (ntemps, nchains, n); None without blobs."""
+        found: NDArray[Any] | None = getattr(self.source, name)
+        return found if found is None or self.tempered else found[np.newaxis]
+
+    @property
+    def betas(self) -> NDArray[np.float64]:
+        """Inverse temperatures where the chains are, shape (nchains, ntemps)."""
+        return self.source.betas if self.tempered else np.ones((self.nchains, 1))
+
+    @property
+    def periods(self) -> dict[str, float]:
+        """The periods of those parameters that are angles."""
+        return {name: value for leaf in self._leaves for name, value in leaf.periods().items()}
+
+    @property
+    def end_of_adaptation(self) -> int:
+        """The iteration at which all adaptation that has a duration ends."""
+        entry = self.settings.get("annealer") or {}
+        config = (entry.get("recipe") or {}).get("config", {})
+        return max(config.get("duration") or 0, *map(end_of_learning, self._leaves), 0)
+
+    def burn_in(self, given: int | None) -> int:
+        """The iterations to leave out: those given, or those of adaptation.
+
+        Raises
+        ------
+        ValueError
+            If nothing would be left.
+        """
+        burn_in = self.end_of_adaptation if given is None else given
+        iterations = self.iterations
+        if not len(iterations) or iterations[-1] <= burn_in:
+            last = iterations[-1] if len(iterations) else self.source.niterations
+            why = "adaptation ends at" if given is None else "burn_in is"
+            raise ValueError(
+                f"no samples are left: {why} iteration {burn_in}, the chains are at {last}. Run "
+                "on, or give a smaller burn_in"
+            )
+        return burn_in
+
+
+def _leaves(source: Any) -> Iterator[BaseProposal]:
+    """The proposals, those inside others too; of a run those that can be made anew."""
+    if isinstance(source, Run):
+        recipes: Iterable[Any] = [entry["recipe"] for entry in source.manifest["proposals"]]
+        made = [remade(recipe) for recipe in recipes if recipe is not None]
+    else:
+        made = source.proposals
+    for proposal in made:
+        yield from proposal.leaves()
