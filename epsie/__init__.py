@@ -62,6 +62,7 @@ _MODULES = (
     "arviz",
     "chain",
     "checkpoint",
+    "diagnostics",
     "errors",
     "execution",
     "pools",

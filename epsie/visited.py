@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.checks import as_count
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.scheme import end_of_learning
 from epsie.rundir.manifest import Manifest, describe
 from epsie.rundir.reader import Run
 from epsie.rundir.recipes import remade
+from epsie.rundir.segments import concatenated
 
 
 class Visited:
@@ -44,7 +45,9 @@ class Visited:
         self.nchains: int = source.nchains
         self.tempered = "betas" in self.settings
         self.ntemps: int = self.settings["betas"].shape[1] if self.tempered else 1
-        self._leaves = list(_leaves(source))
+        self.proposals = list(_proposals(source))
+        """The proposals of a chain; of a run those that can be made anew."""
+        self._leaves = [leaf for part in self.proposals for leaf in part.leaves()]
 
     @property
     def iterations(self) -> NDArray[np.int64]:
@@ -52,6 +55,44 @@ class Visited:
         if isinstance(self.source, Run):
             return self.source.iterations
         return np.arange(self.source.lastclear + 1, self.source.niterations + 1)
+
+    @property
+    def some_iterations(self) -> NDArray[np.int64]:
+        """The iterations of the rows, of which there must be some.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        found = self.iterations
+        if len(found) == 0:
+            raise ValueError(
+                "there are no iterations to look at: run the sampler first, or leave out fewer"
+            )
+        return found
+
+    def table_at(self, name: str, temperature: int) -> NDArray[np.void]:
+        """Positions, stats or acceptance at one temperature, shape (nchains, n).
+
+        Raises
+        ------
+        ValueError
+            If there is no such temperature, or no row.
+        """
+        if as_count(temperature, "temperature", least=0) >= self.ntemps:
+            raise ValueError(
+                f"temperature must be an index from 0, the coldest, to {self.ntemps - 1}; got "
+                f"{temperature!r}"
+            )
+        assert len(self.some_iterations)
+        if not self.tempered:
+            whole: NDArray[np.void] = getattr(self.source, name)
+            return whole
+        if isinstance(self.source, Run):
+            return concatenated([piece[temperature] for piece in self.source.pieces(name)], -1)
+        rows = [getattr(chain.chains[temperature], name) for chain in self.source.chains]
+        return np.stack(rows).astype(np.result_type(*rows), copy=False)
 
     def table(self, name: str) -> NDArray[Any] | None:
         """Positions, stats, acceptance or blobs, shape (ntemps, nchains, n); None without blobs."""
@@ -75,6 +116,11 @@ class Visited:
         config = (entry.get("recipe") or {}).get("config", {})
         return max(config.get("duration") or 0, *map(end_of_learning, self._leaves), 0)
 
+    @property
+    def known_end(self) -> int:
+        """`end_of_adaptation`; 0 if it is not known, as proposals are reset after swaps."""
+        return 0 if self.settings.get("reset_after_swap") else self.end_of_adaptation
+
     def burn_in(self, given: int | None) -> int:
         """The iterations to leave out: those given, or those of adaptation.
 
@@ -95,12 +141,9 @@ class Visited:
         return burn_in
 
 
-def _leaves(source: Any) -> Iterator[BaseProposal]:
-    """The proposals, those inside others too; of a run those that can be made anew."""
-    if isinstance(source, Run):
-        recipes: Iterable[Any] = [entry["recipe"] for entry in source.manifest["proposals"]]
-        made = [remade(recipe) for recipe in recipes if recipe is not None]
-    else:
-        made = source.proposals
-    for proposal in made:
-        yield from proposal.leaves()
+def _proposals(source: Any) -> list[BaseProposal]:
+    if not isinstance(source, Run):
+        given: list[BaseProposal] = source.proposals
+        return given
+    recipes = [entry["recipe"] for entry in source.manifest["proposals"]]
+    return [remade(recipe) for recipe in recipes if recipe is not None]

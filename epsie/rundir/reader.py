@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.checks import as_count
+from epsie.diagnosable import Diagnosable
 from epsie.errors import RunDirectoryError
 from epsie.rundir.files import read_file
 from epsie.rundir.manifest import Manifest, read_manifest
@@ -45,7 +46,7 @@ def open_run(directory: Any, *, burn_in: int = 0, thin: int = 1) -> Run:
     return Run(Path(directory), burn_in, thin)
 
 
-class Run:
+class Run(Diagnosable):
     """What a run has saved: arrays as the sampler gives them, but over the whole run.
 
     Parameters

@@ -18,6 +18,7 @@ from epsie.chain.chain import NanPolicy, as_nan_policy
 from epsie.chain.start import NO_START
 from epsie.checkpoint import dump_state, load_state
 from epsie.checks import as_count, as_names
+from epsie.diagnosable import Diagnosable
 from epsie.execution import ask_all, run_all
 from epsie.model import Model
 from epsie.pools import Mapper, mapper_for
@@ -31,7 +32,7 @@ from epsie.signals import interrupt_deferred
 from epsie.transport import ModelCarrier
 
 
-class BaseSampler(ABC):
+class BaseSampler(Diagnosable, ABC):
     """Independent chains that share a model and a pool.
 
     Parameters

@@ -1,0 +1,337 @@
+"""Autocorrelation lengths, effective sample sizes, R-hat and Monte Carlo standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf, log1p, nan, pi, sqrt, tau
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from epsie.diagnostics.draws import LEAST_DRAWS, Angular, Floats, Parameter, as_parameters
+
+TAILS = (0.05, 0.95)
+"""The quantiles that `ess_tail` looks at."""
+
+
+def autocorrelation_length(draws: Any, angular: Angular = ()) -> dict[str, Floats]:
+    r"""The integrated autocorrelation length of every chain by itself, in draws.
+
+    .. math:: \tau = 1 + 2 \sum_{t \ge 1} \rho_t
+
+    that many draws are worth one independent one. The sum is Geyer's initial monotone sequence
+    (1992, doi:10.1214/ss/1177011137). Chains are not averaged: that would hide the one that is
+    stuck.
+
+    Parameters
+    ----------
+    draws, angular
+        See `epsie.diagnostics`.
+
+    Returns
+    -------
+    dict
+        By parameter, shape (nchains,). inf of a chain that never moves while others do; NaN of a
+        parameter that nowhere changes.
+    """
+    return {
+        name: _lengths(p) if p.has_moments else np.full(len(p.values), nan)
+        for name, p in as_parameters(draws, angular).items()
+    }
+
+
+def _lengths(parameter: Parameter) -> Floats:
+    lengths = [[_length(chain) for chain in facet] for facet in parameter.facets]
+    worst: Floats = np.max(lengths, axis=0)
+    return worst
+
+
+def _length(chain: Floats) -> float:
+    centred = _centred(chain[None])
+    return inf if (centred == centred[0, 0]).all() else chain.size / _ess(centred)
+
+
+def ess_bulk(draws: Any, angular: Angular = ()) -> dict[str, float]:
+    """The effective sample size of all chains together, for the centre of the distribution.
+
+    That of the rank-normalised draws, chains split in halves (Vehtari et al. 2021, section 3.4).
+
+    Parameters
+    ----------
+    draws, angular
+        See `epsie.diagnostics`.
+    """
+    return _each(_ess_bulk, min, draws, angular)
+
+
+def ess_tail(draws: Any, angular: Angular = ()) -> dict[str, float]:
+    """The effective sample size of all chains together, for the tails.
+
+    The smaller of those of the 5 % and 95 % quantiles (Vehtari et al. 2021, section 4.3).
+
+    Parameters
+    ----------
+    draws, angular
+        See `epsie.diagnostics`.
+    """
+    return _each(_ess_tail, min, draws, angular)
+
+
+def rhat(draws: Any, angular: Angular = ()) -> dict[str, float]:
+    """The rank-normalised R-hat of chains split in halves: 1 if they agree.
+
+    The larger of that of the draws and that of their distances from the median (Vehtari et al.
+    2021, section 4.1). Of one chain it compares its halves alone. inf if no chain moves, and they
+    differ.
+
+    Parameters
+    ----------
+    draws, angular
+        See `epsie.diagnostics`.
+    """
+    return _each(_rhat, max, draws, angular)
+
+
+def nested_rhat(draws: Any, superchains: ArrayLike, angular: Angular = ()) -> dict[str, float]:
+    """The nested R-hat, for many chains that are too short for R-hat, rank-normalised as that is.
+
+    Chains that started at the same position form a superchain. It compares superchains, and is near
+    1 when chains have forgotten where they started, however short they are (Margossian et al. 2024,
+    doi:10.1214/24-BA1453, equations 4 to 8). Chains of four draws or more are split in halves.
+
+    Parameters
+    ----------
+    draws, angular
+        See `epsie.diagnostics`.
+    superchains : array_like of int
+        The superchain of each chain, shape (nchains,); all of the same size. For 16 chains from 4
+        positions: ``numpy.repeat([0, 1, 2, 3], 4)``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two superchains, or they differ in size, or each has one chain with
+        one draw.
+    """
+    groups = np.asarray(superchains)
+
+    def of_facet(values: Floats) -> float:
+        return max(_nested(z, groups) for z in both_scores(values))
+
+    parameters = as_parameters(draws, angular)
+    _check_superchains(groups, next(iter(parameters.values())).values.shape)
+    return {
+        name: nan if p.is_constant else max(map(of_facet, p.facets))
+        for name, p in parameters.items()
+    }
+
+
+def mcse_mean(draws: Any, angular: Angular = ()) -> dict[str, float]:
+    """The Monte Carlo standard error of the mean; of an angle that of its mean direction.
+
+    Parameters
+    ----------
+    draws, angular
+        See `epsie.diagnostics`.
+    """
+    return {name: mean_error(p) for name, p in as_parameters(draws, angular).items()}
+
+
+def mcse_sd(draws: Any, angular: Angular = ()) -> dict[str, float]:
+    """The Monte Carlo standard error of the standard deviation.
+
+    Parameters
+    ----------
+    draws, angular
+        See `epsie.diagnostics`.
+    """
+    return {name: sd_error(p) for name, p in as_parameters(draws, angular).items()}
+
+
+# ---- of a parameter
+
+
+def _each(
+    function: Callable[[Floats], float], worst: Callable[..., float], draws: Any, angular: Angular
+) -> dict[str, float]:
+    found = {}
+    for name, parameter in as_parameters(draws, angular).items():
+        short = parameter.values.shape[-1] < LEAST_DRAWS
+        skipped = short or parameter.is_constant
+        found[name] = nan if skipped else worst(map(function, parameter.facets))
+    return found
+
+
+def mean_error(parameter: Parameter) -> float:
+    """See `mcse_mean`."""
+    values, period = parameter.values, parameter.period
+    if not parameter.has_moments:
+        return nan
+    if period is None:
+        return _error_of_mean(values)
+    away = deviations(values, period)
+    # A draw off the mean direction by d turns it by sin(d) over the number and the length.
+    return _error_of_mean(np.sin(away)) / (1 - _shortfall(away)) * period / tau
+
+
+def sd_error(parameter: Parameter) -> float:
+    """See `mcse_sd`."""
+    values, period = parameter.values, parameter.period
+    if not parameter.has_moments:
+        return nan
+    if period is None:
+        # The standard deviation is the root of a mean of squares.
+        scale = float(np.nanstd(values))
+        return _error_of_mean(((values - np.nanmean(values)) / scale) ** 2) * scale / 2
+    away = deviations(values, period)
+    steepness = (1 - _shortfall(away)) * circular_sd(away)
+    return _error_of_mean(2 * np.sin(away / 2) ** 2) / steepness * period / tau
+
+
+def mean_direction(values: Floats) -> complex:
+    """The mean of the unit vectors in the directions of angles in radians."""
+    angles = values[~np.isnan(values)]
+    return complex(np.cos(angles).mean(), np.sin(angles).mean())
+
+
+def deviations(values: Floats, period: float) -> Floats:
+    """How far angles are from their mean direction, in radians, [-pi, pi]."""
+    turns = values * (tau / period)
+    away: Floats = np.remainder(turns - np.angle(mean_direction(turns)) + pi, tau) - pi
+    return away
+
+
+def circular_sd(away: Floats) -> float:
+    r"""The circular standard deviation, :math:`\sqrt{-2 \log R}`, in radians.
+
+    Parameters
+    ----------
+    away : array
+        See `deviations`.
+    """
+    short = _shortfall(away)
+    return sqrt(-2 * log1p(-short)) if short < 1 else inf
+
+
+def _shortfall(away: Floats) -> float:
+    """By how much the resultant length of angles is less than 1, also if they hardly differ."""
+    return float(np.nanmean(2 * np.sin(away / 2) ** 2))
+
+
+def _error_of_mean(values: Floats) -> float:
+    active = ~np.isnan(values)
+    spread = float(np.std(values[active], ddof=1))
+    # Of a ratio of means: the sum of the active draws over their number.
+    worth = active.mean() * _ess(_halves(_centred(values)))
+    return spread / sqrt(worth)
+
+
+# ---- of an array of real numbers, NaN where inactive
+
+
+def _centred(values: Floats) -> Floats:
+    """Draws minus their mean; 0 where inactive, which contributes nothing to a sum."""
+    active = ~np.isnan(values)
+    mean = values[active].mean() if active.any() else 0.0
+    return np.where(active, values - mean, 0.0)
+
+
+def _halves(values: Floats) -> Floats:
+    half = values.shape[-1] // 2
+    return np.concatenate([values[:, :half], values[:, -half:]])
+
+
+def _scores(values: Floats) -> Floats:
+    """Normal scores of the ranks, ties averaged; 0, the mean, where inactive."""
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    active = ~np.isnan(values)
+    scores = np.zeros(values.shape)
+    ranks = rankdata(values[active])
+    scores[active] = ndtri((ranks - 0.375) / (ranks.size + 0.25))
+    return scores
+
+
+def both_scores(values: Floats) -> tuple[Floats, Floats]:
+    """Scores of split chains, and of how far they are from the median."""
+    split = _halves(values) if values.shape[-1] >= 4 else values
+    return _scores(split), _scores(np.abs(split - np.nanmedian(split)))
+
+
+def _ess(values: Floats) -> float:
+    """The effective sample size of split chains; if none moves, the number of chains."""
+    from arviz_stats.base.array import array_stats
+
+    if (values == values[:, :1]).all():
+        return nan if (values == values[0, 0]).all() else len(values) / 2
+    # It takes differences below 1e-15 for none, whatever the unit.
+    ess = array_stats.ess(values / np.abs(values).max(), method="identity")  # type: ignore[no-untyped-call]
+    return float(ess)
+
+
+def _ess_bulk(values: Floats) -> float:
+    return _active_share(values) * _ess(_scores(_halves(values)))
+
+
+def _ess_tail(values: Floats) -> float:
+    found = []
+    for probability in TAILS:
+        below = _below(values, np.nanquantile(values, probability))
+        share = np.nanmean(below)
+        found.append(_ess(_halves(np.where(np.isnan(values), 0.0, below - share))))
+    return _active_share(values) * min(found)
+
+
+def _below(values: Floats, quantile: float) -> Floats:
+    """1 up to a quantile, or just below it if there is nothing above."""
+    if quantile == np.nanmax(values):
+        return np.where(values < quantile, 1.0, 0.0)
+    return np.where(values <= quantile, 1.0, 0.0)
+
+
+def _active_share(values: Floats) -> float:
+    return float(np.mean(~np.isnan(values)))
+
+
+def _rhat(values: Floats) -> float:
+    return max(rhat_of(len(z[0]), z.mean(-1), z.var(-1, ddof=1)) for z in both_scores(values))
+
+
+def rhat_of(n: int, means: Floats, variances: Floats) -> float:
+    """R-hat from the means and variances of chains of n draws (equations 1 to 4)."""
+    within = float(variances.mean())
+    between = float(means.var(ddof=1))
+    # Draws that do not vary have variances of rounding errors.
+    if within <= 1e-20 * between:
+        return inf if between > 0 else nan
+    return sqrt((n - 1) / n + between / within)
+
+
+def _nested(values: Floats, groups: Any) -> float:
+    times = len(values) // len(groups)
+    of_row = np.tile(groups, times)
+    means, n = values.mean(-1), values.shape[-1]
+    variances = values.var(-1, ddof=1) if n > 1 else np.zeros(len(values))
+    tops, inside = [], []
+    for group in np.unique(groups):
+        own = of_row == group
+        tops.append(means[own].mean())
+        inside.append(variances[own].mean() + (means[own].var(ddof=1) if own.sum() > 1 else 0.0))
+    within, between = float(np.mean(inside)), float(np.var(tops, ddof=1))
+    if within <= 1e-20 * between:
+        return inf if between > 0 else nan
+    return sqrt(1 + between / within)
+
+
+def _check_superchains(groups: Any, shape: tuple[int, ...]) -> None:
+    nchains, n = shape
+    sizes = np.unique(groups, return_counts=True)[1] if groups.ndim == 1 else np.array([])
+    fits = groups.shape == (nchains,) and len(sizes) >= 2 and len(set(sizes.tolist())) == 1
+    if not fits or (n == 1 and sizes[0] == 1):
+        raise ValueError(
+            f"superchains must give the superchain of each of the {nchains} chains: two or more, "
+            "all of the same number of chains, and of two chains or more if these have one draw; "
+            f"got {groups.tolist()!r} with {n} draws"
+        )
