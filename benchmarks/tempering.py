@@ -61,9 +61,9 @@ def _shipped() -> Iterator[Figure]:
     sampler = _sampler(32, "cascade", None)
     sampler.run(10)
     chain = sampler.chains[0]
-    young = len(pickle.dumps(chain.detached()))
+    young = len(pickle.dumps(chain.shell()))
     sampler.run(5000)
-    old = len(pickle.dumps(chain.detached()))
+    old = len(pickle.dumps(chain.shell()))
     yield Figure("shipped to a worker: 32 temperatures", old / 1000, "kB")
     yield Figure("shipped: after 5,000 iterations over after 10", old / young, "x", 1.1)
     start = process_time()

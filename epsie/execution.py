@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import secrets
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -107,7 +107,7 @@ def run_all(
     segments: list[list[Segment]] = [[] for _ in chains]
     with closing(progress.rounds(niterations)) as rounds:
         for length in rounds:
-            followers = [_follower(chain, past) for chain, past in zip(chains, segments)]
+            followers = map(_follower, chains, segments)
             new = ask_all(followers, "advance", [length] * len(chains), mapper, carrier)
             for past, segment in zip(segments, new):
                 past.append(segment)
@@ -115,21 +115,21 @@ def run_all(
 
 
 def _follower(chain: BaseChain, past: list[Segment]) -> BaseChain:
-    """A detached copy that stands where the last segment ended."""
-    copy = chain.detached()
+    """The chain, or a copy of it that stands where its last segment ended."""
     if past:
-        copy.set_state(past[-1].state)
-    return copy
+        chain = chain.detached()
+        chain.set_state(past[-1].state)
+    return chain
 
 
 def ask_all(
-    chains: Sequence[BaseChain],
+    chains: Iterable[BaseChain],
     job: str,
-    arguments: Sequence[Any],
+    arguments: Iterable[Any],
     mapper: Mapper,
     carrier: ModelCarrier,
 ) -> list[Any]:
-    """The results of a method of every chain; the chains must be detached and nobody else's.
+    """The results of a method of every chain, called on copies of them.
 
     Raises
     ------
@@ -140,13 +140,17 @@ def ask_all(
     """
     run = secrets.token_hex(8)
     ticket = carrier.ticket(mapper.in_process)
-    tasks = [
-        Task(run, i, ticket, _packed(chain, mapper), job, argument)
-        for i, (chain, argument) in enumerate(zip(chains, arguments, strict=True))
-    ]
+    tasks: list[Task] = []
+
+    def dealt() -> Iterator[Task]:
+        # Packed one by one, so that the first worker starts while the last chain is packed.
+        for i, (chain, argument) in enumerate(zip(chains, arguments, strict=True)):
+            tasks.append(Task(run, i, ticket, _packed(chain, mapper), job, argument))
+            yield tasks[-1]
+
     # In this process the cap is set once for all tasks, not for each.
     with one_thread() if mapper.in_process else nullcontext():
-        answers = _checked(mapper(work, tasks), tasks)
+        answers = _checked(mapper(work, dealt()), tasks)
     lacking = [answer.index for answer in answers if answer.lacks_model]
     if lacking:
         ticket = carrier.ticket(mapper.in_process, with_body=True)
@@ -162,11 +166,12 @@ def ask_all(
 
 
 def _packed(chain: BaseChain, mapper: Mapper) -> BaseChain | bytes:
+    """A copy of a chain as it goes to a worker."""
     if mapper.in_process:
-        return chain
+        return chain.detached()
     if chain.is_built_in:
-        return pickle.dumps(chain, pickle.HIGHEST_PROTOCOL)
-    return pickled(chain, "a chain with its proposals")
+        return pickle.dumps(chain.shell(), pickle.HIGHEST_PROTOCOL)
+    return pickled(chain.shell(), "a chain with its proposals")
 
 
 def _checked(answers: list[Any], tasks: Sequence[Task]) -> list[Answer]:

@@ -19,6 +19,9 @@ BLOCK = 128
 """Variates drawn at a time. Part of the format of a state: another value gives other samples."""
 
 NUMPY_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+_NUMPY_CLASSES: dict[str, type[BitGenerator]] = {
+    name: getattr(np.random, name) for name in NUMPY_GENERATORS
+}
 _UNSEEDABLE = {
     "RDRAND": "it takes no seed, so no run could be repeated",
     "UserBitGenerator": "it wraps a function that can be neither seeded nor saved",
@@ -73,9 +76,8 @@ def find_bit_generator(which: str | type[BitGenerator] | None = None) -> type[Bi
         )
     package, _, name = which.rpartition(".")
     _refuse_unseedable(name)
-    if package in ("", "numpy", "numpy.random") and name in NUMPY_GENERATORS:
-        found: type[BitGenerator] = getattr(np.random, name)
-        return found
+    if package in ("", "numpy", "numpy.random") and name in _NUMPY_CLASSES:
+        return _NUMPY_CLASSES[name]
     if package in ("", "randomgen") and name in (classes := _randomgen_classes()):
         return classes[name]
     raise ValueError(
@@ -265,20 +267,26 @@ class Stream:
         twin.__setstate__(self.__getstate__())
         return twin
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.state
+    def __getstate__(self) -> _Travelling:
+        bits = self.bit_generator
+        instance = None
         # A generator of randomgen may have options beyond its state: it travels whole.
-        if state["module"] != "numpy":
-            state["instance"] = copy.deepcopy(self.bit_generator)
-        return state
+        if package_of(type(bits)) != "numpy":
+            instance = copy.deepcopy(bits)
+        return bits.state, instance, self._normals[self._next :], self._uniforms.copy()
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        instance = state.pop("instance", None)
+    def __setstate__(self, state: _Travelling) -> None:
+        bare, instance, self._normals, self._uniforms = state
         if instance is None:
-            instance = _class_of_state(state, None)(_ANY)
+            instance = _NUMPY_CLASSES[bare["bit_generator"]](_ANY)
+            instance.state = bare
         self.generator = Generator(instance)
-        self.state = state
+        self._array = np.array(self._normals)
+        self._next = 0
 
+
+_Travelling = tuple[Mapping[str, Any], BitGenerator | None, list[float], list[float]]
+"""A stream on its way: the bits' state, the whole generator if needed, normals and uniforms."""
 
 _ANY = SeedSequence(0)
 """For a generator whose state is set at once: seeding it anew from entropy would be slow."""

@@ -87,14 +87,14 @@ def started(model=gaussian, pool=None, proposal=None):
 
 def keep_history(monkeypatch):
     """The defect that a chain travels with its history."""
-    detached = Chain.detached
+    shell = Chain.shell
 
     def with_history(chain):
-        twin = detached(chain)
+        twin = shell(chain)
         twin.kept = copy.deepcopy(chain.history)
         return twin
 
-    monkeypatch.setattr(Chain, "detached", with_history)
+    monkeypatch.setattr(Chain, "shell", with_history)
 
 
 # ---- bytes of a call

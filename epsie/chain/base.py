@@ -56,8 +56,12 @@ class BaseChain(SetsAttributes, ABC):
     # ---- travelling to a worker and back
 
     @abstractmethod
+    def shell(self) -> Self:
+        """Itself without its history and its model, and sharing all else: to be pickled."""
+
+    @abstractmethod
     def detached(self) -> Self:
-        """An independent copy without its history and its model: what travels to a worker."""
+        """An independent copy without its history and its model."""
 
     def advance(self, niterations: int) -> Segment:
         """Make so many steps, and tell what they brought. For a detached copy."""

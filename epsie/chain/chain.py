@@ -417,11 +417,16 @@ class Chain(BaseChain):
         """Make room for the rows of so many steps."""
         self.history.reserve(niterations)
 
-    def detached(self, stream: Stream | None = None) -> Self:
-        """An independent copy without its history and its model: what travels to a worker."""
+    def shell(self) -> Self:
+        """Itself without its history and its model, and sharing all else: to be pickled."""
         twin = copy.copy(self)
         twin.model = no_model
         twin.history = self.history.emptied()
+        return twin
+
+    def detached(self, stream: Stream | None = None) -> Self:
+        """An independent copy without its history and its model."""
+        twin = self.shell()
         twin.stream = self.stream.copied() if stream is None else stream
         twin.proposal_dist = self.proposal_dist.copied(twin.stream)
         return twin

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -151,8 +150,9 @@ class ChainData(SetsAttributes):
 
     def emptied(self) -> ChainData:
         """One with the same fields and no rows."""
-        twin = copy.copy(self)
-        twin.data = None
+        twin = ChainData.__new__(ChainData)
+        twin.parameters, twin.ntemps = self.parameters, self.ntemps
+        twin._dtypes, twin.dtype, twin.data = self._dtypes, self.dtype, None
         return twin
 
     def asdict(self, index: Any = None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +23,9 @@ _BLOCK = 256
 _GROWTH = 1.25
 """A full table grows by this factor: rows cost O(1) each, and at most a quarter lies idle."""
 
+_STATS = ChainData(("logl", "logp"))
+_ACCEPTANCE = ChainData(("acceptance_ratio", "accepted"), {"accepted": bool})
+
 
 class History(SetsAttributes):
     """The points that a chain visited, and what became of each proposed one.
@@ -35,32 +37,39 @@ class History(SetsAttributes):
     """
 
     def __init__(self, dtypes: Mapping[str, DTypeLike]) -> None:
-        self.scratchlen = 0
-        self._positions = ChainData(dtypes, dtypes)
-        self._stats = ChainData(("logl", "logp"))
-        self._acceptance = ChainData(("acceptance_ratio", "accepted"), {"accepted": bool})
-        self.clear()
+        self._begin(ChainData(dtypes, dtypes))
 
-    def clear(self) -> None:
-        """Forget all rows. Arrays that were handed out stay as they are."""
+    def _begin(self, positions: ChainData) -> None:
+        self.scratchlen = 0
         self._filled = 0
         self._decided = 0
         self._points: list[Point] = []
         self._ratios: list[float] = []
         self._accepted: list[bool] = []
-        self._positions = self._positions.emptied()
-        self._stats = self._stats.emptied()
-        self._acceptance = self._acceptance.emptied()
+        self._positions = positions.emptied()
+        self._stats = _STATS.emptied()
+        self._acceptance = _ACCEPTANCE.emptied()
         self._blobs: ChainData | None = None
-        if self.scratchlen:
-            self._lengthen(self.scratchlen)
+
+    def clear(self) -> None:
+        """Forget all rows. Arrays that were handed out stay as they are."""
+        scratchlen = self.scratchlen
+        self._begin(self._positions)
+        self.scratchlen = scratchlen
+        if scratchlen:
+            self._lengthen(scratchlen)
 
     def emptied(self) -> History:
         """A history of the same parameters without rows."""
-        twin = copy.copy(self)
-        twin.scratchlen = 0
-        twin.clear()
+        twin = History.__new__(History)
+        twin._begin(self._positions)
         return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Without rows, as it travels to a worker, it is made anew: cheaper than to unpickle.
+        if len(self) or self.scratchlen:
+            return super().__reduce_ex__(protocol)
+        return History, (self._positions.dtypes,)
 
     def __len__(self) -> int:
         return self._filled + len(self._points)

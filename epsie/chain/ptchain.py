@@ -444,8 +444,15 @@ class ParallelTemperedChain(BaseChain):
         for chain in self.chains:
             chain.reserve(niterations)
 
+    def shell(self) -> Self:
+        """Itself without its history and its model, and sharing all else: to be pickled."""
+        twin = copy.copy(self)
+        twin.chains = [chain.shell() for chain in self.chains]
+        twin.swaps = SwapHistory(self.ntemps)
+        return twin
+
     def detached(self) -> Self:
-        """An independent copy without its history and its model: what travels to a worker."""
+        """An independent copy without its history and its model."""
         twin = copy.copy(self)
         twin.stream = self.stream.copied()
         twin.chains = [chain.detached(twin.stream) for chain in self.chains]

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -51,11 +51,12 @@ class InterruptiblePool:
         PoolError
             If the pool is closed, or workers died repeatedly.
         """
-        tasks = list(iterable)
+        waiting = iter(iterable)
+        tasks: list[Any] = []
         results: dict[int, Any] = {}
         for _ in range(self.attempts):
             try:
-                self._work(function, tasks, results)
+                self._work(function, tasks, waiting, results)
             except concurrent.futures.BrokenExecutor:
                 self._stop()
             except BaseException:
@@ -70,12 +71,22 @@ class InterruptiblePool:
             "fault in compiled code of the model"
         )
 
-    def _work(self, function: Function, tasks: list[Any], results: dict[int, Any]) -> None:
+    def _work(
+        self,
+        function: Function,
+        tasks: list[Any],
+        waiting: Iterator[Any],
+        results: dict[int, Any],
+    ) -> None:
+        """Do what has no result yet, then what is `waiting`, which becomes tasks as it goes."""
         executor = self._started()
         futures = {
             i: executor.submit(function, task) for i, task in enumerate(tasks) if i not in results
         }
         try:
+            for task in waiting:
+                tasks.append(task)
+                futures[len(tasks) - 1] = executor.submit(function, task)
             for i, future in futures.items():
                 results[i] = future.result()
         except concurrent.futures.BrokenExecutor:

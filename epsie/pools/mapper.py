@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import multiprocessing.pool
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from epsie.checks import as_count
@@ -29,7 +29,7 @@ class Mapper(ABC):
         self.pool = pool
 
     @abstractmethod
-    def __call__(self, function: Function, tasks: Sequence[Any]) -> list[Any]:
+    def __call__(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
 
     def close(self) -> None:
@@ -41,7 +41,7 @@ class SerialMapper(Mapper):
 
     in_process = True
 
-    def __call__(self, function: Function, tasks: Sequence[Any]) -> list[Any]:
+    def __call__(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
         return list(map(function, tasks))
 
@@ -53,7 +53,7 @@ class ExecutorMapper(Mapper):
         super().__init__(pool)
         self.in_process = isinstance(pool, concurrent.futures.ThreadPoolExecutor)
 
-    def __call__(self, function: Function, tasks: Sequence[Any]) -> list[Any]:
+    def __call__(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
         futures: list[Any] = []
         try:
@@ -82,10 +82,13 @@ class AsyncMapper(Mapper):
         super().__init__(pool)
         self.in_process = isinstance(pool, multiprocessing.pool.ThreadPool)
 
-    def __call__(self, function: Function, tasks: Sequence[Any]) -> list[Any]:
+    def __call__(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
         before = self._workers()
-        result = self.pool.map_async(function, tasks, chunksize=1)
+        results = [self.pool.apply_async(function, (task,)) for task in tasks]
+        return [self._waited_for(result, before) for result in results]
+
+    def _waited_for(self, result: Any, before: set[Any]) -> Any:
         while not result.ready():
             result.wait(self.interval)
             if before - self._workers() and not self._recycles:
@@ -96,7 +99,7 @@ class AsyncMapper(Mapper):
                         f"a worker of the {type(self.pool).__name__} died, and what it did is "
                         "lost. The pool cannot be relied on any more: give the sampler a new one"
                     )
-        return list(result.get())
+        return result.get()
 
     @property
     def _recycles(self) -> bool:
@@ -110,7 +113,7 @@ class AsyncMapper(Mapper):
 class PlainMapper(Mapper):
     """Anything else that has a `map`."""
 
-    def __call__(self, function: Function, tasks: Sequence[Any]) -> list[Any]:
+    def __call__(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
         results = self.pool.map(function, tasks)
         if hasattr(results, "get") and hasattr(results, "ready"):
@@ -150,7 +153,7 @@ def mapper_for(pool: Any) -> Mapper:
         return PlainMapper(pool)
     if callable(getattr(pool, "submit", None)):
         return ExecutorMapper(pool)
-    if callable(getattr(pool, "map_async", None)):
+    if callable(getattr(pool, "apply_async", None)):
         return AsyncMapper(pool)
     if callable(getattr(pool, "map", None)):
         return PlainMapper(pool)

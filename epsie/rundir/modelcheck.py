@@ -22,9 +22,8 @@ def check_model(sampler: Any) -> None:
     RunDirectoryError
         If a value differs by more than rounding. Other last bits warn.
     """
-    chains = [chain.detached() for chain in sampler.chains]
     places = [_places(chain) for chain in sampler.chains]
-    found = ask_all(chains, "examine_start", places, sampler._mapper, sampler._carrier)
+    found = ask_all(sampler.chains, "examine_start", places, sampler._mapper, sampler._carrier)
     other = []
     for chain, (points, problems) in zip(sampler.chains, found, strict=True):
         if problems:

@@ -289,8 +289,7 @@ class BaseSampler(Diagnosable, ABC):
     @start_position.setter
     def start_position(self, values: Mapping[str, Any]) -> None:
         starts = self._starts(values)
-        chains = [chain.detached() for chain in self.chains]
-        found = ask_all(chains, "examine_start", starts, self._mapper, self._carrier)
+        found = ask_all(self.chains, "examine_start", starts, self._mapper, self._carrier)
         refused = [
             f"chain {chain.chain_id}: {problem}"
             for chain, (_, problems) in zip(self.chains, found, strict=True)
