@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from numpy.random import BitGenerator, Generator
 
+from epsie.chain.learning import Note, noted
 from epsie.copying import SetsAttributes
 from epsie.model import Model
 from epsie.proposals.base import BaseProposal, is_built_in
@@ -18,10 +19,11 @@ from epsie.rng import Stream
 
 @dataclass(slots=True)
 class Segment:
-    """What a stretch of a chain brought: where it stands now, and the rows it added."""
+    """What a stretch of a chain brought: where it stands now, the rows it added, and notes."""
 
     state: dict[Any, Any]
     rows: Any
+    notes: list[Note] = field(default_factory=list)
 
 
 class BaseChain(SetsAttributes, ABC):
@@ -34,6 +36,8 @@ class BaseChain(SetsAttributes, ABC):
     iteration: int
     lastclear: int
     transdimensional: bool | None
+    notes: list[Note]
+    """What was learned since it began, at some iterations; a clear leaves them."""
 
     def __len__(self) -> int:
         return self.iteration - self.lastclear
@@ -67,10 +71,30 @@ class BaseChain(SetsAttributes, ABC):
         """Make so many steps, and tell what they brought. For a detached copy."""
         users = [part for part in self.leaves() if not is_built_in(part)]
         before = [part.copied(Stream()) for part in users]
-        self.run(niterations)
+        self._run_noting(niterations)
         for old, part in zip(before, users, strict=True):
             refuse_unsaved(old, part)
-        return self.segment()
+        segment = self.segment()
+        segment.notes = self.notes
+        return segment
+
+    def _run_noting(self, niterations: int) -> None:
+        """Make so many steps, and note what was learned at some of them."""
+        self.reserve(niterations)
+        stop = self.iteration + niterations
+        for iteration in noted(self.iteration, stop) if self.learns else ():
+            self.run(iteration - self.iteration)
+            self.notes.append(self.note())
+        self.run(stop - self.iteration)
+
+    @property
+    def learns(self) -> bool:
+        """Whether a proposal learns, or a ladder is moved."""
+        return any(part.adaptation is not None for part in self.leaves())
+
+    @abstractmethod
+    def note(self) -> Note:
+        """How it jumps now."""
 
     @property
     def is_built_in(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from math import exp, inf, nan
 from typing import Any, Literal, Self
 
@@ -12,6 +13,7 @@ from numpy.random import BitGenerator
 from epsie.chain.base import BaseChain, Segment
 from epsie.chain.chaindata import array2dict
 from epsie.chain.history import History, Table
+from epsie.chain.learning import Note
 from epsie.chain.start import NO_START, as_position, refused_start
 from epsie.checks import as_count, as_names
 from epsie.errors import ProposalError
@@ -101,6 +103,7 @@ class Chain(BaseChain):
         self.transdimensional = self.proposal_dist.transdimensional
         self.iteration = self.lastclear = 0
         self.history = History(self.dtypes)
+        self.notes = []
         self.start: Point | None = None
         self.proposed: Point | None = None
         self.accepted = False
@@ -215,6 +218,7 @@ class Chain(BaseChain):
         self.start = self.point = point
         self.proposed = None
         self.history.clear()
+        self.notes = []
         self.iteration = self.lastclear = 0
 
     def start_point(self, x: Position) -> Point:
@@ -422,6 +426,7 @@ class Chain(BaseChain):
         twin = copy.copy(self)
         twin.model = no_model
         twin.history = self.history.emptied()
+        twin.notes = []
         return twin
 
     def detached(self, stream: Stream | None = None) -> Self:
@@ -439,6 +444,17 @@ class Chain(BaseChain):
         """Take over what a detached copy did."""
         self.resume(segment.state)
         self.history.extend(segment.rows)
+        self.notes += segment.notes
+
+    def note(self) -> Note:
+        """How it jumps now."""
+        stds: dict[str, float] = {}
+        for leaf in self.leaves():
+            # A user's class may lack the widths that its base has.
+            with suppress(AttributeError):
+                stds.update(zip(leaf.parameters, leaf.jump_stds()))
+        widths = tuple([float(stds.get(name, nan)) for name in self.parameters])
+        return Note(self.iteration, [widths], (self.beta,))
 
     # ---- state
 
@@ -509,6 +525,7 @@ class Chain(BaseChain):
     def restart(self) -> None:
         """Drop the history, and start from where it stands."""
         self.history.clear()
+        self.notes = []
         self.start = self.point
         self.lastclear = self.iteration
 

@@ -19,6 +19,7 @@ from epsie.chain.annealing import (
 )
 from epsie.chain.base import BaseChain, Segment
 from epsie.chain.chain import Chain, NanPolicy
+from epsie.chain.learning import Note
 from epsie.chain.start import NO_START, as_position, check_names
 from epsie.chain.swaps import SwapHistory
 from epsie.chain.tempering import as_betas, find_swap_scheme, warn_without_posterior
@@ -109,6 +110,7 @@ class ParallelTemperedChain(BaseChain):
         self.last_annealed = 0
         """The last iteration at whose end the ladder was changed; 0 if it never was."""
         self.swaps = SwapHistory(self.ntemps)
+        self.notes = []
         self._movable: NDArray[np.float64] | None = None
         self.adaptive_annealer = copy.deepcopy(as_annealer(adaptive_annealer))
         if adaptive_annealer is not None:
@@ -277,6 +279,7 @@ class ParallelTemperedChain(BaseChain):
             chain.begin(point)
         self.iteration = self.lastclear = self.nsweeps = self.last_annealed = 0
         self.swaps.clear()
+        self.notes = []
 
     def examine_start(self, xs: Sequence[Position]) -> tuple[list[Point | None], list[str]]:
         """The points at start positions, and why they cannot be used, if so."""
@@ -449,6 +452,7 @@ class ParallelTemperedChain(BaseChain):
         twin = copy.copy(self)
         twin.chains = [chain.shell() for chain in self.chains]
         twin.swaps = SwapHistory(self.ntemps)
+        twin.notes = []
         return twin
 
     def detached(self) -> Self:
@@ -457,6 +461,7 @@ class ParallelTemperedChain(BaseChain):
         twin.stream = self.stream.copied()
         twin.chains = [chain.detached(twin.stream) for chain in self.chains]
         twin.swaps = SwapHistory(self.ntemps)
+        twin.notes = []
         twin.adaptive_annealer = copy.deepcopy(self.adaptive_annealer)
         return twin
 
@@ -471,6 +476,18 @@ class ParallelTemperedChain(BaseChain):
         for chain, rows in zip(self.chains, segment.rows["chains"], strict=True):
             chain.history.extend(rows)
         self.swaps.extend(segment.rows["swaps"])
+        self.notes += segment.notes
+
+    @property
+    def learns(self) -> bool:
+        """Whether a proposal learns, or a ladder is moved."""
+        return self.adaptive_annealer is not None or super().learns
+
+    def note(self) -> Note:
+        """How it jumps at each temperature now."""
+        notes = [chain.note() for chain in self.chains]
+        widths = [width for note in notes for width in note.widths]
+        return Note(self.iteration, widths, tuple([chain.beta for chain in self.chains]))
 
     # ---- state
 
@@ -504,6 +521,7 @@ class ParallelTemperedChain(BaseChain):
             chain.restart()
         self.lastclear = self.iteration
         self.swaps.clear()
+        self.notes = []
 
     def check_state(self, state: Mapping[Any, Any]) -> None:
         """Refuse a state that is not of a chain like this one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import exp
+from math import exp, nan
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -288,6 +288,10 @@ class BaseProposal(Distribution, ABC):
     def dtypes(self) -> dict[str, type]:
         """The type of each parameter's values in a history."""
         return dict.fromkeys(self.parameters, int if self.discrete else float)
+
+    def jump_stds(self) -> Iterable[float]:
+        """The standard deviation of the jump of each parameter; NaN if it is not known."""
+        return [nan] * self.ndim
 
     def periods(self) -> dict[str, float]:
         """The period of each parameter that is an angle."""

@@ -168,6 +168,12 @@ class Eigenvector(BaseProposal):
         last = int(np.flatnonzero(counts)[-1])
         self._cumulative[last:] = [1.0] * (len(picks) - last)
 
+    def jump_stds(self) -> Iterable[float]:
+        """The standard deviation of the jump of each parameter, over all eigenvectors."""
+        variances = np.square(self._eigvects) @ (self._picks * np.square(self._stds))
+        stds: list[float] = np.sqrt(variances).tolist()
+        return stds
+
     def learned(self) -> Any:
         """What an adaptation has made of it."""
         return self._eigvals, self._eigvects, self.jump_scales

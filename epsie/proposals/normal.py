@@ -80,6 +80,13 @@ class Normal(WidthProposal):
         else:
             self.widths, self.factor = (), factor_of(matrix)
 
+    def jump_stds(self) -> Iterable[float]:
+        """The standard deviation of the jump of each parameter."""
+        if self.factor is None:
+            return self.widths
+        stds: list[float] = np.sqrt(np.square(self.factor).sum(axis=1)).tolist()
+        return stds
+
     def scale(self, by: float, max_std: NDArray[np.float64] | None = None) -> None:
         """Multiply all widths, none beyond its maximum."""
         if self.factor is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import atan2, cos, degrees, exp, expm1, hypot, inf, log, log1p, pi, radians, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +204,11 @@ class IsotropicSolidAngle(BaseProposal):
     def log_hastings(self, x: Position, y: Position) -> float:
         """Zero: it is symmetric."""
         return 0.0
+
+    def jump_stds(self) -> Iterable[float]:
+        """That of a normal distribution on the tangent plane, 1 / sqrt(kappa), in both angles."""
+        std = 1 / sqrt(self._kappa)
+        return [degrees(std) if self._degs else std] * 2
 
     def periods(self) -> dict[str, float]:
         """The period of the azimuth: 2 pi, or 360 in degrees."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,10 @@ class WidthProposal(BaseProposal):
                 f"cov of {type(self).__name__} must be diagonal: a number or {self.ndim} variances"
             )
         self.widths = tuple(np.sqrt(variances).tolist())
+
+    def jump_stds(self) -> Iterable[float]:
+        """The standard deviation of the jump of each parameter, before any truncation."""
+        return self.widths
 
     def scale(self, by: float, max_std: NDArray[np.float64] | None = None) -> None:
         """Multiply all widths, none beyond its maximum."""

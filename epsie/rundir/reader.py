@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.learning import Learned, joined
 from epsie.checks import as_count
 from epsie.diagnosable import Diagnosable
 from epsie.errors import RunDirectoryError
@@ -194,6 +195,16 @@ class Run(Diagnosable):
         from epsie.arviz import to_arviz
 
         return to_arviz(self, burn_in, hot=hot, blob_groups=blob_groups)
+
+    @property
+    def learned(self) -> Learned:
+        """What was learned: see `epsie.chain.learning`. All of the run, whatever the burn-in."""
+        pieces = []
+        for content, after, upto in self._contents(self.manifest["start"]):
+            found = Learned(*(content[f"noted {name}"] for name in Learned._fields))
+            used = (found.iterations > after) & (found.iterations <= upto)
+            pieces.append(Learned._make(part[used] for part in found))
+        return joined(pieces)
 
     # ---- temperatures
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.learning import Learned, learned
 from epsie.errors import RunDirectoryError
 from epsie.rundir.files import read_file, write_file
 from epsie.statetree import encode
@@ -99,7 +100,9 @@ def gathered(sampler: Any, n: int, thin: int) -> Content:
     tables["blobs"] = None
     if sampler.chains[0].hasblobs:
         tables["blobs"] = _table(sampler.chains, lambda leaf: leaf.blobs[-n:][first::thin])
-    return {"start": start, "stop": stop, **tables, **_swapped(sampler, start, stop)}
+    found = learned(sampler.chains, start, stop)._asdict()
+    notes = {f"noted {name}": value for name, value in found.items()}
+    return {"start": start, "stop": stop, **tables, **notes, **_swapped(sampler, start, stop)}
 
 
 def bytes_per_iteration(sampler: Any) -> int:
@@ -138,7 +141,8 @@ def _swapped(sampler: Any, start: int, stop: int) -> Content:
 
 # ---- merging
 
-_AXES = {"orders": 1, "ratios": 1, "ladder_iterations": 0, "ladders": 0}
+_NOTES = {f"noted {name}": 0 for name in Learned._fields}
+_AXES = {"orders": 1, "ratios": 1, "ladder_iterations": 0, "ladders": 0, **_NOTES}
 
 
 def merge_small(directory: Path, stop: int) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.base import Segment
 from epsie.chain.chain import NanPolicy, as_nan_policy
+from epsie.chain.learning import Learned, learned
 from epsie.chain.start import NO_START
 from epsie.checkpoint import dump_state, load_state
 from epsie.checks import as_count, as_names
@@ -342,6 +343,11 @@ class BaseSampler(Diagnosable, ABC):
         if self._has_start and not self.chains[0].hasblobs:
             return None
         return self._stacked("blobs")
+
+    @property
+    def learned(self) -> Learned:
+        """What was learned since the start or a resume: see `epsie.chain.learning`."""
+        return learned(self.chains)
 
     @abstractmethod
     def _stacked(self, table: str) -> NDArray[np.void]:

@@ -1,0 +1,84 @@
+"""What a chain has learned, noted at iterations that lie ever farther apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import log2
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PER_DOUBLING = 4
+"""Notes from one iteration to twice that."""
+
+
+@dataclass(slots=True)
+class Note:
+    """How a chain jumps at the end of an iteration, and at which temperatures.
+
+    Parameters
+    ----------
+    iteration : int
+        The iteration.
+    widths : list of tuple of float
+        For each temperature the standard deviation of the jump of each parameter.
+    betas : tuple of float
+        The inverse temperatures.
+    """
+
+    iteration: int
+    widths: list[tuple[float, ...]]
+    betas: tuple[float, ...]
+
+
+def noted(start: int, stop: int) -> Iterator[int]:
+    """The iterations after `start` up to `stop` that are noted.
+
+    They are powers of the fourth root of 2, rounded: which ones does not depend on how a run is
+    cut, and a million iterations have 75.
+    """
+    last = start
+    power = int(_PER_DOUBLING * log2(start)) if start else 0
+    while (iteration := round(2 ** (power / _PER_DOUBLING))) <= stop:
+        if iteration > last:
+            yield iteration
+            last = iteration
+        power += 1
+
+
+class Learned(NamedTuple):
+    """The notes of many chains."""
+
+    iterations: NDArray[np.int64]
+    """The iterations that were noted, shape (n,)."""
+
+    widths: NDArray[np.float64]
+    """Standard deviations of jumps, shape (n, nchains, ntemps, nparameters)."""
+
+    betas: NDArray[np.float64]
+    """Inverse temperatures, shape (n, nchains, ntemps)."""
+
+
+def learned(chains: Sequence[Any], after: int = 0, upto: int | None = None) -> Learned:
+    """The notes of chains that made the same steps, after an iteration up to another."""
+    notes = [
+        [n for n in chain.notes if after < n.iteration and (upto is None or n.iteration <= upto)]
+        for chain in chains
+    ]
+    rows = list(zip(*notes, strict=True))
+    ntemps = getattr(chains[0], "ntemps", 1)
+    shape = (len(rows), len(chains), ntemps)
+    return Learned(
+        np.array([row[0].iteration for row in rows], dtype=np.int64),
+        np.array([[note.widths for note in row] for row in rows], dtype=float).reshape(
+            (*shape, len(chains[0].parameters))
+        ),
+        np.array([[note.betas for note in row] for row in rows], dtype=float).reshape(shape),
+    )
+
+
+def joined(pieces: Iterable[Learned]) -> Learned:
+    """Notes that follow each other, as one."""
+    return Learned(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
