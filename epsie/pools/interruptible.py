@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import os
-import signal
+import pickle
+import selectors
 import threading
-import time
+import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from epsie.checks import as_count
 from epsie.errors import PoolError
+from epsie.pools.process import Process, thread_variables
+from epsie.transport import pickled
 
 Function = Callable[[Any], Any]
+
+ONE_THREAD = thread_variables(1)
+"""The environment that leaves linear algebra one thread from the start."""
 
 
 class InterruptiblePool:
     """A pool of worker processes that needs no guard in the script and stops at Ctrl-C.
 
-    Its workers are fresh interpreters that do not import the main script. A worker that dies is
-    replaced, and what it had not finished is done again. Linear algebra has one thread in each.
+    Its workers are fresh interpreters that do not import the main script. They start when there is
+    work, and get one item at a time. A worker that dies is replaced, and what it had is done again.
+    They end with the process that made them, whatever ends it.
 
     Parameters
     ----------
     processes : int, optional
         The number of workers; by default one for each core that this process may use.
+    threads_per_worker : int, optional
+        How many threads linear algebra (BLAS, OpenMP) may use in each. The last bits of results can
+        depend on it; a pool of one process with as many threads gives the same.
+
+    Raises
+    ------
+    ValueError
+        If one of them is less than 1.
     """
 
     attempts = 3
-    """How often a task is given to a worker before it is held to be what kills them."""
+    """How often an item is given to a worker before it is held to be what kills them."""
 
-    def __init__(self, processes: int | None = None) -> None:
-        if processes is None:
-            processes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-            processes = processes or os.cpu_count() or 1
-        self.size = as_count(processes, "processes")
-        self._executor: Any = None
+    def __init__(self, processes: int | None = None, threads_per_worker: int = 1) -> None:
+        self.size = as_count(_cores() if processes is None else processes, "processes")
+        self.threads_per_worker = as_count(threads_per_worker, "threads_per_worker")
+        self._workers: set[Process] = set()
+        self._lock = threading.RLock()
         self._closed = False
+        weakref.finalize(self, _end, self._workers)
+        _pools.add(self)
 
     def __repr__(self) -> str:
         return f"InterruptiblePool({self.size})"
@@ -50,71 +67,41 @@ class InterruptiblePool:
         ------
         PoolError
             If the pool is closed, or workers died repeatedly.
+        Exception
+            The first that the function raised.
         """
-        waiting = iter(iterable)
-        tasks: list[Any] = []
-        results: dict[int, Any] = {}
-        for _ in range(self.attempts):
+        with self._lock:
+            if self._closed:
+                raise PoolError("this pool is closed; make a new one")
+            dealing = Dealing(self, function, iterable)
             try:
-                self._work(function, tasks, waiting, results)
-            except concurrent.futures.BrokenExecutor:
-                self._stop()
-            except BaseException:
-                self._stop()
-                raise
-            else:
-                return [results[i] for i in range(len(tasks))]
-        lost = [i for i in range(len(tasks)) if i not in results]
-        raise PoolError(
-            f"workers died {self.attempts} times, each time without a result for item(s) "
-            f"{', '.join(map(str, lost))} of {len(tasks)}: killed for want of memory, or by a "
-            "fault in compiled code of the model"
-        )
+                return dealing.results()
+            finally:
+                # Of those that still work nobody wants the result.
+                for worker in dealing.busy:
+                    self.discard(worker)
 
-    def _work(
-        self,
-        function: Function,
-        tasks: list[Any],
-        waiting: Iterator[Any],
-        results: dict[int, Any],
-    ) -> None:
-        """Do what has no result yet, then what is `waiting`, which becomes tasks as it goes."""
-        executor = self._started()
-        futures = {
-            i: executor.submit(function, task) for i, task in enumerate(tasks) if i not in results
-        }
-        try:
-            for task in waiting:
-                tasks.append(task)
-                futures[len(tasks) - 1] = executor.submit(function, task)
-            for i, future in futures.items():
-                results[i] = future.result()
-        except concurrent.futures.BrokenExecutor:
-            for i, future in futures.items():
-                if future.done() and future.exception() is None:
-                    results[i] = future.result()
-            raise
+    def idle_worker(self, busy: dict[Process, Any]) -> Process | None:
+        """One that is not busy, a new one if there are too few; None if all are busy."""
+        for worker in self._workers:
+            if worker not in busy:
+                return worker
+        if len(self._workers) == self.size:
+            return None
+        worker = Process(self.threads_per_worker)
+        self._workers.add(worker)
+        return worker
 
-    def _started(self) -> Any:
-        if self._closed:
-            raise PoolError("this pool is closed; make a new one")
-        if self._executor is None:
-            from loky.process_executor import ProcessPoolExecutor
-
-            self._executor = ProcessPoolExecutor(
-                self.size, initializer=_begin_worker, initargs=(os.getpid(),), env=_ONE_THREAD
-            )
-        return self._executor
-
-    def _stop(self) -> None:
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=True, kill_workers=True)
+    def discard(self, worker: Process) -> str:
+        """End a worker; what it ended with, in words."""
+        self._workers.discard(worker)
+        return worker.killed()
 
     def close(self) -> None:
         """End the workers. Closing again does nothing."""
-        self._closed = True
-        self._stop()
+        with self._lock:
+            self._closed = True
+            _end(self._workers)
 
     def __enter__(self) -> Self:
         return self
@@ -127,24 +114,131 @@ class InterruptiblePool:
     ) -> None:
         self.close()
 
-
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
-
-
-def _begin_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, which ends its workers; end if the parent was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    def _begin_fork(self) -> None:
+        """In a forked process: the workers are the parent's."""
+        for worker in self._workers:
+            worker.abandon()
+        self._workers.clear()
+        self._lock = threading.RLock()
 
 
-def _end_with(parent: int) -> None:
-    """End this process when it is an orphan. It would wait for work for ever."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_INTERVAL)
-    os._exit(1)
+@dataclass(slots=True)
+class Item:
+    """One thing to do, pickled, and how often a worker died of it."""
+
+    index: int
+    body: bytes
+    name: str
+    deaths: int = 0
 
 
-_PARENT_INTERVAL = 0.5
-"""Seconds between looks at the parent."""
+class Dealing:
+    """One call of `map`: deals items to workers, one each, and again if a worker dies.
+
+    Parameters
+    ----------
+    pool : InterruptiblePool
+        Whose workers.
+    function : callable
+        What they do.
+    iterable : iterable
+        With what. It is asked for the next item when a worker is free.
+    """
+
+    def __init__(
+        self, pool: InterruptiblePool, function: Function, iterable: Iterable[Any]
+    ) -> None:
+        self.pool = pool
+        self.busy: dict[Process, Item] = {}
+        self._function = pickled(function, "the function")
+        self._fresh = self._items(iterable)
+        self._again: deque[Item] = deque()
+        self._results: dict[int, Any] = {}
+        self._selector = selectors.DefaultSelector()
+
+    def _items(self, iterable: Iterable[Any]) -> Iterator[Item]:
+        for index, item in enumerate(iterable):
+            chain = getattr(item, "index", None)
+            name = f"item {index}" if chain is None else f"chain {chain}"
+            yield Item(index, pickled(item, "an item"), name)
+
+    def results(self) -> list[Any]:
+        """What the function gave, in order."""
+        with self._selector:
+            self._deal()
+            while self.busy:
+                for key, _ in self._selector.select():
+                    self._heard(key.fileobj)
+                self._deal()
+        return [self._results[i] for i in range(len(self._results))]
+
+    def _deal(self) -> None:
+        """Give what is to be done to those who have nothing to do."""
+        while worker := self.pool.idle_worker(self.busy):
+            item = self._again.popleft() if self._again else next(self._fresh, None)
+            if item is None:
+                return
+            self.busy[worker] = item
+            self._selector.register(worker, selectors.EVENT_READ)
+            try:
+                worker.give(self._function, item.body)
+            except EOFError:
+                self._died(worker)
+
+    def _heard(self, worker: Any) -> None:
+        try:
+            body = worker.receive()
+        except EOFError:
+            self._died(worker)
+            return
+        if not body:
+            return
+        self._selector.unregister(worker)
+        item = self.busy.pop(worker)
+        result, trace = pickle.loads(body)
+        if trace is not None:
+            result.add_note(f"\nIn a worker:\n\n{trace}")
+            raise result
+        self._results[item.index] = result
+
+    def _died(self, worker: Process) -> None:
+        """Do again what it had to do; not for ever."""
+        self._selector.unregister(worker)
+        item = self.busy.pop(worker)
+        end = self.pool.discard(worker)
+        item.deaths += 1
+        if item.deaths < self.pool.attempts:
+            self._again.append(item)
+            return
+        if not worker.ready:
+            raise PoolError(f"{item.deaths} workers ended as they started, the last with {end}")
+        raise PoolError(
+            f"{item.deaths} workers died one after the other while they worked on {item.name}, the "
+            f"last with {end}: killed for want of memory, or by a fault in compiled code that it "
+            "calls"
+        )
+
+
+def _cores() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return cores or 1
+
+
+def _end(workers: set[Process]) -> None:
+    for worker in workers:
+        worker.dismiss()
+    for worker in workers:
+        worker.await_end()
+    workers.clear()
+
+
+_pools: weakref.WeakSet[InterruptiblePool] = weakref.WeakSet()
+
+
+def _begin_fork() -> None:
+    for pool in list(_pools):
+        pool._begin_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_fork)
