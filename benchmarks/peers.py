@@ -12,13 +12,15 @@ from pathlib import Path
 
 from figure import Figure
 
+HERE = Path(__file__).parent
+
 PACKAGES = ("epsie==1.0.0", "emcee>=3.1")
 
 
 def figures(quick: bool) -> Iterator[Figure]:
     """EPSIE 1.0 and emcee with the same models. Left out if they cannot be installed."""
     try:
-        python = _environment()
+        python = environment("peers", PACKAGES)
         found = _measured(python, quick)
     except (OSError, subprocess.SubprocessError) as error:
         yield Figure("peers", None, "x", remark=f"left out: {_reason(error)}")
@@ -27,34 +29,39 @@ def figures(quick: bool) -> Iterator[Figure]:
         yield Figure(f"peers: {title}", ratio, "x", remark=f"{loop:.1f} over {bare:.2f} µs")
 
 
-def _environment() -> Path:
+def environment(name: str, packages: tuple[str, ...]) -> Path:
     """The Python of an environment that has the packages; made when first asked for."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = cache / "epsie-benchmarks" / f"peers-{version}"
+    folder = cache / "epsie-benchmarks" / f"{name}-{version}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     done = folder / "installed.txt"
-    if not done.exists() or done.read_text().split() != list(PACKAGES):
+    if not done.exists() or done.read_text().split("\n") != list(packages):
         venv.create(folder, with_pip=True, clear=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *PACKAGES], check=True, capture_output=True, text=True, timeout=600)
-        done.write_text("\n".join(PACKAGES))
+        subprocess.run([*pip, *packages], check=True, capture_output=True, text=True, timeout=600)
+        done.write_text("\n".join(packages))
     return python
 
 
-def _measured(python: Path, quick: bool) -> list[tuple[str, float, float, float]]:
-    script = Path(__file__).with_name("peer_steps.py")
+def run_there(python: Path, script: str, argument: str, timeout: float) -> str:
+    """The last line that a script beside this one prints in another environment."""
     # This project must not be found there, only what the environment holds.
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [str(python), "-W", "ignore", str(script), "15" if quick else "40"],
+        [str(python), "-W", "ignore", str(HERE / script), argument],
         check=True,
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=timeout,
         env=clean,
     )
-    found: list[tuple[str, float, float, float]] = json.loads(done.stdout.splitlines()[-1])
+    return done.stdout.splitlines()[-1]
+
+
+def _measured(python: Path, quick: bool) -> list[tuple[str, float, float, float]]:
+    printed = run_there(python, "peer_steps.py", "15" if quick else "40", timeout=1200)
+    found: list[tuple[str, float, float, float]] = json.loads(printed)
     return found
 
 

@@ -44,7 +44,7 @@ class ProposalError(StepError):
     """A proposal raised, or gave what is no position or no density."""
 
 
-class StateError(EpsieError):
+class StateError(StepError):
     """Something that evolves while a chain runs is missing from its state."""
 
 

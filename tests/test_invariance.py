@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from epsie import StateError
 from epsie.proposals import BaseProposal
 from epsie.samplers import MetropolisHastingsSampler
 from tests.examples import Example, every_example, gaussian
@@ -157,7 +158,7 @@ def test_a_proposal_that_forgets_to_save_is_caught(pools):
     for pool in ("None", "own", "threads"):
         made = sampler(Example(lambda: Forgetful(["x", "y"]), {"x": 0.3, "y": -0.4}), pools[pool])
         before = made.state
-        with pytest.raises(RuntimeError, match=r"Forgetful changed seen while it was used"):
+        with pytest.raises(StateError, match=r"^Forgetful changed seen while it was used"):
             made.run(20)
         np.testing.assert_equal(made.state, before)
 
