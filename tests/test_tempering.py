@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -515,9 +516,13 @@ def test_bad_betas(betas, message):
         sampler(betas=betas)
 
 
-def test_no_beta_of_1_warns():
-    with pytest.warns(UserWarning, match=r"no beta is 1 \(the largest is 0.5\).*posterior"):
-        sampler(betas=[0.5, 0.1])
+def test_no_beta_of_1_is_logged_once(caplog):
+    sampler(betas=[0.5, 0.1])
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert re.search(r"no beta is 1 \(the largest is 0.5\).*posterior", caplog.text)
+    caplog.clear()
+    sampler(betas=[1, 0.1])
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("swap_interval", [0, -1, 1.5, "2"])
@@ -720,7 +725,7 @@ def test_without_the_annealers_state_a_resume_differs():
     made.run(41)
     state = made.state
     for chain in state.values():
-        annealer = chain["tempering"]["annealer"]
+        annealer = chain[0]["tempering"]["annealer"]
         annealer["rejections"] = [0.0] * len(annealer["rejections"])
     other = moving("barrier", "cascade")
     other.set_state(state)

@@ -12,7 +12,8 @@ from numpy.random import BitGenerator, Generator
 from epsie.chain.learning import Note, noted
 from epsie.copying import SetsAttributes
 from epsie.model import Model
-from epsie.proposals.base import BaseProposal, is_built_in
+from epsie.proposals.base import BaseProposal
+from epsie.proposals.distribution import Distribution, is_built_in
 from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng import Stream
 
@@ -69,7 +70,7 @@ class BaseChain(SetsAttributes, ABC):
 
     def advance(self, niterations: int) -> Segment:
         """Make so many steps, and tell what they brought. For a detached copy."""
-        users = [part for part in self.leaves() if not is_built_in(part)]
+        users = [part for part in self._distributions() if not is_built_in(part)]
         before = [part.copied(Stream()) for part in users]
         self._run_noting(niterations)
         for old, part in zip(before, users, strict=True):
@@ -99,9 +100,14 @@ class BaseChain(SetsAttributes, ABC):
     @property
     def is_built_in(self) -> bool:
         """Whether all that it consists of is of this package, so that a worker can import it."""
-        parts = list(self.leaves())
-        births = [part.birth_distribution for part in parts if hasattr(part, "birth_distribution")]
-        return all(map(is_built_in, [*parts, *births]))
+        return all(map(is_built_in, self._distributions()))
+
+    def _distributions(self) -> Iterator[Distribution]:
+        """All its proposals, and the births of those that have one."""
+        for part in self.leaves():
+            yield part
+            if hasattr(part, "birth_distribution"):
+                yield part.birth_distribution
 
     @abstractmethod
     def leaves(self) -> Iterator[BaseProposal]:

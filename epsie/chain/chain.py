@@ -393,16 +393,18 @@ class Chain(BaseChain):
 
     @property
     def proposed_position(self) -> dict[str, float]:
-        """The position proposed last; where it stood if all proposals rested. Settable.
+        """The position proposed last; where it stands if all proposals rested. Settable.
 
         Raises
         ------
         ValueError
             Before the first step.
         """
-        if self.proposed is None:
+        if self.proposed is not None:
+            return self._named(self.proposed.x)
+        if self.start is None or not self.iteration:
             raise ValueError("nothing was proposed yet: make a step first")
-        return self._named(self.proposed.x)
+        return self._named(self.point.x)
 
     @proposed_position.setter
     def proposed_position(self, values: Mapping[str, Any]) -> None:
@@ -515,6 +517,11 @@ class Chain(BaseChain):
             proposals = set(state["proposal_dist"]) - {"random_state"}
         except (KeyError, TypeError):
             raise ValueError(f"this is no state of a chain: {type(state).__name__}") from None
+        if any(isinstance(key, frozenset) for key in proposals):
+            raise ValueError(
+                "this is a state of EPSIE 1.x, whose proposals learned in other ways. Start anew "
+                "from its positions: set start_position to the values of 'current_position'"
+            )
         if parameters != set(self.parameters):
             raise ValueError(
                 f"the state has the parameters {sorted(parameters)}, this chain has "

@@ -92,7 +92,8 @@ class ParallelTemperedChain(BaseChain):
         self.parameters = as_names(parameters)
         self.stream = bit_generator if isinstance(bit_generator, Stream) else Stream(bit_generator)
         ladder = as_betas(betas)
-        warn_without_posterior(ladder)
+        if chain_id == 0:  # once for all chains of a sampler
+            warn_without_posterior(ladder)
         parts = (proposals,) if isinstance(proposals, BaseProposal) else tuple(proposals)
         self.chains = [
             Chain(
@@ -298,7 +299,7 @@ class ParallelTemperedChain(BaseChain):
     @start_position.setter
     def start_position(self, values: Mapping[str, Any]) -> None:
         check_names(values, self.parameters)
-        columns = {name: np.atleast_1d(np.asarray(value)) for name, value in values.items()}
+        columns = {name: np.atleast_1d(np.asarray(values[name])) for name in self.parameters}
         wrong = [f"{n}: {c.shape}" for n, c in columns.items() if c.shape != (self.ntemps,)]
         if wrong:
             raise ValueError(
@@ -468,7 +469,7 @@ class ParallelTemperedChain(BaseChain):
     def segment(self) -> Segment:
         """What it did since it was detached."""
         rows = {"chains": [chain.history.rows() for chain in self.chains]}
-        return Segment(self.state, {**rows, "swaps": self.swaps.rows()})
+        return Segment(self._evolved(), {**rows, "swaps": self.swaps.rows()})
 
     def attach(self, segment: Segment) -> None:
         """Take over what a detached copy did."""
@@ -492,15 +493,22 @@ class ParallelTemperedChain(BaseChain):
     # ---- state
 
     @property
-    def state(self) -> dict[Any, Any]:
+    def state(self) -> dict[int, Any]:
         """All that its future depends on, as plain data: the state of each temperature by index.
 
-        The random numbers, which all share, are in that of the coldest; under 'tempering' is what
-        belongs to no single temperature.
+        Every one has the state of the random numbers, which all share; in that of the coldest is,
+        under 'tempering', what belongs to no single temperature.
         """
-        states: dict[Any, Any] = {t: chain.evolved() for t, chain in enumerate(self.chains)}
+        states = self._evolved()
+        for t in range(1, self.ntemps):
+            states[t]["proposal_dist"]["random_state"] = self.stream.state
+        return states
+
+    def _evolved(self) -> dict[int, Any]:
+        """The state, with that of the random numbers only once."""
+        states = {t: chain.evolved() for t, chain in enumerate(self.chains)}
         states[0]["proposal_dist"]["random_state"] = self.stream.state
-        states["tempering"] = {
+        states[0]["tempering"] = {
             "nsweeps": self.nsweeps,
             "last_annealed": self.last_annealed,
             "annealer": annealer_state(self.adaptive_annealer),
@@ -531,13 +539,15 @@ class ParallelTemperedChain(BaseChain):
         ValueError
             If the state is of other temperatures, parameters or proposals.
         """
-        found = [key for key in state if key != "tempering"] if isinstance(state, Mapping) else []
-        if found != list(range(self.ntemps)) or "tempering" not in state:
+        found = list(state) if isinstance(state, Mapping) else []
+        if found != list(range(self.ntemps)):
             raise ValueError(
                 f"the state must be of {self.ntemps} temperatures; got one of {len(found)}"
             )
         for t, chain in enumerate(self.chains):
             chain.check_state(state[t])
+        if "tempering" not in state[0]:
+            raise ValueError("this is no state of a tempered chain: there is no 'tempering' in it")
         if self.adaptive_annealer is None:
             theirs = [state[t]["beta"] for t in range(self.ntemps)]
             if not np.array_equal(theirs, self.betas):
@@ -549,7 +559,7 @@ class ParallelTemperedChain(BaseChain):
         """Take over a state, and keep the history."""
         for t, chain in enumerate(self.chains):
             chain.resume(state[t])
-        tempering = state["tempering"]
+        tempering = state[0]["tempering"]
         self.nsweeps, self.last_annealed = tempering["nsweeps"], tempering["last_annealed"]
         set_annealer_state(self.adaptive_annealer, tempering["annealer"])
         self.iteration = self.chains[0].iteration

@@ -15,6 +15,10 @@ from epsie.model import Point, Position
 NO_START = "the chain has no start position yet: set `start_position` first"
 
 
+_ACTIVE = "_state"
+"""The key under which EPSIE 1.x told which components are active. NaN tells it; it is ignored."""
+
+
 def check_names(given: Iterable[str], parameters: Iterable[str]) -> None:
     """Refuse values for other parameters than there are.
 
@@ -25,7 +29,7 @@ def check_names(given: Iterable[str], parameters: Iterable[str]) -> None:
     """
     given, parameters = list(given), list(parameters)
     missing = [name for name in parameters if name not in given]
-    surplus = [str(name) for name in given if name not in parameters]
+    surplus = [str(name) for name in given if name not in (*parameters, _ACTIVE)]
     problems = []
     if missing:
         problems.append(f"missing: {', '.join(missing)}")

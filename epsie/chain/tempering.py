@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Callable, Sequence
 from math import exp
 from typing import Any, NamedTuple
@@ -200,10 +200,10 @@ def geometric_ladder(ntemps: int, ndim: int, with_prior: bool = True) -> NDArray
 
 
 def warn_without_posterior(betas: NDArray[np.float64]) -> None:
-    """Warn if no temperature samples the posterior."""
+    """Warn, through `logging`, if no temperature samples the posterior."""
     if betas[0] != 1:
-        warnings.warn(
-            f"no beta is 1 (the largest is {betas[0]}): no temperature samples the posterior, only "
-            "powers of the likelihood",
-            stacklevel=4,
+        logging.getLogger(__name__).warning(
+            "no beta is 1 (the largest is %s): no temperature samples the posterior, only powers "
+            "of the likelihood",
+            betas[0],
         )

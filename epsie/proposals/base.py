@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from epsie.checks import as_count
 from epsie.errors import ProposalError
 from epsie.model import Position
+from epsie.proposals.birth import BaseBirth as BaseBirth
 from epsie.proposals.distribution import Distribution
 from epsie.proposals.distribution import as_number as as_number
 from epsie.proposals.distribution import copied as copied

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from epsie.errors import ProposalError
 from epsie.model import Position
-from epsie.proposals.base import BaseProposal
 from epsie.proposals.boundaries import Boundaries, as_boundaries
 from epsie.proposals.distribution import Distribution, as_number
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain
+    from epsie.proposals.base import BaseProposal
 
 _LOG_ROOT_2PI = 0.5 * log(2 * pi)
 

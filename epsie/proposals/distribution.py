@@ -30,6 +30,9 @@ class Distribution(SetsAttributes):
     evolving: ClassVar[tuple[str, ...]] = ()
     """The attributes that change while a chain runs: the `state` is made of them."""
 
+    shown: ClassVar[tuple[str, ...]] = ()
+    """Attributes that the `state` has for people to read. They follow from what evolves."""
+
     _counters: ClassVar[tuple[str, ...]] = ()
     _parameters: tuple[str, ...] = ()
     _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
@@ -150,7 +153,10 @@ class Distribution(SetsAttributes):
 
     def evolved(self) -> dict[str, Any]:
         """The state without that of the random numbers."""
-        return {name: copied(getattr(owner, name)) for owner, name in self._evolving()}
+        state = {name: copied(getattr(owner, name)) for owner, name in self._evolving()}
+        for name in self.shown:
+            state[name] = copied(getattr(self, name))
+        return state
 
     def evolve(self, state: Mapping[str, Any]) -> None:
         """Take over what `evolved` gave: from now on it is its own."""

@@ -64,6 +64,8 @@ class Eigenvector(BaseProposal):
     name = "eigenvector"
     symmetric = True
 
+    shown = ("cov", "ind")
+
     PICK_POWER: ClassVar[float] = 1.0
     """Unless shuffled, eigenvectors are picked in proportion to this power of the eigenvalue."""
 

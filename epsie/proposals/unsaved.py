@@ -1,4 +1,4 @@
-"""Finding what a user's proposal changes but does not save."""
+"""Finding what a user's proposal or birth changes but does not save."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ import numpy as np
 from numpy.random import BitGenerator, Generator
 
 from epsie.errors import StateError
-from epsie.proposals.base import BaseProposal
-from epsie.proposals.distribution import set_state_of, state_of
+from epsie.proposals.distribution import Distribution, set_state_of, state_of
 from epsie.rng import Stream
 
 _NOT_STATE = {"stream", "pick", "virtual_ratios", "birth_distribution"}
 
 
-def refuse_unsaved(before: BaseProposal, after: BaseProposal) -> None:
-    """Check that the state of a proposal holds all that changed while it was used.
+def refuse_unsaved(before: Distribution, after: Distribution) -> None:
+    """Check that the state of a proposal or birth holds all that changed while it was used.
 
     A run on another process, split, or resumed knows no more than the state.
 
     Parameters
     ----------
-    before : BaseProposal
+    before : Distribution
         A copy from before, with random numbers of its own. It is changed.
-    after : BaseProposal
-        The proposal.
+    after : Distribution
+        The proposal or birth.
 
     Raises
     ------

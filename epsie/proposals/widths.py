@@ -24,6 +24,13 @@ class WidthProposal(BaseProposal):
         """What changes while a chain runs: the widths, if they are learned."""
         return () if self.adaptation is None else ("widths",)
 
+    @property
+    def shown(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What is learned, as standard deviations or as a covariance."""
+        if self.adaptation is None:
+            return ()
+        return ("std",) if self.isdiagonal else ("cov",)
+
     widths: tuple[float, ...]
     """Standard deviations."""
 
