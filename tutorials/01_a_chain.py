@@ -9,11 +9,12 @@
 # the lighthouse? (The problem is from S. Gull; D. Sivia's *Data Analysis* made it known.)
 
 # %%
-from math import inf, log, pi, sqrt
+from math import inf, log, pi
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from epsie import diagnostics
 from epsie.chain import Chain
 from epsie.proposals import Normal
 
@@ -106,22 +107,18 @@ plt.show()
 # picture, then be generous.
 #
 # Successive positions are alike, so 9000 of them are worth less than 9000 independent draws. How
-# many they are worth is the *effective sample size*. The error of a mean is sd / sqrt(ESS).
+# many they are worth is the *effective sample size*, ESS. The Monte Carlo error of a mean is
+# sd / sqrt(ESS): `mcse_mean`.
 
 # %%
-from arviz_stats.base import array_stats
-
-
-def mean_and_error(values):
-    """The mean of one chain's values, its Monte Carlo error, and the effective sample size."""
-    ess = array_stats.ess(values[None, :], method="mean")
-    return values.mean(), values.std() / sqrt(ess), ess
-
-
-for name in chain.parameters:
-    mean, error, ess = mean_and_error(chain.positions[name][1000:])
-    print(f"{name:6} {mean:.3f} +- {error:.3f}, exact {exact[name]:.3f}; ESS {ess:.0f} of 9000")
-    assert abs(mean - exact[name]) < 4 * error
+kept = chain.positions[1000:]
+means = {name: kept[name].mean() for name in chain.parameters}
+errors, ess = diagnostics.mcse_mean(kept), diagnostics.ess_bulk(kept)
+for name, mean in means.items():
+    print(
+        f"{name:6} {mean:.3f} +- {errors[name]:.3f}, exact {exact[name]:.3f}; ESS {ess[name]:.0f}"
+    )
+    assert abs(mean - exact[name]) < 4 * errors[name]
 
 # %% [markdown]
 # ## How far to jump
@@ -138,7 +135,7 @@ for axis, width in zip(axes, (0.03, 0.7, 15)):
     walker.start_position = {"along": 1.0, "out": 2.0}
     walker.run(5000)
     rate = walker.acceptance["accepted"].mean()
-    worth.append(mean_and_error(walker.positions["along"])[2])
+    worth.append(diagnostics.ess_bulk(walker.positions)["along"])
     axis.plot(walker.positions["along"], lw=0.6)
     axis.set_title(f"{width} km: {100 * rate:.2g} % accepted\nESS {worth[-1]:.0f} of 5000")
     axis.set(xlabel="step")
@@ -148,7 +145,7 @@ assert worth[1] > 5 * max(worth[0], worth[2])
 
 # %% [markdown]
 # You need not search for the width by hand: adaptive proposals learn it while the chain runs.
-# They come in the next tutorial.
+# They come in the {doc}`next tutorial <02_metropolis_hastings>`.
 #
 # ## The same seed, the same chain
 #
@@ -195,7 +192,7 @@ except Exception as error:
 
 # %% [markdown]
 # **A prior without its constant.** Sampling needs ratios only, so `logp = 0.0` inside of the bounds
-# would have done here. The evidence needs the constant: write it.
+# would have done here. The {doc}`evidence <03_parallel_tempering>` needs the constant: write it.
 #
 # **One chain that looks fine.** It may never have left one of several peaks. Run several chains
 # from different starts, and compare: that is what samplers are for.
