@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import secrets
+import threading
+import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from epsie.cancellation import GivenUp
 from epsie.chain.base import BaseChain, Segment
-from epsie.errors import PoolError, ProposalError, StepError
+from epsie.errors import EpsieError, PoolError, ProposalError
 from epsie.pools import Mapper
 from epsie.progress import Progress
-from epsie.threads import one_thread
-from epsie.transport import ModelCarrier, Ticket, pickled
+from epsie.threads import capped
+from epsie.transport import ModelCarrier, Ticket, cannot_import, pickled
 
 
 @dataclass(slots=True)
@@ -28,6 +32,21 @@ class Task:
     chain: BaseChain | bytes
     job: str
     argument: Any
+    settings: Settings
+
+
+@dataclass(slots=True)
+class Settings:
+    """What all tasks of one call have in common."""
+
+    parent: int
+    """The process that asks."""
+    number: int
+    """The number of the run, for the stop sign."""
+    sign: Sequence[int] | None
+    """The stop sign, if this is the process that asks."""
+    threads: int
+    """How many threads linear algebra may use."""
 
 
 @dataclass(slots=True)
@@ -40,30 +59,68 @@ class Answer:
     error: Exception | None = None
     trace: str = ""
     lacks_model: bool = False
+    interrupted: bool = False
+    worker: str = ""
+    seconds: float = 0.0
 
 
 def work(task: Task) -> Answer:
     """Do a task; in a worker. Failures come back as data."""
-    try:
-        model = task.ticket.redeem()
-    except KeyError:
-        return Answer(task.run, task.index, lacks_model=True)
+    started = time.perf_counter()
     chain = task.chain
     try:
-        if isinstance(chain, bytes):
-            chain = pickle.loads(chain)
-        chain.model = model
-        with one_thread():
-            return Answer(task.run, task.index, getattr(chain, task.job)(task.argument))
+        model = _redeemed(task)
+        if model is None:
+            return Answer(task.run, task.index, lacks_model=True)
+        with capped(task.settings.threads):
+            chain = _unpacked(task)
+            chain.model = model
+            answer = Answer(task.run, task.index, getattr(chain, task.job)(task.argument))
     except (Exception, SystemExit) as error:
-        return _failed(task, chain, error)
+        answer = _failed(task, chain, error)
+    except (KeyboardInterrupt, GivenUp) as error:
+        if isinstance(error, KeyboardInterrupt) and os.getpid() == task.settings.parent:
+            raise
+        # The parent was interrupted too. A worker that raised would print a traceback, or die.
+        answer = Answer(task.run, task.index, interrupted=True)
+    answer.worker, answer.seconds = _worker(task), time.perf_counter() - started
+    return answer
+
+
+def _redeemed(task: Task) -> Any:
+    """The model; None if this worker lacks it."""
+    try:
+        return task.ticket.redeem()
+    except KeyError:
+        return None
+
+
+def _unpacked(task: Task) -> BaseChain:
+    """The chain, which from now on watches whether its run is given up."""
+    chain, settings = task.chain, task.settings
+    if isinstance(chain, bytes):
+        try:
+            chain = pickle.loads(chain)
+        except (ImportError, AttributeError) as error:
+            raise PoolError(cannot_import("a proposal", error)) from error
+    assert isinstance(chain, BaseChain)
+    sign = task.ticket.sign() if settings.sign is None else settings.sign
+    chain.watch = (sign, settings.number)
+    return chain
+
+
+def _worker(task: Task) -> str:
+    """The name of this worker: its process, and thread if it is one of several."""
+    pid, thread = os.getpid(), threading.current_thread()
+    process = f"process {pid}" if pid != task.settings.parent else "this process"
+    return process if thread is threading.main_thread() else f"{process}, {thread.name}"
 
 
 def _failed(task: Task, chain: Any, error: BaseException) -> Answer:
     cause = error.__cause__ or error
-    if not isinstance(error, StepError):
+    if not isinstance(error, EpsieError):
         where = chain.where() if isinstance(chain, BaseChain) else {"chain": task.index}
-        failure: StepError = ProposalError(f"{type(error).__name__}: {error}", where)
+        failure: EpsieError = ProposalError(f"{type(error).__name__}: {error}", where)
         failure.__cause__ = error
         error = failure
     trace = "".join(traceback.format_exception(cause))
@@ -138,31 +195,59 @@ def ask_all(
     PoolError
         If the pool failed.
     """
+    started = time.perf_counter()
+    try:
+        answers = _asked(zip(chains, arguments, strict=True), job, mapper, carrier)
+    except BaseException:
+        carrier.sign.stop()
+        raise
+    elapsed = time.perf_counter() - started
+    mapper.utilisation.add(elapsed, [(answer.worker, answer.seconds) for answer in answers])
+    failed = [answer for answer in answers if answer.error is not None]
+    if failed:
+        _fail(failed)
+    if any(answer.interrupted for answer in answers):
+        raise KeyboardInterrupt("a worker was interrupted")
+    return [answer.result for answer in answers]
+
+
+def _asked(
+    questions: Iterable[tuple[BaseChain, Any]], job: str, mapper: Mapper, carrier: ModelCarrier
+) -> list[Answer]:
+    """What the workers say, once they all have the model."""
     run = secrets.token_hex(8)
-    ticket = carrier.ticket(mapper.in_process)
+    ticket, sign = carrier.ticket(mapper.in_process), carrier.sign
+    sign.run += 1
+    here = sign.here if mapper.in_process else None
+    settings = Settings(os.getpid(), sign.run, here, mapper.threads)
     tasks: list[Task] = []
 
     def dealt() -> Iterator[Task]:
         # Packed one by one, so that the first worker starts while the last chain is packed.
-        for i, (chain, argument) in enumerate(zip(chains, arguments, strict=True)):
-            tasks.append(Task(run, i, ticket, _packed(chain, mapper), job, argument))
+        for i, (chain, argument) in enumerate(questions):
+            tasks.append(Task(run, i, ticket, _packed(chain, mapper), job, argument, settings))
             yield tasks[-1]
 
     # In this process the cap is set once for all tasks, not for each.
-    with one_thread() if mapper.in_process else nullcontext():
+    with capped(mapper.threads) if mapper.in_process else nullcontext():
         answers = _checked(mapper(work, dealt()), tasks)
-    lacking = [answer.index for answer in answers if answer.lacks_model]
-    if lacking:
-        ticket = carrier.ticket(mapper.in_process, with_body=True)
-        again = [tasks[i] for i in lacking]
+    for ticket in _deliveries(answers, mapper, carrier):
+        again = [tasks[answer.index] for answer in answers if answer.lacks_model]
         for task in again:
             task.ticket = ticket
         for answer in _checked(mapper(work, again), again):
             answers[answer.index] = answer
-    failed = [answer for answer in answers if answer.error is not None]
-    if failed:
-        _fail(failed)
-    return [answer.result for answer in answers]
+    return answers
+
+
+def _deliveries(answers: list[Answer], mapper: Mapper, carrier: ModelCarrier) -> Iterator[Ticket]:
+    """What to tell workers that lack the model, as long as there are any."""
+    if any(answer.lacks_model for answer in answers):
+        ticket = carrier.ticket(mapper.in_process, with_body=True)
+        yield mapper.deliver(ticket)
+        # Some may have joined since.
+        if any(answer.lacks_model for answer in answers):
+            yield ticket
 
 
 def _packed(chain: BaseChain, mapper: Mapper) -> BaseChain | bytes:

@@ -1,7 +1,8 @@
-"""One thread for linear algebra while chains run, so that every path gives the same bits."""
+"""A fixed number of threads for linear algebra while chains run: every path gives the same bits."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,20 +17,21 @@ _modules_seen = -1
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Cap the threads of BLAS and OpenMP at one, in this process, until the last user leaves.
+def capped(threads: int = 1) -> Iterator[None]:
+    """Cap the threads of BLAS and OpenMP, in this process, until the last user leaves.
 
-    The last bits of a matrix product depend on the number of threads. With chains on every core
-    more threads only get in each other's way.
+    The last bits of a matrix product depend on the number of threads, so serial runs have the same
+    as workers: one, unless a pool asks for more. With chains on every core more threads only get in
+    each other's way. Of several users at a time the first one says how many.
     """
-    _enter()
+    _enter(threads)
     try:
         yield
     finally:
         _leave()
 
 
-def _enter() -> None:
+def _enter(threads: int) -> None:
     global _users, _limiter, _controller, _modules_seen
     with _lock:
         _users += 1
@@ -41,7 +43,7 @@ def _enter() -> None:
 
             _controller = ThreadpoolController()
             _modules_seen = len(sys.modules)
-        _limiter = _controller.limit(limits=1)
+        _limiter = _controller.limit(limits=threads)
 
 
 def _leave() -> None:
@@ -51,3 +53,13 @@ def _leave() -> None:
         if _users == 0:
             _limiter.restore_original_limits()
             _limiter = None
+
+
+def _begin_fork() -> None:
+    """In a forked process: a thread that had the lock is not here to give it back."""
+    global _lock, _users, _limiter
+    _lock, _users, _limiter = threading.Lock(), 0, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_fork)

@@ -6,25 +6,37 @@ import atexit
 import hashlib
 import os
 import pickle
+import platform
 import secrets
 import shutil
+import sys
 import tempfile
+import threading
 import weakref
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 
+from epsie.cancellation import NEVER, StopSign, sign_at
+from epsie.errors import PoolError
+
 _CACHED = 4
 """How many models a worker keeps."""
+
+_SIGN = "-given-up"
 
 _here: dict[str, Any] = {}
 """The models of this process by key. A forked worker finds those of its parent in it."""
 
 _cache: OrderedDict[str, Any] = OrderedDict()
 """The models that this worker received, the one used last at the end."""
+
+_cache_lock = threading.Lock()
+"""Workers of Dask are threads of one process."""
 
 
 @dataclass(slots=True)
@@ -43,15 +55,26 @@ class Ticket:
         ------
         KeyError
             If this worker does not have it and cannot read the file: it must be sent.
+        PoolError
+            If it has it, but cannot import what it needs.
         """
         if self.key in _here:
             return _here[self.key]
-        if self.key not in _cache:
-            _cache[self.key] = pickle.loads(self._received())
-            while len(_cache) > _CACHED:
-                _cache.popitem(last=False)
-        _cache.move_to_end(self.key)
-        return _cache[self.key]
+        with _cache_lock:
+            if self.key not in _cache:
+                _cache[self.key] = _loaded(self._received())
+                while len(_cache) > _CACHED:
+                    _cache.popitem(last=False)
+            _cache.move_to_end(self.key)
+            return _cache[self.key]
+
+    def sign(self) -> Sequence[int]:
+        """What says which runs are given up; in a worker."""
+        return sign_at(self.path + _SIGN) if self.path else NEVER[0]
+
+    def without_body(self) -> Ticket:
+        """The same for workers that were given the model."""
+        return replace(self, body=None)
 
     def _received(self) -> bytes:
         body = self.body
@@ -63,6 +86,35 @@ class Ticket:
         if hashlib.sha256(body).hexdigest() != self.digest:
             raise KeyError(self.key)
         return body
+
+
+def _loaded(body: bytes) -> Any:
+    """The model, or what a worker lacks to have it.
+
+    Raises
+    ------
+    PoolError
+        If it cannot be unpickled here.
+    """
+    try:
+        return pickle.loads(body)
+    except (ImportError, AttributeError) as error:
+        raise PoolError(cannot_import("the model", error)) from error
+    except Exception as error:
+        raise PoolError(
+            f"a worker could not unpickle the model: {type(error).__name__}: {error}"
+        ) from error
+
+
+def cannot_import(what: str, error: Exception) -> str:
+    """Say that a worker cannot import a module of the user's."""
+    where = f"process {os.getpid()} on {platform.node()}"
+    return (
+        f"a worker ({where}) cannot import what {what} needs: {type(error).__name__}: {error}. "
+        f"Install it there, or put its directory on the PYTHONPATH of the workers, which have "
+        f"{sys.path}; or define it in the main script, or call "
+        "cloudpickle.register_pickle_by_value(module), so that it travels"
+    )
 
 
 class ModelCarrier:
@@ -82,8 +134,9 @@ class ModelCarrier:
         self.key = secrets.token_hex(16)
         self._body: bytes | None = None
         self._ticket: Ticket | None = None
+        self.sign = StopSign()
         _here[self.key] = model
-        weakref.finalize(self, _forget, self.key)
+        weakref.finalize(self, _forget, self.key, self.sign)
 
     def ticket(self, in_process: bool, with_body: bool = False) -> Ticket:
         """What to tell a worker.
@@ -100,15 +153,18 @@ class ModelCarrier:
             path = _write(self.key, body)
             self._ticket = Ticket(self.key, hashlib.sha256(body).hexdigest(), path)
             self._body = None if path else body
+            if path:
+                self.sign.write_to(path + _SIGN)
         if not with_body:
             return self._ticket
         body = self._body or Path(self._ticket.path).read_bytes()
         return Ticket(self.key, self._ticket.digest, self._ticket.path, body)
 
 
-def _forget(key: str) -> None:
+def _forget(key: str, sign: StopSign) -> None:
     _here.pop(key, None)
     if _folder is not None and os.getpid() == _folder_owner:
+        sign.remove()
         (Path(_folder) / key).unlink(missing_ok=True)
 
 

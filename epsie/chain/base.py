@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from numpy.random import BitGenerator, Generator
 
+from epsie.cancellation import NEVER, GivenUp
 from epsie.chain.learning import Note, noted
 from epsie.copying import SetsAttributes
 from epsie.model import Model
@@ -37,6 +38,8 @@ class BaseChain(SetsAttributes, ABC):
     iteration: int
     lastclear: int
     transdimensional: bool | None
+    watch: tuple[Sequence[int], int] = NEVER
+    """A stop sign, and the number of the run that it may say is given up."""
     notes: list[Note]
     """What was learned since it began, at some iterations; a clear leaves them."""
 
@@ -46,8 +49,10 @@ class BaseChain(SetsAttributes, ABC):
     def run(self, niterations: int) -> None:
         """Make so many steps."""
         self.reserve(niterations)
-        step = self.step
+        step, (given_up, number) = self.step, self.watch
         for _ in range(niterations):
+            if given_up[0] >= number:
+                raise GivenUp
             step()
 
     @abstractmethod

@@ -1,0 +1,93 @@
+"""What every way to use a pool is: an ordered, eager map."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from epsie.errors import EpsieError, PoolError
+from epsie.pools.interruptible import Function
+from epsie.pools.scripts import refuse_early_start
+from epsie.transport import Ticket
+from epsie.utilisation import Utilisation
+
+
+class Mapper(ABC):
+    """An ordered, eager map over a pool.
+
+    Parameters
+    ----------
+    pool : object
+        The user's pool.
+    """
+
+    in_process = False
+    """Whether the tasks run in this process and share its memory."""
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        threads = getattr(pool, "threads_per_worker", 1)
+        self.threads: int = threads if isinstance(threads, int) else 1
+        """How many threads linear algebra may use in each worker."""
+        self.utilisation = Utilisation()
+        """How busy the workers were in the last run."""
+
+    def __call__(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
+        """The results, in the order of the tasks.
+
+        Raises
+        ------
+        PoolError
+            If the pool fails, whatever it raises itself.
+        """
+        source = Source(tasks)
+        try:
+            return self.results(function, source)
+        except EpsieError:
+            raise
+        except Exception as error:
+            if error is source.error:
+                raise
+            refuse_early_start(error)
+            name = type(self.pool).__name__
+            raise PoolError(
+                f"the {name} failed: {type(error).__name__}: {error}. If it is closed, or has lost "
+                "its workers, set sampler.pool to another"
+            ) from error
+
+    @abstractmethod
+    def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
+        """The results, in the order of the tasks. What it raises blames the pool."""
+
+    def deliver(self, ticket: Ticket) -> Ticket:
+        """What to tell workers that could not read a model from its file; first, a way to it.
+
+        A pool that can address its workers takes it to each once. On others it travels with tasks.
+        """
+        deliver = getattr(self.pool, "deliver", None)
+        return deliver(ticket) if callable(deliver) else ticket
+
+    def close(self) -> None:
+        """Close the pool, if it is not the user's to close."""
+
+
+class Source:
+    """Tasks that remember what went wrong while they were made.
+
+    Parameters
+    ----------
+    tasks : iterable
+        The tasks.
+    """
+
+    def __init__(self, tasks: Iterable[Any]) -> None:
+        self._tasks = tasks
+        self.error: Exception | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from self._tasks
+        except Exception as error:
+            self.error = error
+            raise
