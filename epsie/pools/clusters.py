@@ -13,14 +13,16 @@ from epsie.transport import Ticket
 
 
 class EnginesMapper(Mapper):
-    """A view of ipyparallel, direct or load-balanced, blocking or not.
+    """A view of ipyparallel, direct or load-balanced, blocking or not, or the executor of one.
 
-    A direct view deals items out beforehand, so its engines are asked through a load-balanced one.
+    A direct view deals items out beforehand, and its executor gives each to all engines, so they are
+    asked through a load-balanced one.
     """
 
     def __init__(self, pool: Any) -> None:
         super().__init__(pool)
-        self._view = pool.client.load_balanced_view(pool.targets)
+        given = getattr(pool, "view", pool)
+        self._view = given.client.load_balanced_view(given.targets)
 
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
@@ -29,7 +31,7 @@ class EnginesMapper(Mapper):
 
     def deliver(self, ticket: Ticket) -> Ticket:
         """Take a model to each engine once."""
-        engines = self.pool.client.direct_view(self.pool.targets or "all")
+        engines = self._view.client.direct_view(self._view.targets or "all")
         engines.apply_sync(accept, ticket)
         return ticket.without_body()
 
@@ -53,8 +55,9 @@ def accept(ticket: Ticket) -> None:
 
 
 def is_view(pool: Any) -> bool:
-    """Whether it is a view of ipyparallel."""
-    return callable(getattr(getattr(pool, "client", None), "load_balanced_view", None))
+    """Whether it is a view of ipyparallel, or the executor of one."""
+    client = getattr(getattr(pool, "view", pool), "client", None)
+    return callable(getattr(client, "load_balanced_view", None))
 
 
 def is_dask(pool: Any) -> bool:
