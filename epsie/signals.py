@@ -1,4 +1,4 @@
-"""Ctrl-C at moments that must not be cut in two."""
+"""Ctrl-C and SIGTERM at moments that must not be cut in two."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from types import FrameType
 
 @contextmanager
 def interrupt_deferred() -> Iterator[None]:
-    """Let a Ctrl-C that comes inside take effect at the end."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+    """Let a Ctrl-C that comes inside take effect at the end; SIGTERM too, if it has a handler."""
+    handlers = {
+        number: handler
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if callable(handler := signal.getsignal(number))
+    }
+    if threading.current_thread() is not threading.main_thread() or not handlers:
         yield
         return
     arrived: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: arrived.append((number, frame)))
+    for number in handlers:
+        signal.signal(number, lambda number, frame: arrived.append((number, frame)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         if arrived:
-            handler(*arrived[0])
+            handlers[signal.Signals(arrived[0][0])](*arrived[0])

@@ -1,7 +1,9 @@
 """Pools: any that a user has, as one ordered and eager map, and one of our own."""
 
 from epsie.pools.base import Mapper
+from epsie.pools.choose import SerialPool, choose_pool
 from epsie.pools.interruptible import InterruptiblePool
 from epsie.pools.mapper import mapper_for
+from epsie.pools.mpi import MPIPool
 
-__all__ = ["InterruptiblePool", "Mapper", "mapper_for"]
+__all__ = ["InterruptiblePool", "MPIPool", "Mapper", "SerialPool", "choose_pool", "mapper_for"]

@@ -15,8 +15,8 @@ from epsie.transport import Ticket
 class EnginesMapper(Mapper):
     """A view of ipyparallel, direct or load-balanced, blocking or not, or the executor of one.
 
-    A direct view deals items out beforehand, and its executor gives each to all engines, so they are
-    asked through a load-balanced one.
+    A direct view deals items out beforehand, and its executor gives each to all engines, so they
+    are asked through a load-balanced one.
     """
 
     def __init__(self, pool: Any) -> None:

@@ -97,6 +97,13 @@ class InterruptiblePool:
         self._workers.discard(worker)
         return worker.killed()
 
+    def is_master(self) -> bool:
+        """True: workers do not come to ask."""
+        return True
+
+    def wait(self) -> None:
+        """Return at once: workers do not come here."""
+
     def close(self) -> None:
         """End the workers. Closing again does nothing."""
         with self._lock:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from epsie.checks import as_count
 from epsie.pools.base import Mapper
+from epsie.pools.choose import SerialPool
 from epsie.pools.clusters import DaskMapper, EnginesMapper, is_dask, is_view
 from epsie.pools.foreign import AsyncMapper, ExecutorMapper, PlainMapper
 from epsie.pools.interruptible import Function, InterruptiblePool
+from epsie.pools.mpi import MPIPool
+from epsie.pools.schwimmbad import SchwimmbadMapper, is_mpi_pool
 
 
 class SerialMapper(Mapper):
@@ -27,7 +30,7 @@ class SerialMapper(Mapper):
 
 
 class OwnMapper(Mapper):
-    """Our own pool: it takes tasks one by one."""
+    """Our own pools: they take tasks one by one."""
 
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
@@ -57,26 +60,32 @@ def mapper_for(pool: Any) -> Mapper:
     ValueError
         If the number is less than 1.
     """
-    if pool is None:
-        return SerialMapper(pool)
     if isinstance(pool, int) and not isinstance(pool, bool):
         processes = as_count(pool, "pool, a number of processes,")
         return SerialMapper(None) if processes == 1 else ClosingMapper(InterruptiblePool(processes))
-    if isinstance(pool, InterruptiblePool):
-        return OwnMapper(pool)
     if isinstance(pool, type):
         raise TypeError(f"pool must be a pool, not the class {pool.__name__}: make one of it")
-    if is_view(pool):
-        return EnginesMapper(pool)
-    if is_dask(pool):
-        return DaskMapper(pool)
-    if callable(getattr(pool, "submit", None)):
-        return ExecutorMapper(pool)
-    if callable(getattr(pool, "apply_async", None)):
-        return AsyncMapper(pool)
-    if callable(getattr(pool, "map", None)):
-        return PlainMapper(pool)
+    for is_one, mapper in _KINDS:
+        if is_one(pool):
+            return mapper(pool)
     raise TypeError(
         f"pool must be None, a number of processes, or an object with a method `map`; got {pool!r} "
         f"of type {type(pool).__name__}"
     )
+
+
+def _has(method: str) -> Callable[[Any], bool]:
+    return lambda pool: callable(getattr(pool, method, None))
+
+
+_KINDS: tuple[tuple[Callable[[Any], bool], type[Mapper]], ...] = (
+    (lambda pool: pool is None or isinstance(pool, SerialPool), SerialMapper),
+    (lambda pool: isinstance(pool, (InterruptiblePool, MPIPool)), OwnMapper),
+    (is_view, EnginesMapper),
+    (is_dask, DaskMapper),
+    (is_mpi_pool, SchwimmbadMapper),
+    (_has("submit"), ExecutorMapper),
+    (_has("apply_async"), AsyncMapper),
+    (_has("map"), PlainMapper),
+)
+"""What a pool is recognised by, and how it is used then; the first that fits."""

@@ -29,7 +29,7 @@ def serve(descriptor: int | None) -> None:
     descriptor : int or None
         The socket; None if it comes through the standard input.
     """
-    _leave_signals_to_the_parent()
+    leave_signals_to_the_parent()
     with _socket(descriptor) as link:
         send(link, b"")
         Worker(link).run()
@@ -100,7 +100,7 @@ def pickled_error(error: BaseException) -> bytes:
     return body
 
 
-def _leave_signals_to_the_parent() -> None:
+def leave_signals_to_the_parent() -> None:
     """Ctrl-C and SIGTERM may reach all processes at once; the parent decides what they mean."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     for number in numbers:
