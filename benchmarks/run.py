@@ -15,7 +15,18 @@ import sys
 import numpy as np
 from figure import HEADING, Figure
 
-NAMES = ("step", "tempering", "call", "memory", "imports", "traffic", "parallel", "peers", "saving")
+NAMES = (
+    "step",
+    "tempering",
+    "call",
+    "memory",
+    "imports",
+    "traffic",
+    "parallel",
+    "peers",
+    "saving",
+    "mpi",
+)
 
 
 def main() -> int:

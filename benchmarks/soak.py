@@ -18,6 +18,7 @@ from figure import HEADING, Figure
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import soak_adaptation
+import soak_mpi
 import soak_saving
 
 from tests import tempering_targets as tempering
@@ -109,6 +110,7 @@ ENTRIES: dict[str, Entry] = {
     "round-trips": Entry(2, round_trips),
     "kills": Entry(200, soak_saving.kills),
     "kills-in-files": Entry(200, soak_saving.kills_in_files),
+    "mpi": Entry(30, soak_mpi.jobs),
     "corruptions": Entry(10_000, soak_saving.corruptions),
 }
 """The long counts by name."""

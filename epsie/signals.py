@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 @contextmanager
-def interrupt_deferred() -> Iterator[None]:
-    """Let a Ctrl-C that comes inside take effect at the end; SIGTERM too, if it has a handler."""
+def interrupt_deferred() -> Iterator[Callable[[], None]]:
+    """Let a Ctrl-C that comes inside take effect at the end; SIGTERM too, if it has a handler.
+
+    It gives a function to call inside, where what came so far may take effect.
+    """
     handlers = {
-        number: handler
+        int(number): handler
         for number in (signal.SIGINT, signal.SIGTERM)
         if callable(handler := signal.getsignal(number))
     }
-    if threading.current_thread() is not threading.main_thread() or not handlers:
-        yield
-        return
     arrived: list[tuple[int, FrameType | None]] = []
+
+    def take_effect() -> None:
+        while arrived:
+            number, frame = arrived.pop(0)
+            handlers[number](number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield take_effect
+        return
     for number in handlers:
         signal.signal(number, lambda number, frame: arrived.append((number, frame)))
     try:
-        yield
+        yield take_effect
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        if arrived:
-            handlers[signal.Signals(arrived[0][0])](*arrived[0])
+        take_effect()

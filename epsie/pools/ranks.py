@@ -116,17 +116,21 @@ class Ranks:
         """Whether these are the ranks of a communicator."""
         return bool(self._origin == (self._mpi.COMM_WORLD if comm is None else comm))
 
-    def _until(self, ready: Callable[[], Any]) -> None:
-        """Sleep until something is so."""
+    def _until(self, ready: Callable[[], Any], between: Callable[[], Any] = bool) -> None:
+        """Sleep until something is so; do something now and then."""
         started = time.monotonic()
         while not ready():
+            between()
             if os.getppid() != self._parent:
                 raise PoolError("the mpiexec that started this rank is gone, and so are others")
             waited = time.monotonic() - started
             time.sleep(min(max(self.part * waited, self.shortest), self.longest))
 
-    def wait(self, seconds: float = float("inf")) -> int:
-        """The rank from which a message is there; -1 if none comes for so many seconds."""
+    def wait(self, between: Callable[[], Any] = bool, seconds: float = float("inf")) -> int:
+        """The rank from which a message is there; -1 if none comes for so many seconds.
+
+        Meanwhile something is done, a hundred times a second or more often.
+        """
         status = self._mpi.Status()
         end = time.monotonic() + seconds
         found = False
@@ -136,7 +140,7 @@ class Ranks:
             found = self._comm.iprobe(status=status)
             return found or time.monotonic() > end
 
-        self._until(ready)
+        self._until(ready, between)
         return int(status.source) if found else -1
 
     def receive(self, rank: int) -> Any:

@@ -6,7 +6,7 @@ import atexit
 import pickle
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -85,24 +85,27 @@ class Team:
         body = self._begin(function)
         fresh = enumerate(items)
         given, results = 0, dict[int, Any]()
-        while True:
-            while self._idle and (found := next(fresh, None)):
-                self._give(next(iter(self._idle)), found[0], body, found[1])
-                given += 1
-            if self._idle and len(results) == given:
-                return [results[i] for i in range(given)]
-            results.update(self._next_result())
+        # A Ctrl-C that takes effect anywhere would lose track of who is busy.
+        with interrupt_deferred() as take_effect:
+            while True:
+                while self._idle and (found := next(fresh, None)):
+                    self._give(next(iter(self._idle)), found[0], body, found[1])
+                    given += 1
+                if self._idle and len(results) == given:
+                    return [results[i] for i in range(given)]
+                results.update(self._next_result(take_effect))
 
     def on_each(self, function: Function, item: Any, ranks: Iterable[int] | None = None) -> Any:
         """The results of a function in each of some ranks (all by default), as a dict."""
         body = self._begin(function)
         waiting = set(range(1, self.size + 1) if ranks is None else ranks)
         n, results = len(waiting), dict[int, Any]()
-        while len(results) < n:
-            for rank in waiting & self._idle:
-                waiting.remove(rank)
-                self._give(rank, rank, body, item)
-            results.update(self._next_result())
+        with interrupt_deferred() as take_effect:
+            while len(results) < n:
+                for rank in waiting & self._idle:
+                    waiting.remove(rank)
+                    self._give(rank, rank, body, item)
+                results.update(self._next_result(take_effect))
         return results
 
     def _begin(self, function: Function) -> bytes:
@@ -113,15 +116,13 @@ class Team:
 
     def _give(self, rank: int, number: int, function: bytes, item: Any) -> None:
         task = Task(self._run, number, self.threads, function, pickled(item, "an item"))
-        # A Ctrl-C in between would lose track of who is busy.
-        with interrupt_deferred():
-            self._idle.remove(rank)
-            self._busy[rank] = self._link.send(task, rank)
+        self._idle.remove(rank)
+        self._busy[rank] = self._link.send(task, rank)
         self.sent += len(function) + len(task.item)
 
-    def _next_result(self) -> dict[int, Any]:
+    def _next_result(self, between: Callable[[], None]) -> dict[int, Any]:
         """The result that comes next, by its number; nothing if it is late."""
-        answer = self._receive(self._link.wait())
+        answer = self._receive(self._link.wait(between))
         if answer.run != self._run:
             return {}
         result, trace = pickle.loads(answer.body)
@@ -131,10 +132,9 @@ class Team:
         return {answer.number: result}
 
     def _receive(self, rank: int) -> Answer:
-        with interrupt_deferred():
-            answer: Answer = self._link.receive(rank)
-            self._busy.pop(rank).wait()
-            self._idle.add(rank)
+        answer: Answer = self._link.receive(rank)
+        self._busy.pop(rank).wait()
+        self._idle.add(rank)
         self.received += len(answer.body)
         return answer
 
@@ -152,7 +152,7 @@ class Team:
             return
         self._ended = True
         deadline = time.monotonic() + self.patience[self._failure is not None]
-        while self._busy and (rank := self._link.wait(deadline - time.monotonic())) > 0:
+        while self._busy and (rank := self._link.wait(seconds=deadline - time.monotonic())) > 0:
             self._receive(rank)
         if self._busy:
             self._abort()
