@@ -65,6 +65,7 @@ _MODULES = (
     "diagnostics",
     "errors",
     "execution",
+    "plots",
     "pools",
     "proposals",
     "rng",

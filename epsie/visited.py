@@ -34,7 +34,8 @@ class Visited:
     """
 
     def __init__(self, source: Any) -> None:
-        if not hasattr(source, "parameters") or not hasattr(source, "acceptance"):
+        # Of the class: to ask the source itself would read a whole table.
+        if not hasattr(type(source), "acceptance") or not hasattr(source, "nchains"):
             raise TypeError(
                 "this takes a sampler or what epsie.open_run gives; got "
                 f"{source!r} of type {type(source).__name__}"
@@ -47,7 +48,8 @@ class Visited:
         self.ntemps: int = self.settings["betas"].shape[1] if self.tempered else 1
         self.proposals = list(_proposals(source))
         """The proposals of a chain; of a run those that can be made anew."""
-        self._leaves = [leaf for part in self.proposals for leaf in part.leaves()]
+        self.leaves = [leaf for part in self.proposals for leaf in part.leaves()]
+        """Those, and what is inside of them."""
 
     @property
     def iterations(self) -> NDArray[np.int64]:
@@ -107,14 +109,14 @@ class Visited:
     @property
     def periods(self) -> dict[str, float]:
         """The periods of those parameters that are angles."""
-        return {name: value for leaf in self._leaves for name, value in leaf.periods().items()}
+        return {name: value for leaf in self.leaves for name, value in leaf.periods().items()}
 
     @property
     def end_of_adaptation(self) -> int:
         """The iteration at which all adaptation that has a duration ends."""
         entry = self.settings.get("annealer") or {}
         config = (entry.get("recipe") or {}).get("config", {})
-        return max(config.get("duration") or 0, *map(end_of_learning, self._leaves), 0)
+        return max(config.get("duration") or 0, *map(end_of_learning, self.leaves), 0)
 
     @property
     def known_end(self) -> int:

@@ -1,0 +1,91 @@
+"""The integrand of the evidence."""
+
+from __future__ import annotations
+
+from math import log
+from typing import Any
+
+import numpy as np
+
+from epsie.evidence import LEAST_SAMPLES, Evidence, log_evidence
+from epsie.plots.sample import Floats
+from epsie.plots.style import COLOURS, GREY, Picture, number, number_ticks, picture, styled
+from epsie.visited import Visited
+
+
+@styled
+def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
+    r"""The mean log likelihood at each inverse temperature, the integral of which is log Z.
+
+    On the left is :math:`\langle\log L\rangle_\beta` itself, the area under which is the estimate
+    of thermodynamic integration. Near :math:`\beta = 0` it often falls steeply, so on the right is
+    :math:`\beta\langle\log L - \log L_1\rangle_\beta` over :math:`\log\beta`, with
+    :math:`\log L_1` the mean at :math:`\beta = 1`: the area is the rest of log Z, and where it is
+    large temperatures matter most. Dots are chains. If the ladder reaches from the posterior to the
+    prior the title has the estimate by MBAR. Samples of the prior without likelihood are left out.
+
+    Parameters
+    ----------
+    source : ParallelTemperedSampler or Run
+        A tempered sampler, or what `epsie.open_run` gave of one.
+    burn_in : int, optional
+        Iterations to leave out; by default those up to the end of adaptation.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the chains are not tempered, or no samples are left.
+    """
+    visited = Visited(source)
+    if visited.ntemps < 2:
+        raise ValueError("there is one temperature only: no integral over temperatures")
+    after = visited.iterations > visited.burn_in(burn_in)
+    logl = np.stack([visited.table_at("stats", t)["logl"][:, after] for t in range(visited.ntemps)])
+    betas = visited.betas
+    there = np.isfinite(logl)
+    means: Floats = np.where(there, logl, 0).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
+    figure = picture(9, 3.7)
+    left, right = figure.subplots(1, 2)
+    _draw_integrand(left, betas.T, means)
+    left.set(xlabel=r"$\beta$", ylabel=r"$\langle\log L\rangle_\beta$", xlim=(-0.02, 1.02))
+    positive = betas.T > 0
+    # A row of temperatures is in it if it is so for all chains.
+    rows = positive.all(axis=1)
+    shifted = (means - means[0].mean()) * betas.T
+    _draw_integrand(right, betas.T[rows], shifted[rows], fill_to=0.0)
+    right.set_xscale("log")
+    right.set(xlabel=r"$\beta$", ylabel=r"$\beta\,\langle\log L-\log L_1\rangle_\beta$")
+    figure.suptitle(_title(logl, betas), fontsize=10)
+    return figure
+
+
+def _draw_integrand(axes: Any, betas: Floats, values: Floats, fill_to: float | None = None) -> None:
+    """Draw values, shape (ntemps, nchains), over betas of the same shape."""
+    x, y = betas.mean(axis=1), values.mean(axis=1)
+    axes.plot(betas.ravel(), values.ravel(), ".", color=GREY, ms=3, alpha=0.7)
+    axes.plot(x, y, "o-", color=COLOURS[0], ms=4)
+    low, _ = axes.get_ylim()
+    axes.fill_between(x, low if fill_to is None else fill_to, y, color=COLOURS[0], alpha=0.12, lw=0)
+    if fill_to is None:
+        axes.set_ylim(bottom=low)
+    number_ticks(axes.yaxis, 6)
+
+
+def _title(logl: Floats, betas: Floats) -> str:
+    """The estimate, if there can be one."""
+    if not ((betas[:, 0] == 1).all() and (betas[:, -1] == 0).all()):
+        return "the ladder does not reach from 1 to 0: this is a part of the integral only"
+    if logl.shape[-1] < LEAST_SAMPLES:
+        return "too few samples for an estimate"
+    found: Evidence = log_evidence(logl, betas)
+    error = found.standard_error
+    precision = 10 ** np.floor(np.log10(error) - 0.3) if error > 0 else 0.01
+    decades = number(found.log_z / log(10), precision)
+    return (
+        f"log Z = {number(found.log_z, precision)} ± {number(error, precision)} by MBAR "
+        f"(log$_{{10}}$ Z = {decades})"
+    )
