@@ -44,8 +44,7 @@ def refuse_early_start(error: Exception) -> None:
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise PoolError(
-            f"this is a worker that imports the main script, {_script() or ''}, and the script "
-            f"starts a pool in turn: {_GUARD}"
+            f"this is a worker that imports the main script, which starts a pool in turn: {_GUARD}"
         ) from error
 
 
