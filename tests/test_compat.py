@@ -1,7 +1,7 @@
 """The interface of EPSIE 1.x, which scripts and PyCBC Inference are written against.
 
 Names, signatures, registries, shapes, types, orders and errors. What differs on purpose is in the
-table of CHANGELOG.md and is tested where it belongs.
+table of CHANGELOG.md and is tested where it belongs. PyCBC itself runs in test_pycbc.py.
 """
 
 import importlib
