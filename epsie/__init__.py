@@ -7,6 +7,7 @@ A model is ``model(**parameters) -> (logl, logp)`` or ``(logl, logp, blob)``. Gi
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from numpy.random import PCG64
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from epsie.rng import create_bit_generator, create_bit_generators, create_seed
     from epsie.rundir import open_run
     from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+
+logging.getLogger("epsie").addHandler(logging.NullHandler())
 
 __version__ = "2.0.0"
 

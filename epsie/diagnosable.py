@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.checks import as_count
+from epsie.logs import logger
 
 if TYPE_CHECKING:
     from epsie.diagnostics import Summary
@@ -187,7 +187,7 @@ class Diagnosable:
             warnings=[f"proposals or the ladder adapt until iteration {end}"] if adapting else [],
         )
         for warning in summary.warnings:
-            logging.getLogger("epsie").warning("summary: %s", warning)
+            logger.warning("summary: %s", warning)
         return summary
 
     # ---- which draws

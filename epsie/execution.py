@@ -168,6 +168,7 @@ def run_all(
             new = ask_all(followers, "advance", [length] * len(chains), mapper, carrier)
             for past, segment in zip(segments, new):
                 past.append(segment)
+            progress.saw(new)
     return segments
 
 

@@ -1,63 +1,173 @@
-"""How far a run is: rounds of a few seconds, and a bar."""
+"""How far a run is: rounds of a few seconds, and a bar; and when it has enough."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.base import Segment
+from epsie.evidence import variance_of_mean
+from epsie.trail import Trail, coldest
+
+if TYPE_CHECKING:
+    from epsie.stopping import Stopper
+
+_SHARE = 0.004
+"""The share of a run's time that may be spent on what the bar says."""
+
+_ROWS = 512
+"""Of each chain so many rows at most make up the effective sample sizes of the bar."""
 
 
 class Progress:
-    """Cuts a run into rounds and shows a bar of them; neither changes any result.
+    """Cuts a run into rounds, shows a bar of them, and ends it; no sample is changed by it.
 
     Parameters
     ----------
     show : bool
-        Whether there is a bar. Without one a run is a single round.
+        Whether there is a bar.
+    stopper : Stopper or None
+        Ends the run.
     """
 
     seconds = 1.0
     """How long a round should take."""
 
-    def __init__(self, show: bool = False) -> None:
+    def __init__(self, show: bool = False, stopper: Stopper | None = None) -> None:
         self.show = show
+        self.stopper = stopper
+        self.bar: Bar | None = None
+
+    @property
+    def room(self) -> float:
+        """The number of iterations that may be made at once."""
+        return np.inf if self.stopper is None else self.stopper.room
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has enough."""
+        return self.stopper is not None and self.stopper.met
+
+    def saw(self, segments: Sequence[Segment]) -> None:
+        """Take in what a round brought: a segment of each chain."""
+        if self.stopper is not None:
+            self.stopper.saw(segments)
+        if self.bar is not None:
+            self.bar.saw(segments)
+
+    def showing(self, niterations: int) -> AbstractContextManager[Any]:
+        """Show a bar of so many iterations, where somebody can see it."""
+        if not self.show or niterations == 0 or not somebody_looks():
+            return nullcontext()
+        self.bar = Bar(niterations)
+        return self.bar
 
     def rounds(self, niterations: int) -> Generator[int]:
-        """The lengths of the rounds, whose sum is `niterations`."""
-        if not self.show or niterations == 0:
-            yield niterations
-            return
+        """The lengths of the rounds, up to `niterations` together.
+
+        What each brought must be given to `saw` before the next is asked for.
+        """
+        done, length = 0, niterations
+        with self.showing(niterations):
+            if self.bar is not None:
+                length = 1
+            while done < niterations and not self.ended:
+                length = int(min(length, niterations - done, self.room))
+                started = time.perf_counter()
+                yield length
+                done += length
+                if self.bar is None:
+                    length = niterations
+                else:
+                    length = next_length(length, time.perf_counter() - started, self.seconds)
+
+
+def next_length(length: int, elapsed: float, seconds: float) -> int:
+    """The number of iterations that take about so many seconds, if `length` took `elapsed`.
+
+    At most four times as many, as the first are dominated by starting up.
+    """
+    return max(1, min(4 * length, int(length * seconds / max(elapsed, 1e-9))))
+
+
+def somebody_looks() -> bool:
+    """Whether standard error is a terminal, or this is a notebook."""
+    ipython: Any = sys.modules.get("IPython")
+    # A notebook's standard error says that it is no terminal.
+    if ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None:
+        return True
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class Bar:
+    """A bar that says how far a run is, and how it does.
+
+    Beside rate and time left, of the run at most, it has the acceptance rate of the last round, the
+    effective sample size of the run so far, roughly, and the chain that mixes slowest with its own.
+
+    Parameters
+    ----------
+    niterations : int
+        The length of the run.
+    """
+
+    def __init__(self, niterations: int) -> None:
         from tqdm.auto import tqdm
 
-        with tqdm(total=niterations, unit="it", disable=None) as bar:
-            yield from self._timed_rounds(niterations, bar)
+        self._bar = tqdm(total=niterations, unit="it", dynamic_ncols=True)
+        self._trail = Trail(0, _ROWS)
+        self._iteration = 0
+        self._began = time.perf_counter()
+        self._spent = self._last = 0.0
+        self._ess = ""
 
-    def _timed_rounds(self, niterations: int, bar: Any) -> Generator[int]:
-        done, length = 0, 1
-        while done < niterations:
-            length = min(length, niterations - done)
-            started = time.perf_counter()
-            yield length
-            elapsed = time.perf_counter() - started
-            done += length
-            bar.update(length)
-            # At most four times as long as the last, as the first are dominated by starting up.
-            length = max(1, min(4 * length, int(length * self.seconds / max(elapsed, 1e-9))))
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def saw(self, segments: Sequence[Segment]) -> None:
+        """Show what a round brought."""
+        started = time.perf_counter()
+        stop = self._trail.add_segments(self._iteration, segments)
+        made, self._iteration = stop - self._iteration, stop
+        if self._spent + self._last < _SHARE * (started - self._began):
+            self._ess = roughly(self._trail.rows)
+            self._last = time.perf_counter() - started
+        accepted = np.mean([coldest(segment)["acceptance"]["accepted"] for segment in segments])
+        self._bar.set_postfix_str(f"acceptance {accepted:.2f}{self._ess}", refresh=False)
+        self._bar.update(made)
+        self._spent += time.perf_counter() - started
 
 
-class NoBar:
-    """Stands for a bar that is not shown."""
+def roughly(rows: dict[str, NDArray[Any]]) -> str:
+    """The effective sample size of the worst parameter, and the chain that mixes slowest."""
+    sizes = [_sizes(values) for values in rows.values() if _moves(values)]
+    if not sizes:
+        return ""
+    worst = min(sizes, key=lambda of_chains: float(of_chains.sum()))
+    each = np.min(sizes, axis=0)
+    text = f", ESS about {worst.sum():.0f}"
+    if len(each) > 1:
+        slowest = int(np.argmin(each))
+        text += f", slowest chain {slowest} ({each[slowest]:.0f})"
+    return text
 
-    def update(self, n: int) -> None:
-        """Do nothing."""
+
+def _moves(values: NDArray[Any]) -> bool:
+    return bool(np.isfinite(values).all() and (values != values[:, :1]).any())
 
 
-def bar_of(show: bool, niterations: int) -> AbstractContextManager[Any]:
-    """A bar of so many iterations, or one that is not shown."""
-    if not show:
-        return nullcontext(NoBar())
-    from tqdm.auto import tqdm
-
-    bar: AbstractContextManager[Any] = tqdm(total=niterations, unit="it", disable=None)
-    return bar
+def _sizes(values: NDArray[Any]) -> NDArray[np.float64]:
+    """The effective sample size of each chain; 0 of one that has not moved."""
+    spread = values.var(axis=-1)
+    errors = [variance_of_mean(chain) if any_ else 1.0 for chain, any_ in zip(values, spread > 0)]
+    sizes: NDArray[np.float64] = spread / np.array(errors)
+    return sizes

@@ -262,6 +262,9 @@ def test_activity_is_a_parameter_of_its_own():
     assert list(rhat) == ["x", "active(x)", "y"]
     assert rhat["x"] < 1.02 < 1.05 < rhat["active(x)"]
     assert diagnostics.ess_bulk({"x": x})["active(x)"] < 500
+    # The tails of independent draws are worth their number, however activity is correlated.
+    tail = diagnostics.ess_tail({"x": x})["x"]
+    assert tail == pytest.approx(active.sum(), rel=0.15)
     apart = np.where(active, x + 3 * np.arange(4)[:, None], np.nan)
     assert diagnostics.rhat({"x": apart})["x"] > 1.1
 

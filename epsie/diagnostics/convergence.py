@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from epsie.diagnostics import facets
 from epsie.diagnostics.draws import LEAST_DRAWS, Angular, Floats, Parameter, as_parameters
-
-TAILS = (0.05, 0.95)
-"""The quantiles that `ess_tail` looks at."""
 
 
 def autocorrelation_length(draws: Any, angular: Angular = ()) -> dict[str, Floats]:
@@ -48,8 +46,8 @@ def _lengths(parameter: Parameter) -> Floats:
 
 
 def _length(chain: Floats) -> float:
-    centred = _centred(chain[None])
-    return inf if (centred == centred[0, 0]).all() else chain.size / _ess(centred)
+    centred = facets.centred(chain[None])
+    return inf if (centred == centred[0, 0]).all() else chain.size / facets.ess(centred)
 
 
 def ess_bulk(draws: Any, angular: Angular = ()) -> dict[str, float]:
@@ -62,7 +60,7 @@ def ess_bulk(draws: Any, angular: Angular = ()) -> dict[str, float]:
     draws, angular
         See `epsie.diagnostics`.
     """
-    return _each(_ess_bulk, min, draws, angular)
+    return _each("ess_bulk", draws, angular)
 
 
 def ess_tail(draws: Any, angular: Angular = ()) -> dict[str, float]:
@@ -75,7 +73,7 @@ def ess_tail(draws: Any, angular: Angular = ()) -> dict[str, float]:
     draws, angular
         See `epsie.diagnostics`.
     """
-    return _each(_ess_tail, min, draws, angular)
+    return _each("ess_tail", draws, angular)
 
 
 def rhat(draws: Any, angular: Angular = ()) -> dict[str, float]:
@@ -90,7 +88,7 @@ def rhat(draws: Any, angular: Angular = ()) -> dict[str, float]:
     draws, angular
         See `epsie.diagnostics`.
     """
-    return _each(_rhat, max, draws, angular)
+    return _each("rhat", draws, angular)
 
 
 def nested_rhat(draws: Any, superchains: ArrayLike, angular: Angular = ()) -> dict[str, float]:
@@ -117,7 +115,7 @@ def nested_rhat(draws: Any, superchains: ArrayLike, angular: Angular = ()) -> di
     groups = np.asarray(superchains)
 
     def of_facet(values: Floats) -> float:
-        return max(_nested(z, groups) for z in both_scores(values))
+        return max(facets.nested_rhat(z, groups) for z in facets.both_scores(values))
 
     parameters = as_parameters(draws, angular)
     _check_superchains(groups, next(iter(parameters.values())).values.shape)
@@ -152,15 +150,24 @@ def mcse_sd(draws: Any, angular: Angular = ()) -> dict[str, float]:
 # ---- of a parameter
 
 
-def _each(
-    function: Callable[[Floats], float], worst: Callable[..., float], draws: Any, angular: Angular
-) -> dict[str, float]:
-    found = {}
-    for name, parameter in as_parameters(draws, angular).items():
-        short = parameter.values.shape[-1] < LEAST_DRAWS
-        skipped = short or parameter.is_constant
-        found[name] = nan if skipped else worst(map(function, parameter.facets))
-    return found
+def _each(what: str, draws: Any, angular: Angular) -> dict[str, float]:
+    parameters = as_parameters(draws, angular)
+    return {name: of_parameter(what, parameter) for name, parameter in parameters.items()}
+
+
+_OF_FACETS: dict[str, tuple[Callable[[Floats], float], Callable[..., float]]] = {
+    "ess_bulk": (facets.ess_bulk, min),
+    "ess_tail": (facets.ess_tail, min),
+    "rhat": (facets.rhat, max),
+}
+
+
+def of_parameter(what: str, parameter: Parameter) -> float:
+    """'ess_bulk', 'ess_tail' or 'rhat' of one parameter."""
+    function, worst = _OF_FACETS[what]
+    if parameter.values.shape[-1] < LEAST_DRAWS or parameter.is_constant:
+        return nan
+    return worst(map(function, parameter.facets))
 
 
 def mean_error(parameter: Parameter) -> float:
@@ -169,10 +176,10 @@ def mean_error(parameter: Parameter) -> float:
     if not parameter.has_moments:
         return nan
     if period is None:
-        return _error_of_mean(values)
+        return facets.error_of_mean(values)
     away = deviations(values, period)
     # A draw off the mean direction by d turns it by sin(d) over the number and the length.
-    return _error_of_mean(np.sin(away)) / (1 - _shortfall(away)) * period / tau
+    return facets.error_of_mean(np.sin(away)) / (1 - _shortfall(away)) * period / tau
 
 
 def sd_error(parameter: Parameter) -> float:
@@ -183,10 +190,10 @@ def sd_error(parameter: Parameter) -> float:
     if period is None:
         # The standard deviation is the root of a mean of squares.
         scale = float(np.nanstd(values))
-        return _error_of_mean(((values - np.nanmean(values)) / scale) ** 2) * scale / 2
+        return facets.error_of_mean(((values - np.nanmean(values)) / scale) ** 2) * scale / 2
     away = deviations(values, period)
     steepness = (1 - _shortfall(away)) * circular_sd(away)
-    return _error_of_mean(2 * np.sin(away / 2) ** 2) / steepness * period / tau
+    return facets.error_of_mean(2 * np.sin(away / 2) ** 2) / steepness * period / tau
 
 
 def mean_direction(values: Floats) -> complex:
@@ -217,112 +224,6 @@ def circular_sd(away: Floats) -> float:
 def _shortfall(away: Floats) -> float:
     """By how much the resultant length of angles is less than 1, also if they hardly differ."""
     return float(np.nanmean(2 * np.sin(away / 2) ** 2))
-
-
-def _error_of_mean(values: Floats) -> float:
-    active = ~np.isnan(values)
-    spread = float(np.std(values[active], ddof=1))
-    # Of a ratio of means: the sum of the active draws over their number.
-    worth = active.mean() * _ess(_halves(_centred(values)))
-    return spread / sqrt(worth)
-
-
-# ---- of an array of real numbers, NaN where inactive
-
-
-def _centred(values: Floats) -> Floats:
-    """Draws minus their mean; 0 where inactive, which contributes nothing to a sum."""
-    active = ~np.isnan(values)
-    mean = values[active].mean() if active.any() else 0.0
-    return np.where(active, values - mean, 0.0)
-
-
-def _halves(values: Floats) -> Floats:
-    half = values.shape[-1] // 2
-    return np.concatenate([values[:, :half], values[:, -half:]])
-
-
-def _scores(values: Floats) -> Floats:
-    """Normal scores of the ranks, ties averaged; 0, the mean, where inactive."""
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    active = ~np.isnan(values)
-    scores = np.zeros(values.shape)
-    ranks = rankdata(values[active])
-    scores[active] = ndtri((ranks - 0.375) / (ranks.size + 0.25))
-    return scores
-
-
-def both_scores(values: Floats) -> tuple[Floats, Floats]:
-    """Scores of split chains, and of how far they are from the median."""
-    split = _halves(values) if values.shape[-1] >= 4 else values
-    return _scores(split), _scores(np.abs(split - np.nanmedian(split)))
-
-
-def _ess(values: Floats) -> float:
-    """The effective sample size of split chains; if none moves, the number of chains."""
-    from arviz_stats.base.array import array_stats
-
-    if (values == values[:, :1]).all():
-        return nan if (values == values[0, 0]).all() else len(values) / 2
-    # It takes differences below 1e-15 for none, whatever the unit.
-    ess = array_stats.ess(values / np.abs(values).max(), method="identity")  # type: ignore[no-untyped-call]
-    return float(ess)
-
-
-def _ess_bulk(values: Floats) -> float:
-    return _active_share(values) * _ess(_scores(_halves(values)))
-
-
-def _ess_tail(values: Floats) -> float:
-    found = []
-    for probability in TAILS:
-        below = _below(values, np.nanquantile(values, probability))
-        share = np.nanmean(below)
-        found.append(_ess(_halves(np.where(np.isnan(values), 0.0, below - share))))
-    return _active_share(values) * min(found)
-
-
-def _below(values: Floats, quantile: float) -> Floats:
-    """1 up to a quantile, or just below it if there is nothing above."""
-    if quantile == np.nanmax(values):
-        return np.where(values < quantile, 1.0, 0.0)
-    return np.where(values <= quantile, 1.0, 0.0)
-
-
-def _active_share(values: Floats) -> float:
-    return float(np.mean(~np.isnan(values)))
-
-
-def _rhat(values: Floats) -> float:
-    return max(rhat_of(len(z[0]), z.mean(-1), z.var(-1, ddof=1)) for z in both_scores(values))
-
-
-def rhat_of(n: int, means: Floats, variances: Floats) -> float:
-    """R-hat from the means and variances of chains of n draws (equations 1 to 4)."""
-    within = float(variances.mean())
-    between = float(means.var(ddof=1))
-    # Draws that do not vary have variances of rounding errors.
-    if within <= 1e-20 * between:
-        return inf if between > 0 else nan
-    return sqrt((n - 1) / n + between / within)
-
-
-def _nested(values: Floats, groups: Any) -> float:
-    times = len(values) // len(groups)
-    of_row = np.tile(groups, times)
-    means, n = values.mean(-1), values.shape[-1]
-    variances = values.var(-1, ddof=1) if n > 1 else np.zeros(len(values))
-    tops, inside = [], []
-    for group in np.unique(groups):
-        own = of_row == group
-        tops.append(means[own].mean())
-        inside.append(variances[own].mean() + (means[own].var(ddof=1) if own.sum() > 1 else 0.0))
-    within, between = float(np.mean(inside)), float(np.var(tops, ddof=1))
-    if within <= 1e-20 * between:
-        return inf if between > 0 else nan
-    return sqrt(1 + between / within)
 
 
 def _check_superchains(groups: Any, shape: tuple[int, ...]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from epsie.diagnostics.convergence import both_scores, rhat_of
 from epsie.diagnostics.draws import LEAST_DRAWS, Floats, Parameter
+from epsie.diagnostics.facets import both_scores, rhat_of
 
 MOST_RHAT = 1.01
 """What Vehtari et al. 2021 demand of R-hat, and ..."""

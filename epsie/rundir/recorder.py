@@ -7,6 +7,7 @@ from typing import Any
 
 from epsie.chain.start import NO_START
 from epsie.errors import RunDirectoryError
+from epsie.logs import logger
 from epsie.rundir import lock
 from epsie.rundir.files import remove_unfinished, write_file
 from epsie.rundir.manifest import (
@@ -99,6 +100,7 @@ class Recorder:
         sampler.set_state(state)
         sampler.seed = self.manifest["seed"]
         check_model(sampler)
+        logger.info("going on in %s from iteration %d", directory, iteration)
 
     def save(self) -> None:
         """Save all iterations since the last time: first what was visited, then the state.
@@ -121,6 +123,7 @@ class Recorder:
             error.add_note(f"The run in {directory} is saved up to iteration {self.saved}")
             raise
         self.saved = stop
+        logger.debug("saved iteration %d in %s", stop, directory)
         before = saved_iterations(directory)[0]
         merge_small(directory, before)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from epsie.checks import as_count
 from epsie.errors import RunDirectoryError
-from epsie.progress import bar_of
+from epsie.logs import logged_run, logger
+from epsie.progress import Progress, next_length
 from epsie.proposals.base import BaseProposal
 from epsie.rundir.interrupts import Interrupts
 from epsie.rundir.lock import locked
@@ -100,9 +101,14 @@ def recording_of(former: Recording | None, directory: Any, **given: Any) -> Reco
 
 
 def record(
-    sampler: Any, recording: Recording, niterations: int | None, total: int | None, progress: bool
+    sampler: Any,
+    recording: Recording,
+    niterations: int | None,
+    total: int | None,
+    progress: bool,
+    until: Any = None,
 ) -> None:
-    """Run a sampler in its directory: `niterations` further, or up to `total`.
+    """Run a sampler in its directory: `niterations` further, or up to `total`; or `until`.
 
     Raises
     ------
@@ -122,7 +128,9 @@ def record(
         sampler._recording = recording
         left = niterations if total is None else max(0, total - sampler.niterations)
         assert left is not None
-        _run(recorder, recording, interrupts, left, progress)
+        stopper = sampler._stopper(until)
+        with logged_run(sampler, left, stopper):
+            _run(recorder, recording, interrupts, left, Progress(progress, stopper))
     interrupts.end(
         f"stopped at iteration {recorder.saved}; saved in {directory}. To go on: "
         f"{type(sampler).__name__}.resume({str(directory)!r}, model)"
@@ -130,50 +138,49 @@ def record(
 
 
 def _run(
-    recorder: Recorder, recording: Recording, interrupts: Interrupts, left: int, progress: bool
+    recorder: Recorder, recording: Recording, interrupts: Interrupts, left: int, progress: Progress
 ) -> None:
     sampler = recorder.sampler
     iterations, seconds = recording.due
     most = min(iterations or _UNSAVED, max(1, _UNSAVED // bytes_per_iteration(sampler)))
     length, saved_at = 1, time.monotonic()
-    with bar_of(progress, left) as bar:
-        while left and interrupts.stop is None:
+    with progress.showing(left):
+        while left and interrupts.stop is None and not progress.ended:
             if recorder.saved == sampler.niterations and not recording.keep:
                 sampler.clear()
             pending = sampler.niterations - recorder.saved
-            length = min(length, left, most - pending)
-            done, length = _round(recorder, interrupts, length, recording.round_seconds)
+            length = int(min(length, left, most - pending, progress.room))
+            done, length = _round(recorder, interrupts, length, recording.round_seconds, progress)
             left -= done
-            bar.update(done)
             pending += done
             due = pending == most or (
                 seconds is not None and time.monotonic() - saved_at >= seconds
             )
-            if due or not left or interrupts.save or interrupts.stop is not None:
+            if due or not left or progress.ended or interrupts.save or interrupts.stop is not None:
                 interrupts.save = False
                 recorder.save()
                 saved_at = time.monotonic()
 
 
 def _round(
-    recorder: Recorder, interrupts: Interrupts, length: int, seconds: float
+    recorder: Recorder, interrupts: Interrupts, length: int, seconds: float, progress: Progress
 ) -> tuple[int, int]:
     """Let the sampler make a round; how many iterations it made, and how many next time."""
     sampler = recorder.sampler
     started = time.perf_counter()
     try:
         with interrupts.cuttable():
-            segments = sampler._advanced(length)
+            segments = sampler._advanced(length, Progress())
         with interrupt_deferred():
             sampler._attach(segments)
+        progress.saw([segment for (segment,) in segments])
     except BaseException as error:
         recorder.save()
         if isinstance(error, KeyboardInterrupt) and interrupts.stop is not None:
             return 0, length
         error.add_note(f"The run in {recorder.directory} is saved up to {recorder.saved}")
         raise
-    elapsed = time.perf_counter() - started
-    return length, max(1, min(4 * length, int(length * seconds / max(elapsed, 1e-9))))
+    return length, next_length(length, time.perf_counter() - started, seconds)
 
 
 def resumed(
@@ -200,4 +207,5 @@ def resumed(
     sampler.set_state(state)
     check_model(sampler)
     sampler._recording = Recording(directory)
+    logger.info("resumed %s at iteration %d", directory, sampler.niterations)
     return sampler

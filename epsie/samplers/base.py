@@ -7,7 +7,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.random import BitGenerator
@@ -21,6 +21,7 @@ from epsie.checkpoint import dump_state, load_state
 from epsie.checks import as_count, as_names
 from epsie.diagnosable import Diagnosable
 from epsie.execution import ask_all, run_all
+from epsie.logs import logged_run
 from epsie.model import Model
 from epsie.pools import Mapper, mapper_for
 from epsie.progress import Progress
@@ -31,6 +32,9 @@ from epsie.rng import create_seed, find_bit_generator
 from epsie.rundir.recording import Recording, record, recording_of, resumed
 from epsie.signals import interrupt_deferred
 from epsie.transport import ModelCarrier
+
+if TYPE_CHECKING:
+    from epsie.stopping import Stopper, Until
 
 
 class BaseSampler(Diagnosable, ABC):
@@ -188,6 +192,7 @@ class BaseSampler(Diagnosable, ABC):
         *,
         progress: bool = False,
         total: int | None = None,
+        until: Mapping[str, Any] | Until | None = None,
         directory: str | PathLike[str] | None = None,
         every: int | str | None = None,
         thin: int | None = None,
@@ -201,12 +206,15 @@ class BaseSampler(Diagnosable, ABC):
         Parameters
         ----------
         niterations : int
-            How many.
+            How many; with `until`, at most.
         progress : bool, optional
             Whether to show a bar (in terminals and notebooks).
         total : int, optional
             Instead of `niterations`: up to how many, those made before included. A sampler that has
             made none goes on where the run in the directory was saved.
+        until : dict, optional
+            Stop as soon as the effective sample sizes and R-hat of all parameters are reached, as
+            ``until={'ess': 400, 'rhat': 1.01}``: see `lacks` for the rule.
         directory : str or path, optional
             A run directory; made if there is none. Later runs go on in it. See `epsie.open_run`.
         every : int or str, optional
@@ -225,7 +233,7 @@ class BaseSampler(Diagnosable, ABC):
         ValueError
             If there is no start position, or a setting is out of range.
         TypeError
-            If neither or both of `niterations` and `total` are given.
+            If neither or both of `niterations` and `total` are given, or `until` is no dict.
         ModelError, ProposalError, StateError
             If a chain failed.
         PoolError
@@ -241,29 +249,81 @@ class BaseSampler(Diagnosable, ABC):
                 f"niterations={niterations!r}, total={total!r}"
             )
         n = as_count(total if niterations is None else niterations, "niterations", least=0)
+        if until is not None:
+            from epsie.stopping import as_until
+
+            until = as_until(until)
         recording = recording_of(
             self._recording, directory, every=every, thin=thin, keep=keep, grace=grace
         )
         if recording is not None:
-            record(self, recording, n if total is None else None, total, progress)
+            record(self, recording, n if total is None else None, total, progress, until)
             return
         if total is not None:
             raise ValueError("total= needs a directory: run(total=..., directory='run')")
         if not self._has_start:
             raise ValueError(NO_START)
-        segments = self._advanced(n, progress)
-        with interrupt_deferred():
-            self._attach(segments)
+        stopper = self._stopper(until)
+        with logged_run(self, n, stopper):
+            segments = self._advanced(n, Progress(progress, stopper))
+            with interrupt_deferred():
+                self._attach(segments)
 
-    def _advanced(self, niterations: int, progress: bool = False) -> list[list[Segment]]:
-        """What so many iterations bring; the chains are not changed."""
-        return run_all(self.chains, niterations, self._mapper, self._carrier, Progress(progress))
+    def _advanced(self, niterations: int, progress: Progress) -> list[list[Segment]]:
+        """What so many iterations bring, or fewer; the chains are not changed."""
+        return run_all(self.chains, niterations, self._mapper, self._carrier, progress)
 
     def _attach(self, segments: list[list[Segment]]) -> None:
         """Take over what `_advanced` gave."""
         for chain, new in zip(self.chains, segments, strict=True):
             for segment in new:
                 chain.attach(segment)
+
+    def lacks(self, until: Mapping[str, Any]) -> str:
+        """What is not reached yet of what `run` is to run `until`, in words; '' if all is.
+
+        The rule: a run stops at the first iteration at which
+
+        * is checked: 128, 160, 192, 224, and from there on doubled: 256, 320, 384, 448, 512, ...,
+          always counted from the start of the chains;
+        * of every parameter, at the coldest temperature, the rank-normalised split R-hat is at most
+          `rhat`, and the bulk and the tail effective sample size of all chains together are at
+          least `ess`. Angles, discrete and transdimensional parameters (and whether they are
+          active) are looked at as `epsie.diagnostics` does; those that never changed are left out.
+
+        The draws after the burn-in count. It is `burn_in`, if given; else the iteration at which
+        all adaptation with a duration ends; else what `epsie.diagnostics.suggest_burn_in` suggests
+        at each check, which must be in the first half. In a run directory the whole run counts (of
+        a thinned one, what is kept); else what was visited since the last clear or resume. Long
+        runs are thinned for it, by the power of 2 that leaves 1000 draws of each chain, or 16 for
+        each effective sample wanted of it.
+
+        So where a run stops depends on the samples alone, not on how it was split or resumed, nor
+        on the pool.
+
+        Parameters
+        ----------
+        until : dict
+            'ess' or 'rhat' or both, and if needed 'burn_in', an iteration, and 'angular', angles
+            not known from their proposals: ``{'ess': 400, 'rhat': 1.01}``.
+
+        Raises
+        ------
+        ValueError
+            If there is no target, or one is unknown or cannot be reached.
+        TypeError
+            If it is no dict.
+        """
+        stopper = self._stopper(until)
+        assert stopper is not None
+        return stopper.lack()
+
+    def _stopper(self, until: Mapping[str, Any] | Until | None) -> Stopper | None:
+        if until is None:
+            return None
+        from epsie.stopping import as_until, stopper_of
+
+        return stopper_of(self, as_until(until))
 
     def clear(self) -> None:
         """Drop the history. The present positions become the start; results do not change."""

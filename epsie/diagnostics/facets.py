@@ -1,0 +1,118 @@
+"""What is computed of an array of real numbers, shape (nchains, n), NaN where inactive."""
+
+from __future__ import annotations
+
+from math import inf, nan, sqrt
+from typing import Any
+
+import numpy as np
+
+from epsie.diagnostics.draws import Floats
+
+TAILS = (0.05, 0.95)
+"""The quantiles that `ess_tail` looks at."""
+
+
+def error_of_mean(values: Floats) -> float:
+    """The Monte Carlo standard error of the mean of the active draws."""
+    active = ~np.isnan(values)
+    spread = float(np.std(values[active], ddof=1))
+    # Of a ratio of means: the sum of the active draws over their number.
+    worth = active.mean() * ess(halves(centred(values)))
+    return spread / sqrt(worth)
+
+
+def centred(values: Floats) -> Floats:
+    """Draws minus their mean; 0 where inactive, which contributes nothing to a sum."""
+    active = ~np.isnan(values)
+    mean = values[active].mean() if active.any() else 0.0
+    return np.where(active, values - mean, 0.0)
+
+
+def halves(values: Floats) -> Floats:
+    """The first and the second halves of chains, as chains of their own."""
+    half = values.shape[-1] // 2
+    return np.concatenate([values[:, :half], values[:, -half:]])
+
+
+def scores(values: Floats) -> Floats:
+    """Normal scores of the ranks, ties averaged; 0, the mean, where inactive."""
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    active = ~np.isnan(values)
+    normal = np.zeros(values.shape)
+    ranks = rankdata(values[active])
+    normal[active] = ndtri((ranks - 0.375) / (ranks.size + 0.25))
+    return normal
+
+
+def both_scores(values: Floats) -> tuple[Floats, Floats]:
+    """Scores of split chains, and of how far they are from the median."""
+    split = halves(values) if values.shape[-1] >= 4 else values
+    return scores(split), scores(np.abs(split - np.nanmedian(split)))
+
+
+def ess(values: Floats) -> float:
+    """The effective sample size of split chains; if none moves, the number of chains."""
+    from arviz_stats.base.array import array_stats
+
+    if (values == values[:, :1]).all():
+        return nan if (values == values[0, 0]).all() else len(values) / 2
+    # It takes differences below 1e-15 for none, whatever the unit.
+    scaled = values / np.abs(values).max()
+    return float(array_stats.ess(scaled, method="identity"))  # type: ignore[no-untyped-call]
+
+
+def ess_bulk(values: Floats) -> float:
+    """The effective sample size of the rank-normalised draws."""
+    return _active_share(values) * ess(scores(halves(values)))
+
+
+def ess_tail(values: Floats) -> float:
+    """The effective sample size of the quantiles in the tails."""
+    found = [ess(halves(centred(_below(values, probability)))) for probability in TAILS]
+    return _active_share(values) * min(found)
+
+
+def _below(values: Floats, probability: float) -> Floats:
+    """1 up to a quantile, or just below it if there is nothing above; NaN where inactive."""
+    quantile = np.nanquantile(values, probability)
+    below = values < quantile if quantile == np.nanmax(values) else values <= quantile
+    return np.where(np.isnan(values), np.nan, below)
+
+
+def _active_share(values: Floats) -> float:
+    return float(np.mean(~np.isnan(values)))
+
+
+def rhat(values: Floats) -> float:
+    """The rank-normalised R-hat of split chains."""
+    return max(rhat_of(len(z[0]), z.mean(-1), z.var(-1, ddof=1)) for z in both_scores(values))
+
+
+def rhat_of(n: int, means: Floats, variances: Floats) -> float:
+    """R-hat from the means and variances of chains of n draws (equations 1 to 4)."""
+    within = float(variances.mean())
+    between = float(means.var(ddof=1))
+    # Draws that do not vary have variances of rounding errors.
+    if within <= 1e-20 * between:
+        return inf if between > 0 else nan
+    return sqrt((n - 1) / n + between / within)
+
+
+def nested_rhat(values: Floats, groups: Any) -> float:
+    """The nested R-hat of scores; `groups` may be repeated, for chains that were split."""
+    times = len(values) // len(groups)
+    of_row = np.tile(groups, times)
+    means, n = values.mean(-1), values.shape[-1]
+    variances = values.var(-1, ddof=1) if n > 1 else np.zeros(len(values))
+    tops, inside = [], []
+    for group in np.unique(groups):
+        own = of_row == group
+        tops.append(means[own].mean())
+        inside.append(variances[own].mean() + (means[own].var(ddof=1) if own.sum() > 1 else 0.0))
+    within, between = float(np.mean(inside)), float(np.var(tops, ddof=1))
+    if within <= 1e-20 * between:
+        return inf if between > 0 else nan
+    return sqrt(1 + between / within)
