@@ -33,6 +33,10 @@ def gauss(x, y):
     return -(x * x + y * y) / 2, 0.0
 
 
+def two_modes(x, y):
+    return -(min((x - 20) ** 2, (x + 20) ** 2) + y * y) / 2, 0.0
+
+
 def made(cls=MetropolisHastingsSampler, pool=None, duration=300, spread=1.0, model=gauss):
     shape, kwargs = (4,), {}
     if cls is ParallelTemperedSampler:
@@ -83,7 +87,6 @@ def test_it_stops_where_the_rule_says(cls):
     assert stopped == by_the_rule(cold, 300, 200, 1.05) > 448
     assert sampler.lacks(UNTIL) == ""
     assert "ess_" in sampler.lacks({"ess": 10**6})
-    assert "R-hat of" in sampler.lacks({"rhat": 1 + 1e-9})
     sampler.run(20_000, until=UNTIL)
     assert sampler.niterations == stopped
     sampler.run(1)
@@ -184,10 +187,6 @@ def test_without_adaptation_the_chains_must_have_settled():
 
 
 def test_a_stuck_chain_keeps_it_running():
-    def two_modes(x, y):
-        near = min((x - 20) ** 2, (x + 20) ** 2)
-        return -(near + y * y) / 2, 0.0
-
     sampler = made(model=two_modes, duration=None)
     side = np.array([20.0, 20.0, 20.0, -20.0])
     sampler.start_position = {"x": side, "y": np.zeros(4)}
@@ -288,8 +287,9 @@ def test_checking_costs_the_same_however_long_the_run(monkeypatch):
         return inner(what, parameter)
 
     monkeypatch.setattr(convergence, "of_parameter", counted)
-    sampler = made(duration=None)
-    sampler.run(12_000, until={"ess": 1e-3, "rhat": 1 + 1e-9})
+    sampler = made(duration=None, model=two_modes)
+    sampler.start_position = {"x": np.array([20.0, 20.0, -20.0, -20.0]), "y": np.zeros(4)}
+    sampler.run(12_000, until={"rhat": 1.01})
     # Every check stops at the first parameter: 4 checks for each doubling from 128 on.
     assert 10 < len(sizes) <= 4 * np.log2(12_000 / 128) + 1
     assert 400 < max(sizes) <= 1000
