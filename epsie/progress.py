@@ -73,19 +73,15 @@ class Progress:
 
         What each brought must be given to `saw` before the next is asked for.
         """
-        done, length = 0, niterations
+        done, length = 0, 1 if self.show else niterations
         with self.showing(niterations):
-            if self.bar is not None:
-                length = 1
             while done < niterations and not self.ended:
                 length = int(min(length, niterations - done, self.room))
                 started = time.perf_counter()
                 yield length
                 done += length
-                if self.bar is None:
-                    length = niterations
-                else:
-                    length = next_length(length, time.perf_counter() - started, self.seconds)
+                elapsed = time.perf_counter() - started
+                length = next_length(length, elapsed, self.seconds) if self.show else niterations
 
 
 def next_length(length: int, elapsed: float, seconds: float) -> int:

@@ -117,32 +117,29 @@ class Stopper:
         after = max(start, self.burn_in or 0)
         self.trail = Trail(after, max(_LEAST_ROWS, ceil(rows)), spacing)
         self.iteration = start
-        self._checked = -1
-        self._lack = ""
+        self.met = False
+        """Whether the present iteration is one at which is checked, and all is reached."""
 
     @property
     def room(self) -> int:
         """The number of iterations until it wants to check."""
         return next_check(self.iteration) - self.iteration
 
-    @property
-    def met(self) -> bool:
-        """Whether the present iteration is one at which is checked, and all is reached."""
-        return self.iteration == next_check(self.iteration - 1) and not self.lack()
+    def at(self, iteration: int) -> None:
+        """Check, if it is time to."""
+        self.iteration = iteration
+        self.met = False
+        if iteration == next_check(iteration - 1):
+            lack = self.lack()
+            self.met = not lack
+            logger.debug("check at iteration %d: %s", iteration, lack or "all is reached")
 
     def saw(self, segments: Sequence[Segment]) -> None:
-        """Take in a segment of each chain."""
-        self.iteration = self.trail.add_segments(self.iteration, segments)
+        """Take in a segment of each chain, and check if it is time to."""
+        self.at(self.trail.add_segments(self.iteration, segments))
 
     def lack(self) -> str:
         """What is not reached at the present iteration, in words; '' if all is."""
-        if self._checked != self.iteration:
-            self._lack, self._checked = self._lacking(), self.iteration
-            message = self._lack or "all is reached"
-            logger.debug("check at iteration %d: %s", self.iteration, message)
-        return self._lack
-
-    def _lacking(self) -> str:
         rows = self.trail.rows
         if self.burn_in is not None and self.iteration <= self.burn_in:
             return f"the burn-in ends at iteration {self.burn_in}"
@@ -203,5 +200,5 @@ def stopper_of(sampler: Any, until: Until) -> Stopper:
         leaves = [getattr(chain, "chains", [chain])[0] for chain in sampler.chains]
         tables = [[leaf.positions for leaf in leaves], [leaf.stats for leaf in leaves]]
         stopper.trail.add(visited.iterations, *tables)
-    stopper.iteration = sampler.niterations
+    stopper.at(sampler.niterations)
     return stopper

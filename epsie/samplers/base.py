@@ -314,9 +314,9 @@ class BaseSampler(Diagnosable, ABC):
         TypeError
             If it is no dict.
         """
-        stopper = self._stopper(until)
-        assert stopper is not None
-        return stopper.lack()
+        from epsie.stopping import as_until, stopper_of
+
+        return stopper_of(self, as_until(until)).lack()
 
     def _stopper(self, until: Mapping[str, Any] | Until | None) -> Stopper | None:
         if until is None:
