@@ -6,7 +6,6 @@ from math import exp, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epsie.model import Position
 from epsie.proposals.covariance_learning import CovarianceLearning
@@ -81,7 +80,8 @@ class AndrieuThoms(CovarianceLearning):
         self.log_lambda: Any = np.full(ndim, best) if self.componentwise else best - log(ndim)
         self.log_global = -log(ndim) if self.componentwise else 0.0
         self.forget(np.ones(ndim) if self.diagonal else np.eye(ndim))
-        self.unit_factor: NDArray[np.float64] = self.unit_cov
+        # Plain numbers, if there is one for each parameter: they are multiplied at every step.
+        self.unit_factor: Any = (1.0,) * ndim if self.diagonal else self.unit_cov
 
     def begin(self, proposal: Any) -> None:
         """Let the proposal start from a unit covariance, scaled."""
@@ -108,7 +108,7 @@ class AndrieuThoms(CovarianceLearning):
         else:
             self.log_lambda += gain * (chain.acceptance_ratio - self.target_rate)
             self.log_lambda = min(self.log_lambda, _LARGEST)
-        if self.take_in(proposal, chain) and self.knows_enough:
+        if self.take_in(proposal, chain):
             self._refactor()
         self._write(proposal)
 
@@ -125,8 +125,10 @@ class AndrieuThoms(CovarianceLearning):
             scale: Any = exp(0.5 * self.log_lambda)
         else:
             scale = np.exp(0.5 * (self.log_lambda + self.log_global))
-        if self.diagonal:
+        if self.diagonal and self.componentwise:
             proposal.widths = tuple((scale * self.unit_factor).tolist())
+        elif self.diagonal:
+            proposal.widths = tuple([scale * width for width in self.unit_factor])
         elif self.componentwise:
             proposal.factor = scale[:, np.newaxis] * self.unit_factor
         else:
@@ -135,7 +137,7 @@ class AndrieuThoms(CovarianceLearning):
     def _refactor(self) -> None:
         """Use what was learned."""
         if self.diagonal:
-            self.unit_factor = np.sqrt(self.unit_cov)
+            self.unit_factor = tuple(np.sqrt(self.unit_cov).tolist())
             return
         try:
             self.unit_factor = np.ascontiguousarray(np.linalg.cholesky(self.shrunk()))

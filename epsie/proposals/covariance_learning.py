@@ -32,7 +32,8 @@ class CovarianceLearning(Adaptation):
     * the recursion is made with `BLOCK` positions at a time, and its j-th gain is 4 / (j + 3): it
       begins with 1, so that nothing of an arbitrary start is left, and the weight of a position
       grows with the cube of its number, so that burn-in is forgotten and later positions all count;
-    * what was learned is used only after `MOVES` accepted jumps for each parameter;
+    * what was learned is used only after `MOVES` accepted jumps for each parameter, after every
+      block at first, later whenever a 32nd to a 16th of all blocks are new;
     * correlations are shrunk by the ratio of their expected noise to their size (after Ledoit &
       Wolf 2004, doi:10.1016/S0047-259X(03)00096-4, with a tenth of a parameter's share of the
       accepted jumps counted as independent positions), variances are not, so that no unit matters.
@@ -72,14 +73,19 @@ class CovarianceLearning(Adaptation):
         self.naccepted = 0
 
     def take_in(self, proposal: Any, chain: Chain) -> bool:
-        """Note where the chain stands; whether that completed a block."""
+        """Note where the chain stands; whether what was learned is to be used anew."""
         self.naccepted += chain.accepted
-        self.positions.append(proposal.pick(chain.point.x))
-        if len(self.positions) < self.BLOCK:
+        positions = self.positions
+        positions.append(proposal.pick(chain.point.x))
+        if len(positions) < self.BLOCK:
             return False
         self._learn(proposal)
         self.positions = []
-        return True
+        return self._is_due() and self.knows_enough
+
+    def _is_due(self) -> bool:
+        """Whether enough is new to be worth a decomposition: a 32nd to a 16th, at first any."""
+        return self.nblocks % (1 << max(0, self.nblocks.bit_length() - 5)) == 0
 
     def _learn(self, proposal: Any) -> None:
         """Make one step of the recursion with a block of positions."""
@@ -87,14 +93,14 @@ class CovarianceLearning(Adaptation):
         gain = self.gain_of_covariance()
         x = np.array(self.positions, dtype=float)
         x = proposal.nearest(x, self.mean if self.nblocks > 1 else x[0])
-        centre = x.mean(axis=0)
+        centre = np.add.reduce(x) / len(x)
         away, shift = x - centre, centre - self.mean
         self.mean = self.mean + gain * shift
         # About the new mean, of old and new positions alike.
         if self.diagonal:
-            spread = (away * away).mean(axis=0) + (1 - gain) * shift * shift
+            spread = np.add.reduce(away * away) / len(x) + (1 - gain) * shift * shift
         else:
-            spread = away.T.dot(away) / len(x) + (1 - gain) * np.multiply.outer(shift, shift)
+            spread = away.T.dot(away) / len(x) + (1 - gain) * shift * shift[:, np.newaxis]
         self.unit_cov = self.unit_cov + gain * (spread - self.unit_cov)
 
     def gain_of_covariance(self) -> float:

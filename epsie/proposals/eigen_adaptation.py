@@ -87,11 +87,12 @@ class EigenAdaptation(CovarianceLearning):
         if not 1 <= proposal.nsteps - self.start_step + 1 < self._end:
             return
         i = proposal.ind
-        self.npicks[i] += 1
-        gain = self.npicks[i] ** -_SCALE_GAIN - self._last_gain
-        self.log_lambda[i] += gain * (chain.acceptance_ratio - self.target_rate)
-        proposal.rescale(i, exp(0.5 * self.log_lambda[i]))
-        if self.take_in(proposal, chain) and self.knows_enough:
+        self.npicks[i] = n = self.npicks[i] + 1
+        gain = n**-_SCALE_GAIN - self._last_gain
+        raised = self.log_lambda[i] + gain * (chain.acceptance_ratio - self.target_rate)
+        self.log_lambda[i] = raised
+        proposal.rescale(i, exp(0.5 * raised))
+        if self.take_in(proposal, chain):
             self._turn(proposal)
 
     def _rescale(self, proposal: Any) -> None:
