@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import BitGenerator, Generator, SeedSequence
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 BLOCK = 128
@@ -278,7 +279,7 @@ class Stream:
     def __setstate__(self, state: _Travelling) -> None:
         bare, instance, self._normals, self._uniforms = state
         if instance is None:
-            instance = _NUMPY_CLASSES[bare["bit_generator"]](_ANY)
+            instance = _NUMPY_CLASSES[bare["bit_generator"]](_UNSEEDED)
             instance.state = bare
         self.generator = Generator(instance)
         self._array = np.array(self._normals)
@@ -290,6 +291,16 @@ _Travelling = tuple[Mapping[str, Any], BitGenerator | None, list[float], list[fl
 
 _ANY = SeedSequence(0)
 """For a generator whose state is set at once: seeding it anew from entropy would be slow."""
+
+
+class _Unseeded(ISeedSequence):
+    """Zeros instead of a seed, for a generator of numpy whose state is set at once."""
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        return np.zeros(n_words, dtype)
+
+
+_UNSEEDED: Any = _Unseeded()
 
 
 def _copied(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,14 +43,16 @@ def _enter(threads: int) -> None:
 
             _controller = ThreadpoolController()
             _modules_seen = len(sys.modules)
-        _limiter = _controller.limit(limits=threads)
+        # Workers that were started with so many need no cap, and asking is cheap.
+        if any(library.num_threads != threads for library in _controller.lib_controllers):
+            _limiter = _controller.limit(limits=threads)
 
 
 def _leave() -> None:
     global _users, _limiter
     with _lock:
         _users -= 1
-        if _users == 0:
+        if _users == 0 and _limiter is not None:
             _limiter.restore_original_limits()
             _limiter = None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,11 +18,23 @@ Table = NDArray[np.void]
 Rows = dict[str, Table | None]
 """Rows of a history by table: 'positions', 'stats', 'acceptance' and 'blobs' (None without)."""
 
+_FEW = 32
+"""So many points travel as they are: cheaper than to make arrays of them first."""
+
 _BLOCK = 256
 """Points kept as they are until they go to arrays together. Small enough to stay in the cache."""
 
 _GROWTH = 1.25
 """A full table grows by this factor: rows cost O(1) each, and at most a quarter lies idle."""
+
+
+class Recent(NamedTuple):
+    """A few rows as they were noted, without blobs."""
+
+    points: list[Point]
+    ratios: list[float]
+    accepted: list[bool]
+
 
 _STATS = ChainData(("logl", "logp"))
 _ACCEPTANCE = ChainData(("acceptance_ratio", "accepted"), {"accepted": bool})
@@ -69,7 +82,7 @@ class History(SetsAttributes):
         # Without rows, as it travels to a worker, it is made anew: cheaper than to unpickle.
         if len(self) or self.scratchlen:
             return super().__reduce_ex__(protocol)
-        return History, (self._positions.dtypes,)
+        return _without_rows, tuple(self._positions.dtypes.items())
 
     def __len__(self) -> int:
         return self._filled + len(self._points)
@@ -92,8 +105,11 @@ class History(SetsAttributes):
         else:
             self._points[-1] = point
 
-    def extend(self, rows: Rows) -> None:
+    def extend(self, rows: Rows | Recent) -> None:
         """Add rows that another history gave."""
+        if isinstance(rows, Recent):
+            self._note(rows)
+            return
         positions, stats, acceptance = rows["positions"], rows["stats"], rows["acceptance"]
         assert positions is not None and stats is not None and acceptance is not None
         self._store()
@@ -108,15 +124,26 @@ class History(SetsAttributes):
             for table, new in tables:
                 table.data = new
         else:
-            self.reserve(len(positions))
+            self._make_room(len(positions))
             for table, new in tables:
                 assert table.data is not None
                 table.data[self._filled : self._filled + len(new)] = new
         self._filled += len(positions)
         self._decided = self._filled
 
+    def _note(self, rows: Recent) -> None:
+        if len(self._points) >= _BLOCK:
+            self._store()
+        self._points += rows.points
+        self._ratios += rows.ratios
+        self._accepted += rows.accepted
+
     def reserve(self, n: int) -> None:
-        """Make room for `n` more rows."""
+        """Make room for `n` more rows; for a few when they go to arrays."""
+        if n > _FEW:
+            self._make_room(n)
+
+    def _make_room(self, n: int) -> None:
         needed, room = len(self) + n, len(self._positions)
         if needed > room:
             self._lengthen(max(needed, int(_GROWTH * room)))
@@ -136,7 +163,7 @@ class History(SetsAttributes):
             return
         start, stop = self._filled, self._filled + len(points)
         if stop > len(self._positions):
-            self.reserve(0)
+            self._make_room(0)
         positions, stats = self._positions.data, self._stats.data
         assert positions is not None and stats is not None
         columns = zip(*[point.x for point in points], strict=True)
@@ -154,7 +181,7 @@ class History(SetsAttributes):
             return
         start, stop = self._decided, self._decided + len(self._ratios)
         if stop > len(self._acceptance):
-            self.reserve(0)
+            self._make_room(0)
         acceptance = self._acceptance.data
         assert acceptance is not None
         acceptance["acceptance_ratio"][start:stop] = self._ratios
@@ -202,8 +229,11 @@ class History(SetsAttributes):
         self._store()
         return None if self._blobs is None else _view(self._blobs, self._filled)
 
-    def rows(self) -> Rows:
+    def rows(self) -> Rows | Recent:
         """All rows, for another history to `extend` itself with."""
+        points = self._points
+        if 0 < len(points) <= _FEW and not self._filled and points[-1].blob is None:
+            return Recent(points, self._ratios, self._accepted)
         self._store()
         tables = {
             "positions": self._positions,
@@ -213,6 +243,16 @@ class History(SetsAttributes):
         rows: Rows = {name: _filled(table, self._filled) for name, table in tables.items()}
         rows["blobs"] = None if self._blobs is None else _filled(self._blobs, self._filled)
         return rows
+
+
+@lru_cache(maxsize=64)
+def _template(dtypes: tuple[tuple[str, DTypeLike], ...]) -> History:
+    return History(dict(dtypes))
+
+
+def _without_rows(*dtypes: tuple[str, DTypeLike]) -> History:
+    """A history of these parameters. All chains of a sampler have the same."""
+    return _template(dtypes).emptied()
 
 
 def _filled(table: ChainData, n: int) -> Table:
