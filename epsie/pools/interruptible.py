@@ -149,7 +149,8 @@ class Dealing:
     function : callable
         What they do.
     iterable : iterable
-        With what. It is asked for the next item when a worker is free.
+        With what. It is asked for the next item when there is nothing else to do, so that one lies
+        ready when a worker becomes free.
     """
 
     def __init__(
@@ -159,7 +160,7 @@ class Dealing:
         self.busy: dict[Process, Item] = {}
         self._function = pickled(function, "the function")
         self._fresh = self._items(iterable)
-        self._again: deque[Item] = deque()
+        self._ready: deque[Item] = deque()
         self._results: dict[int, Any] = {}
         self._selector = selectors.DefaultSelector()
 
@@ -174,39 +175,50 @@ class Dealing:
         with self._selector:
             self._deal()
             while self.busy:
-                for key, _ in self._selector.select():
-                    self._heard(key.fileobj)
+                heard = self._selector.select(0)
+                if not heard and not self._make_ready():
+                    heard = self._selector.select()
+                bodies = [self._heard(key.fileobj) for key, _ in heard]
                 self._deal()
+                for index, body in filter(None, bodies):
+                    self._keep(index, body)
         return [self._results[i] for i in range(len(self._results))]
+
+    def _make_ready(self) -> bool:
+        """Pack a further item; whether there was one."""
+        item = next(self._fresh, None)
+        if item is not None:
+            self._ready.append(item)
+        return item is not None
 
     def _deal(self) -> None:
         """Give what is to be done to those who have nothing to do."""
-        while worker := self.pool.idle_worker(self.busy):
-            item = self._again.popleft() if self._again else next(self._fresh, None)
-            if item is None:
-                return
-            self.busy[worker] = item
+        while (self._ready or self._make_ready()) and (worker := self.pool.idle_worker(self.busy)):
+            item = self.busy[worker] = self._ready.popleft()
             self._selector.register(worker, selectors.EVENT_READ)
             try:
                 worker.give(self._function, item.body)
             except EOFError:
                 self._died(worker)
 
-    def _heard(self, worker: Any) -> None:
+    def _heard(self, worker: Any) -> tuple[int, bytearray] | None:
+        """What a worker brings, and which item it is of; None if it came up, or died."""
         try:
             body = worker.receive()
         except EOFError:
             self._died(worker)
-            return
+            return None
         if not body:
-            return
+            return None
         self._selector.unregister(worker)
-        item = self.busy.pop(worker)
+        return self.busy.pop(worker).index, body
+
+    def _keep(self, index: int, body: bytearray) -> None:
         result, trace = pickle.loads(body)
         if trace is not None:
             result.add_note(f"\nIn a worker:\n\n{trace}")
             raise result
-        self._results[item.index] = result
+        self._results[index] = result
 
     def _died(self, worker: Process) -> None:
         """Do again what it had to do; not for ever."""
@@ -215,7 +227,7 @@ class Dealing:
         end = self.pool.discard(worker)
         item.deaths += 1
         if item.deaths < self.pool.attempts:
-            self._again.append(item)
+            self._ready.append(item)
             return
         if not worker.ready:
             raise PoolError(f"{item.deaths} workers ended as they started, the last with {end}")

@@ -83,10 +83,19 @@ class Worker:
             function, item = pickle.loads(body)
             if function is not None:
                 self._function = pickle.loads(function)
-            answer: bytes = cloudpickle.dumps((self._function(pickle.loads(item)), None))
+            answer = _pickled((self._function(pickle.loads(item)), None))
         except BaseException as error:
             answer = pickled_error(error)
         return answer
+
+
+def _pickled(value: Any) -> bytes:
+    """Cheaply if it can be: what the main script or a notebook defined needs more."""
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        body: bytes = cloudpickle.dumps(value)
+        return body
 
 
 def pickled_error(error: BaseException) -> bytes:
