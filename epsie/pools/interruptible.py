@@ -10,6 +10,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +21,9 @@ from epsie.pools.process import Process, thread_variables
 from epsie.transport import pickled
 
 Function = Callable[[Any], Any]
+
+_SHORT = 0.1
+"""Items that take fewer seconds are given one ahead: there is little to gain by balance."""
 
 ONE_THREAD = thread_variables(1)
 """The environment that leaves linear algebra one thread from the start."""
@@ -54,6 +59,8 @@ class InterruptiblePool:
         self._workers: set[Process] = set()
         self._lock = threading.RLock()
         self._closed = False
+        self.pace = inf
+        """Seconds that the last item took."""
         weakref.finalize(self, _end, self._workers)
         _pools.add(self)
 
@@ -149,15 +156,16 @@ class Dealing:
     function : callable
         What they do.
     iterable : iterable
-        With what. It is asked for the next item when there is nothing else to do, so that one lies
-        ready when a worker becomes free.
+        With what. It is asked for the next item when there is nothing else to do, so that for each
+        worker one lies ready when it becomes free.
     """
 
     def __init__(
         self, pool: InterruptiblePool, function: Function, iterable: Iterable[Any]
     ) -> None:
         self.pool = pool
-        self.busy: dict[Process, Item] = {}
+        self.busy: dict[Process, deque[Item]] = {}
+        self._since: dict[Process, float] = {}
         self._function = pickled(function, "the function")
         self._fresh = self._items(iterable)
         self._ready: deque[Item] = deque()
@@ -173,6 +181,8 @@ class Dealing:
     def results(self) -> list[Any]:
         """What the function gave, in order."""
         with self._selector:
+            while self._make_ready():
+                pass
             self._deal()
             while self.busy:
                 heard = self._selector.select(0)
@@ -185,21 +195,33 @@ class Dealing:
         return [self._results[i] for i in range(len(self._results))]
 
     def _make_ready(self) -> bool:
-        """Pack a further item; whether there was one."""
-        item = next(self._fresh, None)
+        """Pack a further item; whether there was one, and not one for each worker already."""
+        item = next(self._fresh, None) if len(self._ready) < self.pool.size else None
         if item is not None:
             self._ready.append(item)
         return item is not None
 
     def _deal(self) -> None:
         """Give what is to be done to those who have nothing to do."""
-        while (self._ready or self._make_ready()) and (worker := self.pool.idle_worker(self.busy)):
-            item = self.busy[worker] = self._ready.popleft()
-            self._selector.register(worker, selectors.EVENT_READ)
+        while (self._ready or self._make_ready()) and (worker := self._free()):
+            if worker not in self.busy:
+                self.busy[worker] = deque()
+                self._since[worker] = monotonic()
+                self._selector.register(worker, selectors.EVENT_READ)
+            item = self._ready.popleft()
+            self.busy[worker].append(item)
             try:
                 worker.give(self._function, item.body)
             except EOFError:
                 self._died(worker)
+
+    def _free(self) -> Process | None:
+        """A worker that can be given an item: one ahead if items are short."""
+        worker = self.pool.idle_worker(self.busy)
+        if worker is None and self.pool.pace < _SHORT:
+            waiting = (w for w, items in self.busy.items() if len(items) == 1 and w.ready)
+            worker = next(waiting, None)
+        return worker
 
     def _heard(self, worker: Any) -> tuple[int, bytearray] | None:
         """What a worker brings, and which item it is of; None if it came up, or died."""
@@ -210,8 +232,14 @@ class Dealing:
             return None
         if not body:
             return None
-        self._selector.unregister(worker)
-        return self.busy.pop(worker).index, body
+        now = monotonic()
+        self.pool.pace, self._since[worker] = now - self._since[worker], now
+        items = self.busy[worker]
+        item = items.popleft()
+        if not items:
+            self._selector.unregister(worker)
+            del self.busy[worker]
+        return item.index, body
 
     def _keep(self, index: int, body: bytearray) -> None:
         result, trace = pickle.loads(body)
@@ -223,9 +251,10 @@ class Dealing:
     def _died(self, worker: Process) -> None:
         """Do again what it had to do; not for ever."""
         self._selector.unregister(worker)
-        item = self.busy.pop(worker)
+        item, *ahead = self.busy.pop(worker)
         end = self.pool.discard(worker)
         item.deaths += 1
+        self._ready.extendleft(ahead)
         if item.deaths < self.pool.attempts:
             self._ready.append(item)
             return
