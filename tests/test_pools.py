@@ -535,7 +535,7 @@ def test_utilisation():
         # Three chains on two workers: one does two, the other one.
         parts = sorted(mapper_utilisation(made).workers.values())
     assert len(parts) == 2
-    assert parts[0] < 0.75 < parts[1] <= 1
+    assert 0 < parts[0] < 0.9 * parts[1] <= 0.9
     assert "2 workers busy" in str(mapper_utilisation(made))
 
 
