@@ -44,6 +44,10 @@ class ProposalError(StepError):
     """A proposal raised, or gave what is no position or no density."""
 
 
+class NotReproducibleError(StepError):
+    """A chain gave something else when it was repeated: see `verify` of a sampler's `run`."""
+
+
 class StateError(StepError):
     """Something that evolves while a chain runs is missing from its state."""
 

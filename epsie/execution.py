@@ -16,10 +16,11 @@ from typing import Any, NoReturn
 from epsie.cancellation import GivenUp
 from epsie.chain.base import BaseChain, Segment
 from epsie.errors import EpsieError, PoolError, ProposalError
-from epsie.pools import Mapper
+from epsie.pools import Mapper, mapper_for
 from epsie.progress import Progress
 from epsie.threads import capped
 from epsie.transport import ModelCarrier, Ticket, cannot_import, pickled
+from epsie.verification import Verifier, refuse_difference
 
 
 @dataclass(slots=True)
@@ -133,6 +134,7 @@ def run_all(
     mapper: Mapper,
     carrier: ModelCarrier,
     progress: Progress,
+    verifier: Verifier | None = None,
 ) -> list[list[Segment]]:
     """Let every chain make so many steps, on copies; nothing is attached to `chains`.
 
@@ -148,6 +150,8 @@ def run_all(
         Their model.
     progress : Progress
         Cuts the work into rounds, and is told after each.
+    verifier : Verifier, optional
+        Says which chain of each round is repeated, and compared.
 
     Returns
     -------
@@ -160,12 +164,17 @@ def run_all(
         If a chain failed: the error of the first one that did.
     PoolError
         If the pool failed.
+    NotReproducibleError
+        If a chain that is repeated gives something else.
     """
     segments: list[list[Segment]] = [[] for _ in chains]
     with closing(progress.rounds(niterations)) as rounds:
         for length in rounds:
             followers = map(_follower, chains, segments)
             new = ask_all(followers, "advance", [length] * len(chains), mapper, carrier)
+            if verifier is not None and length:
+                i = verifier.next(len(chains))
+                _repeat(_follower(chains[i], segments[i]), length, new[i], mapper, carrier)
             for past, segment in zip(segments, new):
                 past.append(segment)
             progress.saw(new)
@@ -178,6 +187,16 @@ def _follower(chain: BaseChain, past: list[Segment]) -> BaseChain:
         chain = chain.detached()
         chain.set_state(past[-1].state)
     return chain
+
+
+def _repeat(
+    chain: BaseChain, length: int, found: Segment, mapper: Mapper, carrier: ModelCarrier
+) -> None:
+    """Let a chain make so many steps again, in this process, and compare."""
+    here = mapper_for(None)
+    here.threads = mapper.threads
+    (again,) = ask_all([chain], "advance", [length], here, carrier)
+    refuse_difference(chain.chain_id, chain.iteration, found, again)
 
 
 def ask_all(

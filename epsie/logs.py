@@ -46,6 +46,7 @@ def logged_run(sampler: Any, niterations: int, stopper: Stopper | None) -> Itera
         "run ended at iteration %d after %.3g s, %.3g iterations of all chains a second",
         at, elapsed, (at - begun) / max(elapsed, 1e-9),
     )  # fmt: skip
+    logger.info("%s", sampler.utilisation)
     if stopper is not None:
         _tell_why(stopper)
 

@@ -36,5 +36,12 @@ class Utilisation:
         return sum(self.workers.values()) / max(len(self.busy), 1)
 
     def __str__(self) -> str:
-        parts = ", ".join(f"{name} {part:.0%}" for name, part in self.workers.items())
-        return f"{len(self.busy)} workers busy {self.mean:.0%} of {self.elapsed:.3g} s: {parts}"
+        parts = self.workers
+        each = ", ".join(f"{name} {part:.0%}" for name, part in parts.items())
+        if len(parts) > _LISTED:
+            each = f"{min(parts.values()):.0%} to {max(parts.values()):.0%}"
+        return f"{len(parts)} workers busy {self.mean:.0%} of {self.elapsed:.3g} s: {each}"
+
+
+_LISTED = 16
+"""The most workers that are listed one by one."""

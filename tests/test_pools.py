@@ -524,23 +524,21 @@ def test_a_forked_child_does_not_wait_for_a_lock_of_a_thread():
 # ---- how busy workers are
 
 
-def test_utilisation():
+def test_utilisation(caplog):
     def model(x, y):
         time.sleep(0.01)
         return -x * x - y * y, 0.0
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         made = sampler(pool, model, nchains=3)
-        made.run(10)
+        with caplog.at_level("INFO", "epsie"):
+            made.run(10)
         # Three chains on two workers: one does two, the other one.
-        parts = sorted(mapper_utilisation(made).workers.values())
+        parts = sorted(made.utilisation.workers.values())
     assert len(parts) == 2
     assert 0 < parts[0] < 0.9 * parts[1] <= 0.9
-    assert "2 workers busy" in str(mapper_utilisation(made))
-
-
-def mapper_utilisation(made):
-    return made._mapper.utilisation
+    assert str(made.utilisation).startswith("2 workers busy")
+    assert str(made.utilisation) in caplog.text
 
 
 @pytest.mark.slow

@@ -32,6 +32,8 @@ from epsie.rng import create_seed, find_bit_generator
 from epsie.rundir.recording import Recording, record, recording_of, resumed
 from epsie.signals import interrupt_deferred
 from epsie.transport import ModelCarrier
+from epsie.utilisation import Utilisation
+from epsie.verification import Verifier
 
 if TYPE_CHECKING:
     from epsie.stopping import Stopper, Until
@@ -81,6 +83,7 @@ class BaseSampler(Diagnosable, ABC):
         nan: NanPolicy,
     ) -> None:
         self._recording: Recording | None = None
+        self._verifier, self._verifying = Verifier(), False
         self._seed_given = seed is not None
         self.parameters = parameters
         self.pool = pool
@@ -198,6 +201,7 @@ class BaseSampler(Diagnosable, ABC):
         thin: int | None = None,
         keep: bool | None = None,
         grace: float | None = None,
+        verify: bool = False,
     ) -> None:
         """Let every chain make so many further iterations; all of them, or none.
 
@@ -227,6 +231,10 @@ class BaseSampler(Diagnosable, ABC):
         grace : float, optional
             After Ctrl-C or SIGTERM, how many seconds (10) to wait before unsaved iterations are
             given up.
+        verify : bool, optional
+            Repeat one chain serially, another each time (in rounds of about a second in a run
+            directory or with a bar), and compare bit for bit: finds models that do not always give
+            the same. Costs the time of this chain.
 
         Raises
         ------
@@ -236,6 +244,8 @@ class BaseSampler(Diagnosable, ABC):
             If neither or both of `niterations` and `total` are given, or `until` is no dict.
         ModelError, ProposalError, StateError
             If a chain failed.
+        NotReproducibleError
+            If a chain that was repeated gave something else.
         PoolError
             If the pool failed. Whatever is raised, the sampler is as it was; in a directory, as it
             was when an iteration was made last by all chains.
@@ -253,6 +263,8 @@ class BaseSampler(Diagnosable, ABC):
             from epsie.stopping import as_until
 
             until = as_until(until)
+        self._mapper.utilisation = Utilisation()
+        self._verifying = bool(verify)
         recording = recording_of(
             self._recording, directory, every=every, thin=thin, keep=keep, grace=grace
         )
@@ -271,13 +283,19 @@ class BaseSampler(Diagnosable, ABC):
 
     def _advanced(self, niterations: int, progress: Progress) -> list[list[Segment]]:
         """What so many iterations bring, or fewer; the chains are not changed."""
-        return run_all(self.chains, niterations, self._mapper, self._carrier, progress)
+        verifier = self._verifier if self._verifying else None
+        return run_all(self.chains, niterations, self._mapper, self._carrier, progress, verifier)
 
     def _attach(self, segments: list[list[Segment]]) -> None:
         """Take over what `_advanced` gave."""
         for chain, new in zip(self.chains, segments, strict=True):
             for segment in new:
                 chain.attach(segment)
+
+    @property
+    def utilisation(self) -> Utilisation:
+        """How busy the workers were in the last run, or are in this one."""
+        return self._mapper.utilisation
 
     def lacks(self, until: Mapping[str, Any]) -> str:
         """What is not reached yet of what `run` is to run `until`, in words; '' if all is.
