@@ -127,7 +127,7 @@ def fit(counts):
     return np.append(best.x, np.log(best.fun.reshape(-1, 2).std(axis=0)))
 
 
-def sample(counts, nchains, iterations, processes, seed, directory):
+def sample(counts, nchains, iterations, processes, seed, directory, every="5s"):
     """Draws from the posterior: for each parameter an array (nchains, iterations kept)."""
     names = ["log_" + name for name in PARAMETERS]
     learning = min(iterations // 4, 10_000)
@@ -140,7 +140,7 @@ def sample(counts, nchains, iterations, processes, seed, directory):
     spread = 0.1 * np.random.default_rng(seed).normal(size=(nchains, len(names)))
     sampler.start_position = dict(zip(names, (fit(counts) + spread).T))
     # Up to so many iterations in all: a run that was stopped goes on where it was saved.
-    sampler.run(total=iterations, directory=directory, every="5s", progress=True)
+    sampler.run(total=iterations, directory=directory, every=every, progress=True)
     kept = open_run(directory, burn_in=learning).positions
     return {name: np.exp(kept["log_" + name]) for name in PARAMETERS}
 
@@ -227,6 +227,11 @@ def main(argv=None):
     add("--chains", type=int, default=8, help="default: %(default)s")
     add("--iterations", type=int, default=40_000, help="of each chain; default: %(default)s")
     add("--seed", type=int, default=1900, help="default: %(default)s")
+    add(
+        "--every",
+        default="5s",
+        help="how often to save: iterations or a time; default: %(default)s",
+    )
     add("--output", type=Path, default=Path(), metavar="DIR", help="for the picture and the run")
     asked = parser.parse_args(argv)
     if asked.processes < 1 or asked.chains < 2 or asked.iterations < 100 or asked.seed < 0:
@@ -235,7 +240,8 @@ def main(argv=None):
 
     began = time.perf_counter()
     run = asked.output / "lynx_hare_run"
-    draws = sample(COUNTS, asked.chains, asked.iterations, asked.processes, asked.seed, run)
+    every = int(asked.every) if asked.every.isdigit() else asked.every
+    draws = sample(COUNTS, asked.chains, asked.iterations, asked.processes, asked.seed, run, every)
     seconds = time.perf_counter() - began
     print(table(compare(draws, REFERENCE)))
     evaluations = asked.chains * asked.iterations
