@@ -5,9 +5,11 @@ table of CHANGELOG.md and is tested where it belongs. PyCBC itself runs in test_
 """
 
 import importlib
+import importlib.metadata
 import inspect
 import math
 import pickle
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -271,6 +273,12 @@ def test_registries():
     for name, (cls, _) in BIRTHS.items():
         assert p.births[name] is getattr(p, cls)
         assert p.births[name].name == name
+
+
+def test_version():
+    assert epsie.__version__ == importlib.metadata.version("epsie") == "2.0.0"
+    citation = (Path(__file__).parent.parent / "CITATION.cff").read_text()
+    assert f"version: {epsie.__version__}\n" in citation
 
 
 # ---- functions of the package

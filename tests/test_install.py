@@ -1,13 +1,17 @@
 """Installing this package over and beside EPSIE 1.0.0, whose name it has."""
 
+import pickle
 import site
 import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 import epsie
+from epsie.samplers import ParallelTemperedSampler
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -63,6 +67,46 @@ def look(python):
     return version, metadata, int(count), Path(home), set(modules.split())
 
 
+WRITE = """
+import sys
+import h5py, numpy
+from epsie.samplers import ParallelTemperedSampler
+def model(x, y):
+    return -x * x - y * y, 0.0
+sampler = ParallelTemperedSampler(["x", "y"], model, 2, [1, 0.5, 0.1], seed=1)
+sampler.start_position = {"x": numpy.ones((3, 2)), "y": numpy.zeros((3, 2))}
+sampler.run(20)
+with h5py.File(sys.argv[1], "w") as fp:
+    fp.create_group("sampler_info")
+    sampler.checkpoint(fp, path="sampler_info")
+    for name, values in sampler.current_positions.items():
+        fp[name] = values
+"""
+
+
+def check_its_checkpoint(path):
+    """A run goes on from where a checkpoint of the old one stood, as docs/migrating.md has it."""
+    sampler = ParallelTemperedSampler(
+        ["x", "y"], lambda x, y: (-x * x - y * y, 0.0), 2, [1, 0.5, 0.1]
+    )
+    with h5py.File(path) as fp:
+        with pytest.raises(pickle.UnpicklingError, match="allow_pickle"):
+            sampler.set_state_from_checkpoint(fp, path="sampler_info")
+        state = epsie.load_state(fp, path="sampler_info", allow_pickle=True)
+        expected = {name: fp[name][()] for name in sampler.parameters}
+    with pytest.raises(ValueError, match="1.x"):
+        sampler.set_state(state)
+    sampler.start_position = {
+        name: [
+            [state[i][t]["current_position"][name] for i in range(sampler.nchains)]
+            for t in range(sampler.ntemps)
+        ]
+        for name in sampler.parameters
+    }
+    np.testing.assert_equal(sampler.start_position, expected)
+    sampler.run(5)
+
+
 def modules_of_this():
     files = (ROOT / "epsie").rglob("*.py")
     parts = [file.relative_to(ROOT).with_suffix("").parts for file in files]
@@ -70,12 +114,14 @@ def modules_of_this():
     return names - {"epsie"}
 
 
-def test_over_the_old_one(environment):
+def test_over_the_old_one(environment, tmp_path):
     python, packages = environment
     install(python, OLD, NEEDS)
     version, metadata, count, home, old = look(python)
     assert (metadata, count, home) == ("1.0.0", 1, packages / "epsie")
     assert version != epsie.__version__
+    subprocess.run([python, "-W", "ignore", "-P", "-c", WRITE, tmp_path / "old.hdf"], check=True)
+    check_its_checkpoint(tmp_path / "old.hdf")
     stale = old - modules_of_this()
     assert stale  # there is something that could be left
     install(python, str(ROOT))
