@@ -1,9 +1,11 @@
 """States in HDF5 files.
 
-A state is held by a dataset of bytes with two slots of fixed size, which are written in turn. A
-process that is killed while it writes one leaves the other, which holds the state before. HDF5
-itself promises nothing for a file whose writer was killed; of 200 kills during `dump_state` none
-lost a state. Where nothing may be lost, use a run directory: see `epsie.rundir`.
+A state is held by a dataset of bytes with two slots of fixed size, which are written in turn, and a
+note of which was finished last. A process that is killed while it writes one leaves the other, with
+the state before. A state that was finished and is damaged now is an error: the one before does not
+belong to what else is in the file. HDF5 itself promises nothing for a file whose writer was killed;
+of 200 kills during `dump_state` none lost a state. Where nothing may be lost, use a run directory:
+see `epsie.rundir`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from epsie.statetree import HEADER_SIZE, decode, encode, read_header
 
 _SLACK = 1.5
 _ROUND = 4096
+_TAIL = 8
+"""Bytes at the end, which hold the number of the last state that was finished."""
 _SPARE = "~"
 """Ends the name of a dataset with larger slots until it takes the place of the former."""
 
@@ -59,12 +63,12 @@ def dump_state(
     number = 1 + max([number for *_, number in found], default=0)
     payload = encode(state, number)
     dataset = group.get(dsetname)
-    if not _holds_slots(dataset) or len(payload) > dataset.size // 2:
-        _replace(fp, group, dsetname, payload)
+    if not _holds_slots(dataset) or len(payload) > _room(dataset):
+        _replace(fp, group, dsetname, payload, number)
         return
     newest = max(found, key=lambda slot: slot[2], default=None)
     _write(dataset, 1 if newest is not None and newest[1] == 0 else 0, payload)
-    fp.flush()
+    _finish(fp, dataset, number)
 
 
 def load_state(
@@ -72,6 +76,8 @@ def load_state(
     path: str | None = None,
     dsetname: str = "sampler_state",
     allow_pickle: bool = False,
+    *,
+    previous: bool = False,
 ) -> Any:
     """The state that `dump_state` wrote. Nothing in the file is executed.
 
@@ -84,6 +90,8 @@ def load_state(
     allow_pickle : bool, optional
         Whether to unpickle a state that EPSIE 1.x wrote. Unpickling executes whatever is in it:
         only for files that you trust.
+    previous : bool, optional
+        Whether to take the state before the last, if that is damaged.
 
     Raises
     ------
@@ -101,18 +109,24 @@ def load_state(
         pickled = _pickled(group, dsetname)
         if pickled is not None:
             return _unpickled(pickled, dsetname, allow_pickle)
-        return _newest(group, dsetname)
+        return _newest(group, dsetname, previous)
 
 
-def _newest(group: Any, dsetname: str) -> Any:
-    """The state with the greatest number."""
+def _newest(group: Any, dsetname: str, previous: bool) -> Any:
+    """The state with the greatest number; unless asked for no other than the last finished one."""
     problems: list[str] = []
     slots = _slots_of(group, dsetname, problems)
     if not slots:
         raise CheckpointError(
             f"the state {dsetname!r} in {_file_name(group)} cannot be read: " + "; ".join(problems)
         )
-    name, index, _ = max(slots, key=lambda slot: slot[2])
+    name, index, number = max(slots, key=lambda slot: slot[2])
+    last = max(_finished(group[name]) for name in (dsetname, dsetname + _SPARE) if name in group)
+    if number < last and not previous:
+        raise CheckpointError(
+            f"the last state {dsetname!r} in {_file_name(group)} is damaged: "
+            f"{'; '.join(problems)}. The one before is whole: load it with previous=True"
+        )
     return decode(_read(group[name], index))[0]
 
 
@@ -167,12 +181,29 @@ def _holds_slots(dataset: Any) -> bool:
         return False
     if dataset.chunks is not None or dataset.external or dataset.is_virtual:
         return False
-    return bool(dataset.id.get_storage_size() == dataset.size)
+    return bool(dataset.id.get_storage_size() == dataset.size >= _TAIL)
+
+
+def _room(dataset: Any) -> int:
+    """The size of a slot."""
+    return int(dataset.size - _TAIL) // 2
+
+
+def _finished(dataset: Any) -> int:
+    """The number of the last state that was finished; 0 if there is none."""
+    return int.from_bytes(dataset[-_TAIL:].tobytes(), "little") if _holds_slots(dataset) else 0
+
+
+def _finish(fp: Any, dataset: Any, number: int) -> None:
+    """Bring a state to the file, then note that it is there."""
+    fp.flush()
+    dataset[-_TAIL:] = np.frombuffer(number.to_bytes(_TAIL, "little"), np.uint8)
+    fp.flush()
 
 
 def _read(dataset: Any, index: int) -> bytes:
     """The bytes of a slot's state."""
-    room = dataset.size // 2
+    room = _room(dataset)
     start = index * room
     with _damage_named():
         _refuse_cut(dataset)
@@ -191,18 +222,19 @@ def _refuse_cut(dataset: Any) -> None:
 
 
 def _write(dataset: Any, index: int, payload: bytes) -> None:
-    start = index * (dataset.size // 2)
+    start = index * _room(dataset)
     dataset[start : start + len(payload)] = np.frombuffer(payload, np.uint8)
 
 
-def _replace(fp: Any, group: Any, dsetname: str, payload: bytes) -> None:
+def _replace(fp: Any, group: Any, dsetname: str, payload: bytes, number: int) -> None:
     """Write to new slots with more room, then let them take the place of what was there."""
     if dsetname in group and not hasattr(group[dsetname], "dtype"):
         raise CheckpointError(f"{dsetname!r} in {group.name!r} is a group; choose another dsetname")
     spare = dsetname + _SPARE
     room = -(-int(_SLACK * len(payload)) // _ROUND) * _ROUND
-    _write(group.create_dataset(spare, data=np.zeros(2 * room, np.uint8)), 0, payload)
-    fp.flush()
+    dataset = group.create_dataset(spare, data=np.zeros(2 * room + _TAIL, np.uint8))
+    _write(dataset, 0, payload)
+    _finish(fp, dataset, number)
     if dsetname in group:
         del group[dsetname]
     group.move(spare, dsetname)

@@ -188,6 +188,14 @@ def file(tmp_path):
         yield made
 
 
+TAIL_OF_1 = (1).to_bytes(8, "little")
+"""The end of a dataset whose second state was not finished."""
+
+
+def slot_size(dataset):
+    return (len(dataset) - 8) // 2
+
+
 def filled(number, n=300):
     """A state whose parts all tell its number."""
     return {0: {"number": number, "array": np.full(n, number), "text": str(number) * 20}}
@@ -258,10 +266,28 @@ def test_foreign_datasets_are_refused(file):
     assert same(epsie.load_state(file, dsetname="numbers"), filled(1))
 
 
+def test_a_damaged_last_state_is_not_passed_over(file):
+    """What else is in the file is as new as it is. One that was never finished is."""
+    for number in (1, 2, 3):
+        epsie.dump_state(filled(number), file)
+    dataset = file["sampler_state"]
+    dataset[200] ^= 1
+    with pytest.raises(CheckpointError, match=r"last state .* is damaged.*previous=True"):
+        epsie.load_state(file)
+    assert same(epsie.load_state(file, previous=True), filled(2))
+    dataset[-8:] = np.frombuffer((2).to_bytes(8, "little"), np.uint8)
+    assert same(epsie.load_state(file), filled(2))
+    dataset[-8:] = 255
+    with pytest.raises(CheckpointError):
+        epsie.load_state(file)
+    epsie.dump_state(filled(4), file)
+    assert same(epsie.load_state(file), filled(4))
+
+
 def test_a_newer_state_is_not_passed_over(file):
     epsie.dump_state(filled(1), file)
     payload = np.frombuffer(signed(b"{}", version=FORMAT + 1), np.uint8)
-    half = len(file["sampler_state"]) // 2
+    half = slot_size(file["sampler_state"])
     file["sampler_state"][half : half + len(payload)] = payload
     with pytest.raises(CheckpointError, match="newer epsie"):
         epsie.load_state(file)
@@ -333,24 +359,27 @@ def test_corruptions_of_the_payload(file, count):
     epsie.dump_state(filled(1), file)
     epsie.dump_state(filled(2), file)
     dataset = file["sampler_state"]
-    whole, half = dataset[()].tobytes(), len(dataset) // 2
+    whole, half = dataset[()].tobytes(), slot_size(dataset)
     size = len(encode(filled(2)))
     outcomes = {"error": 0, "previous": 0, "same": 0}
     for _ in range(count):
-        slots = [whole[:half], whole[half:]]
+        slots, finished = [whole[:half], whole[half:-8]], rng.choice([whole[-8:], TAIL_OF_1])
         for i in rng.choice([(0,), (1,), (0, 1)]):
             slots[i] = corrupted(rng, slots[i][:size]) + slots[i][size:]
-        damaged = b"".join(slots)
-        dataset[:] = np.frombuffer(damaged, np.uint8)
+        sound = [slots[0] == whole[:half], slots[1] == whole[half:-8]]
+        dataset[:] = np.frombuffer(b"".join([*slots, finished]), np.uint8)
+        previous = rng.random() < 0.5
         try:
-            found = epsie.load_state(file)
+            found = epsie.load_state(file, previous=previous)
         except CheckpointError:
             outcomes["error"] += 1
-            assert slots[0] != whole[:half]
+            # The first is no answer if the second was finished, unless it is asked for.
+            assert not sound[1]
+            assert not sound[0] or (finished != TAIL_OF_1 and not previous)
             continue
-        newest = 2 if damaged[half:] == whole[half:] else 1
-        assert same(found, filled(newest))
-        outcomes["same" if newest == 2 else "previous"] += 1
+        assert sound[1] or sound[0]
+        assert same(found, filled(2 if sound[1] else 1))
+        outcomes["same" if sound[1] else "previous"] += 1
     assert min(outcomes.values()) > count / 20
 
 

@@ -228,13 +228,17 @@ def test_killed_and_resumed(programs, killed, undisturbed, tmp_path):
     assert_same_bits(finished(programs, tmp_path / "resumed", SHORT, 1), undisturbed)
 
 
-@pytest.mark.parametrize("damage", ["states", "nothing there"])
+@pytest.mark.parametrize("damage", ["last state", "both states", "nothing there"])
 def test_a_damaged_state_is_taken_from_the_backup(programs, killed, undisturbed, tmp_path, damage):
     where = tmp_path / "damaged"
     shutil.copytree(killed, where)
     with h5py.File(where / "out.hdf.checkpoint", "r+") as fp:
         dataset = fp["sampler_info/sampler_state"]
-        if damage == "states":
+        half = dataset.size // 2
+        if damage == "last state":
+            # The second: two checkpoints were written. (Samples are newer than the first.)
+            dataset[half + 100 :: 512] = ~dataset[half + 100 :: 512]
+        elif damage == "both states":
             dataset[100::512] = ~dataset[100::512]
         else:
             del fp["sampler_info/sampler_state"]
