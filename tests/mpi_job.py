@@ -145,6 +145,15 @@ def busy(pool):
     digests(pool, seconds=0.1)
 
 
+def recorded(pool):
+    """A long run in a directory."""
+    sampler = MetropolisHastingsSampler(
+        ["x", "y"], model_of(seconds=0.01), NCHAINS, seed=4, pool=pool
+    )
+    sampler.start_position = {"x": np.zeros(NCHAINS), "y": np.zeros(NCHAINS)}
+    sampler.run(10_000, directory="run")
+
+
 def dies(pool):
     digests(pool, limit=0.0, act=killed)
 

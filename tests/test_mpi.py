@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from epsie import open_run
 from epsie.pools import InterruptiblePool, SerialPool, choose_pool
 from epsie.signals import interrupt_deferred
 from tests import mpi_job
@@ -225,6 +226,21 @@ def test_a_job_that_is_ended(request, mpi, number):
     while running(pids):
         assert time.time() < pressed + 15, "ranks outlive their job"
         time.sleep(0.1)
+
+
+@slow
+def test_a_job_that_is_told_to_stop_saves_what_it_has(mpich, tmp_path):
+    job = mpich.start(3, *JOBS["choose_pool"], "recorded", tmp_path)
+    assert job.stdout.readline()
+    time.sleep(3)
+    job.terminate()
+    found = ended(job)
+    assert found.code == 143
+    (directory,) = tmp_path.glob("*/run")
+    saved = open_run(directory).niterations
+    assert saved > 0
+    assert f"stopped at iteration {saved}" in found.err
+    assert "Traceback" not in found.err
 
 
 def running(pids):

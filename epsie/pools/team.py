@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import pickle
 import sys
 import time
@@ -60,6 +61,7 @@ class Team:
 
     def __init__(self, link: Ranks) -> None:
         self._link = link
+        self._owner = os.getpid()
         self.size = link.size - 1
         self.threads = 1
         self.sent = self.received = 0
@@ -148,7 +150,7 @@ class Team:
 
     def end(self) -> None:
         """Let the workers end. If they are busy and stay so, all ranks are aborted."""
-        if self._ended:
+        if self._ended or os.getpid() != self._owner:
             return
         self._ended = True
         deadline = time.monotonic() + self.patience[self._failure is not None]
