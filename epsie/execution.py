@@ -168,7 +168,7 @@ def run_all(
         If a chain that is repeated gives something else.
     """
     segments: list[list[Segment]] = [[] for _ in chains]
-    with closing(progress.rounds(niterations)) as rounds:
+    with closing(progress.rounds(niterations, len(chains))) as rounds:
         for length in rounds:
             followers = map(_follower, chains, segments)
             new = ask_all(followers, "advance", [length] * len(chains), mapper, carrier)

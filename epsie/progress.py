@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _SHARE = 0.004
 """The share of a run's time that may be spent on what the bar says."""
 
+_CHAINS_IN_A_ROUND = 200
+"""With more chains rounds are longer."""
+
 _ROWS = 512
 """Of each chain so many rows at most make up the effective sample sizes of the bar."""
 
@@ -68,7 +71,7 @@ class Progress:
         self.bar = Bar(niterations)
         return self.bar
 
-    def rounds(self, niterations: int) -> Generator[int]:
+    def rounds(self, niterations: int, nchains: int) -> Generator[int]:
         """The lengths of the rounds, up to `niterations` together.
 
         What each brought must be given to `saw` before the next is asked for.
@@ -81,14 +84,20 @@ class Progress:
                 yield length
                 done += length
                 elapsed = time.perf_counter() - started
-                length = next_length(length, elapsed, self.seconds) if self.show else niterations
+                if self.show:
+                    length = next_length(length, elapsed, self.seconds, nchains)
+                else:
+                    length = niterations
 
 
-def next_length(length: int, elapsed: float, seconds: float) -> int:
+def next_length(length: int, elapsed: float, seconds: float, nchains: int) -> int:
     """The number of iterations that take about so many seconds, if `length` took `elapsed`.
 
-    At most four times as many, as the first are dominated by starting up.
+    At most four times as many, as the first are dominated by starting up. More seconds for more
+    chains: dealing out and taking back each of them takes up to a millisecond, and rounds that are
+    not much longer than that for all would become ever shorter.
     """
+    seconds *= max(1.0, nchains / _CHAINS_IN_A_ROUND)
     return max(1, min(4 * length, int(length * seconds / max(elapsed, 1e-9))))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from epsie import StateError
+from epsie.progress import next_length
 from epsie.proposals import BaseProposal
 from epsie.samplers import MetropolisHastingsSampler
 from tests.examples import Example, every_example, gaussian
@@ -149,6 +150,17 @@ def test_rounds_for_a_bar_change_nothing(name, example, whole, monkeypatch):
     made = sampler(example, None)
     made.run(NITERATIONS, progress=True)
     assert bits(made) == whole(name, example)[0]
+
+
+@pytest.mark.parametrize(("scaled", "share"), [(True, 0.15), (False, 0.99)])
+def test_rounds_of_many_chains_do_more_than_deal_them_out(scaled, share):
+    dealing, step = 0.6e-3 * 2000, 1e-3
+    length = 1
+    for _ in range(30):
+        elapsed = dealing + step * length
+        length = next_length(length, elapsed, 1.0, 2000 if scaled else 1)
+    found = dealing / (dealing + step * length)
+    assert found < share if scaled else found > share
 
 
 def test_a_proposal_that_forgets_to_save_is_caught(pools):

@@ -180,7 +180,8 @@ def _round(
             return 0, length
         error.add_note(f"The run in {recorder.directory} is saved up to {recorder.saved}")
         raise
-    return length, next_length(length, time.perf_counter() - started, seconds)
+    elapsed = time.perf_counter() - started
+    return length, next_length(length, elapsed, seconds, sampler.nchains)
 
 
 def resumed(
