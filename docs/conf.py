@@ -47,7 +47,7 @@ nb_output_stderr = "remove"
 nb_merge_streams = True
 # Only executed cells tell their language.
 suppress_warnings = ["myst-nb.lexer"]
-doctest_global_setup = "import numpy as np"
+toc_object_entries_show_parents = "hide"
 
 
 def make_gallery(app: Any) -> None:
