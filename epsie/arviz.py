@@ -78,12 +78,11 @@ def to_arviz(
     for t in range(visited.ntemps if hot else 1):
         for group, columns in _groups(visited, t, blob_groups or {}).items():
             datasets.update(_datasets(visited, t, group, columns, split))
-    attributes = _attributes(visited, split)
     if int(arviz.__version__.partition(".")[0]) < 1:
-        return arviz.InferenceData(attrs=attributes, **datasets)
+        return arviz.InferenceData(attrs=attributes(visited, split), **datasets)
     from xarray import Dataset, DataTree
 
-    return DataTree.from_dict({"/": Dataset(attrs=attributes), **datasets})
+    return DataTree.from_dict({"/": Dataset(attrs=attributes(visited, split)), **datasets})
 
 
 def _installed() -> Any:
@@ -137,7 +136,6 @@ def _datasets(
     if clashes and (visited.tempered or "beta" not in clashes):
         raise ValueError(f"ArviZ needs the name {clashes[0]!r} for itself; rename the parameter")
     name = group if t == 0 else f"{group}_t{t}"
-    attributes = _library()
     for prefix, rows in (("", slice(split, None)), ("warmup_", slice(split))):
         draws = visited.iterations[rows]
         if not len(draws):
@@ -149,7 +147,7 @@ def _datasets(
             column: ((*_DIMS, *_own_dims(column, values)), np.ascontiguousarray(values[:, rows]))
             for column, values in columns.items()
         }
-        yield prefix + name, Dataset(variables, coordinates, attributes)
+        yield prefix + name, Dataset(variables, coordinates, _library())
 
 
 def _own_dims(name: str, values: NDArray[Any]) -> list[str]:
@@ -170,7 +168,7 @@ def _library() -> dict[str, Any]:
     }
 
 
-def _attributes(visited: Visited, split: int) -> dict[str, Any]:
+def attributes(visited: Visited, split: int) -> dict[str, Any]:
     """The settings as numbers and texts, which every file format takes."""
     settings = dict(visited.settings)
     settings["seed"] = str(settings["seed"])

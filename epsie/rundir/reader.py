@@ -165,12 +165,20 @@ class Run(Diagnosable):
         """
         at = max(after, self.manifest["start"])
         while at < self.niterations:
-            content = self._content(at)
+            content = self.content(at)
             yield content, at, min(content["stop"], self.niterations)
             at = content["stop"]
 
-    def _content(self, at: int) -> Content:
-        """The content of the segment that follows an iteration."""
+    def content(self, at: int) -> Content:
+        """The content of the segment that follows an iteration.
+
+        Raises
+        ------
+        RunDirectoryError
+            If it is missing.
+        CheckpointError
+            If it is damaged.
+        """
         for attempt in range(_ATTEMPTS):
             try:
                 segment = covering(all_segments(self.directory), at)

@@ -123,7 +123,8 @@ def record(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunDirectoryError(f"{directory} cannot be made: {error}") from error
-    with locked(directory), Interrupts(recording.grace) as interrupts:
+    upto = sampler.niterations + niterations if niterations is not None else total
+    with locked(directory, upto), Interrupts(recording.grace) as interrupts:
         recorder = Recorder(sampler, directory, recording.thin, adopt=total is not None)
         sampler._recording = recording
         left = niterations if total is None else max(0, total - sampler.niterations)

@@ -1,0 +1,8 @@
+"""``python -m epsie``: the command line."""
+
+from __future__ import annotations
+
+from epsie.cli import main
+
+if __name__ == "__main__":
+    main()
