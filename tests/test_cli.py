@@ -50,7 +50,7 @@ def runs(made, tmp_path):
 
 
 def epsie_command(*arguments, capsys=None):
-    """What `epsie` does with arguments, in this process: its code, what it says, what it regrets."""
+    """What `epsie` does with arguments, in this process: its code, what it says, and regrets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.showwarning", None)
         with pytest.raises(SystemExit) as ended:
@@ -258,8 +258,10 @@ def test_segments_that_hold_something_else(runs, command):
     third = sorted((runs / "hot").glob("segment-*"))[0]
     other.write_bytes(third.read_bytes())
     code, _, regretted = command("verify", runs / "plain")
-    assert (code == 1 and "of shape" in regretted) or "missing" in regretted
+    assert code == 1 and f"{other.name} holds iterations 0 to 40" in regretted
     assert one.exists()
+    code, _, regretted = command("summary", runs / "plain")
+    assert code == 1 and one_line(regretted)
 
 
 def test_a_state_of_something_else(runs, command):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epsie.chain.learning import Learned, joined
 from epsie.checks import as_count
 from epsie.diagnosable import Diagnosable
-from epsie.errors import RunDirectoryError
+from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.rundir.files import read_file
 from epsie.rundir.manifest import Manifest, read_manifest
 from epsie.rundir.segments import Content, all_segments, concatenated, covering
@@ -190,6 +190,11 @@ class Run(Diagnosable):
                 time.sleep(_PAUSE)
             else:
                 break
+        if (found["start"], found["stop"]) != (segment.start, segment.stop):
+            raise CheckpointError(
+                f"{segment.path} holds iterations {found['start']} to {found['stop']}, not those "
+                "of its name"
+            )
         return found
 
     def to_arviz(
