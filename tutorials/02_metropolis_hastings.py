@@ -13,6 +13,7 @@ from math import exp, log, sqrt
 import matplotlib.pyplot as plt
 import numpy as np
 
+from epsie import plots
 from epsie.proposals import ATAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler
 
@@ -82,16 +83,10 @@ print("acceptance ", sampler.acceptance.dtype.names)
 print("blobs      ", sampler.blobs.dtype.names)
 
 # %% [markdown]
-# Look at the chains before you believe them.
+# Look at the chains before you believe them. What is shaded is burn-in.
 
 # %%
-figure, axes = plt.subplots(1, 3)
-for axis, name in zip(axes, NAMES):
-    axis.plot(sampler.positions[name][:, :4000].T, lw=0.5)
-    axis.axvspan(0, LEARNING, color="0.93", zorder=0)
-    axis.set(title=name, xlabel="iteration")
-axes[0].text(0.4 * LEARNING, axes[0].get_ylim()[0], "learning", va="bottom", color="0.4")
-plt.show()
+plots.trace(sampler)
 
 # %% [markdown]
 # ## Do they agree?
@@ -140,6 +135,9 @@ for name, unit in (("half_life", " s"), ("nuclei", "")):
     print(f"{name}: {middle:.1f}{unit}, between {low:.1f} and {high:.1f} with 90 % probability")
 
 # %%
+plots.corner(sampler, labels={"log_a": "log a", "log_tau": "log τ", "log_b": "log b"})
+
+# %%
 kept = sampler.positions[:, LEARNING:].ravel()[::40]
 curves = np.exp(kept["log_a"][:, None] - seconds / np.exp(kept["log_tau"][:, None]))
 curves += np.exp(kept["log_b"][:, None])
@@ -156,6 +154,19 @@ right.set(xlabel="half-life / s", ylabel="nuclei", title="Posterior; the star is
 plt.show()
 
 # %% [markdown]
+# ## Did the proposal learn?
+#
+# The acceptance rate should settle near the dashed line, about a quarter, and the widths should be
+# level before learning ends.
+
+# %%
+plots.adaptation(sampler)
+
+# %%
+print("acceptance rates:", sampler.acceptance_rate(burn_in=LEARNING).round(2))
+assert (abs(sampler.acceptance_rate(burn_in=LEARNING) - 0.234) < 0.1).all()
+
+# %% [markdown]
 # ## Going on
 #
 # `run` adds iterations to those there are. `clear` drops the history, as after the burn-in, and
@@ -170,14 +181,8 @@ print("kept:", sampler.positions.shape, "made in all:", sampler.niterations)
 # ## What can go wrong
 #
 # **Too short a time to learn.** Adaptation that ended before the chains arrived has learned the way
-# there, not the posterior. Take a few hundred jumps for each parameter at least, and look at the
-# acceptance rate afterwards: about a quarter is right.
-
-# %%
-print("acceptance rates:", sampler.acceptance_rate().round(2))
-assert (abs(sampler.acceptance_rate() - 0.234) < 0.1).all()
-
-# %% [markdown]
+# there, not the posterior. Take a few hundred jumps for each parameter at least.
+#
 # **A model that needs something from elsewhere.** Models travel to the workers with all that they
 # refer to: functions, arrays, lambdas. What cannot travel is an open file or a connection; open it
 # inside of the model, at the first call.

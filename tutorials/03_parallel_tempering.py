@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import logsumexp
 
-from epsie import diagnostics, geometric_ladder
+from epsie import diagnostics, geometric_ladder, plots
 from epsie.chain import BarrierAnnealer
 from epsie.proposals import ATAdaptiveBoundedNormal, ATAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
@@ -106,6 +106,9 @@ print(cold.summary())
 assert cold.rhat()["frequency"] > 1.5
 
 # %% [markdown]
+# The summary notices. But to run longer would not help here: no chain leaves its peak.
+
+# %% [markdown]
 # ## Temperatures
 #
 # At the inverse temperature $\beta$ a chain samples likelihood$^\beta \times$ prior. At $\beta = 1$
@@ -176,6 +179,9 @@ print("acceptance of swaps, coldest pair first:", sampler.swap_acceptance.mean(a
 print("recommended number of temperatures:", sampler.recommended_ntemps)
 assert (sampler.round_trips > 20).all()
 
+# %%
+plots.temperatures(sampler)
+
 # %% [markdown]
 # ## The evidence
 #
@@ -194,6 +200,13 @@ for method in ("bridge", "stepping_stone", "thermodynamic"):
 # `mbar`, the default, makes the most of the samples. Thermodynamic integration makes an error of
 # its own if the temperatures are few, which its figure does not contain.
 #
+# The picture shows where between prior and posterior the evidence comes from. Where it bends,
+# temperatures should be close:
+
+# %%
+plots.evidence(sampler)
+
+# %% [markdown]
 # Is there an oscillation at all? Without one there is no parameter, and the evidence is just the
 # likelihood of noise.
 
