@@ -25,6 +25,7 @@ NAMES = (
     "parallel",
     "peers",
     "saving",
+    "watching",
     "mpi",
 )
 

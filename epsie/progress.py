@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.base import Segment
 from epsie.evidence import variance_of_mean
-from epsie.trail import Trail, coldest
+from epsie.trail import Trail, accepted, coldest
 
 if TYPE_CHECKING:
     from epsie.stopping import Stopper
@@ -103,11 +104,23 @@ def next_length(length: int, elapsed: float, seconds: float, nchains: int) -> in
 
 def somebody_looks() -> bool:
     """Whether standard error is a terminal, or this is a notebook."""
-    ipython: Any = sys.modules.get("IPython")
     # A notebook's standard error says that it is no terminal.
-    if ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None:
-        return True
-    return sys.stderr is not None and sys.stderr.isatty()
+    return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def in_notebook() -> bool:
+    """Whether this runs in the kernel of a notebook."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
+
+
+def bar_class() -> Any:
+    """The bar of tqdm that fits: a widget in notebooks that have widgets, else text."""
+    if in_notebook() and find_spec("ipywidgets") is not None:
+        from tqdm.notebook import tqdm
+    else:
+        from tqdm import tqdm
+    return tqdm
 
 
 class Bar:
@@ -123,9 +136,7 @@ class Bar:
     """
 
     def __init__(self, niterations: int) -> None:
-        from tqdm.auto import tqdm
-
-        self._bar = tqdm(total=niterations, unit="it", dynamic_ncols=True)
+        self._bar = bar_class()(total=niterations, unit="it", dynamic_ncols=True)
         self._trail = Trail(0, _ROWS)
         self._iteration = 0
         self._began = time.perf_counter()
@@ -144,17 +155,23 @@ class Bar:
         stop = self._trail.add_segments(self._iteration, segments)
         made, self._iteration = stop - self._iteration, stop
         if self._spent + self._last < _SHARE * (started - self._began):
-            self._ess = roughly(self._trail.rows)
+            self._ess = roughly(self._trail.values)
             self._last = time.perf_counter() - started
-        accepted = np.mean([coldest(segment)["acceptance"]["accepted"] for segment in segments])
-        self._bar.set_postfix_str(f"acceptance {accepted:.2f}{self._ess}", refresh=False)
+        rate = np.mean([accepted(coldest(segment)) for segment in segments])
+        self._bar.set_postfix_str(f"acceptance {rate:.2f}{self._ess}", refresh=False)
         self._bar.update(made)
         self._spent += time.perf_counter() - started
 
 
-def roughly(rows: dict[str, NDArray[Any]]) -> str:
-    """The effective sample size of the worst parameter, and the chain that mixes slowest."""
-    sizes = [_sizes(values) for values in rows.values() if _moves(values)]
+def roughly(fields: NDArray[np.float64] | None) -> str:
+    """The effective sample size of the worst parameter, and the chain that mixes slowest.
+
+    Parameters
+    ----------
+    fields : array or None
+        Parameters and statistics, shape (nfields, nchains, n).
+    """
+    sizes = [] if fields is None else [_sizes(values) for values in fields if _moves(values)]
     if not sizes:
         return ""
     worst = min(sizes, key=lambda of_chains: float(of_chains.sum()))
@@ -166,11 +183,11 @@ def roughly(rows: dict[str, NDArray[Any]]) -> str:
     return text
 
 
-def _moves(values: NDArray[Any]) -> bool:
+def _moves(values: NDArray[np.float64]) -> bool:
     return bool(np.isfinite(values).all() and (values != values[:, :1]).any())
 
 
-def _sizes(values: NDArray[Any]) -> NDArray[np.float64]:
+def _sizes(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The effective sample size of each chain; 0 of one that has not moved."""
     spread = values.var(axis=-1)
     errors = [variance_of_mean(chain) if any_ else 1.0 for chain, any_ in zip(values, spread > 0)]

@@ -140,18 +140,23 @@ class Stopper:
 
     def lack(self) -> str:
         """What is not reached at the present iteration, in words; '' if all is."""
-        rows = self.trail.rows
+        values = self.trail.values
         if self.burn_in is not None and self.iteration <= self.burn_in:
             return f"the burn-in ends at iteration {self.burn_in}"
+        if values is None:
+            return "there are too few draws"
+        draws = dict(zip(self.parameters, values, strict=False))
         first = 0
-        if self.burn_in is None and rows:
-            first = suggest_burn_in(rows, self.periods)
+        if self.burn_in is None:
+            # Parameters may be called so, too.
+            all_of_it = draws | {"(logl)": values[-2], "(logp)": values[-1]}
+            first = suggest_burn_in(all_of_it, self.periods)
             if first > len(self.trail.iterations) // 2:
                 return f"the chains settle only by iteration {self.trail.iterations[first]}"
         if len(self.trail.iterations) - first < LEAST_DRAWS:
             return "there are too few draws"
-        draws = {name: rows[name][:, first:] for name in self.parameters}
-        parameters = as_parameters(draws, self.periods)
+        counted = {name: of_it[:, first:] for name, of_it in draws.items()}
+        parameters = as_parameters(counted, self.periods)
         moving = {name: p for name, p in parameters.items() if not p.is_constant}
         if not moving:
             return "no chain has moved"
@@ -193,12 +198,13 @@ def stopper_of(sampler: Any, until: Until) -> Stopper:
         for positions, stats in zip(run.pieces("positions"), run.pieces("stats"), strict=True):
             n = positions.shape[-1]
             cold = (positions, stats) if run.ntemps is None else (positions[0], stats[0])
-            stopper.trail.add(at[:n], *cold)
+            chains = [{"positions": p, "stats": s} for p, s in zip(*cold, strict=True)]
+            stopper.trail.add(at[:n], chains)
             at = at[n:]
     else:
         stopper = Stopper(until, visited, sampler.lastclear)
         leaves = [getattr(chain, "chains", [chain])[0] for chain in sampler.chains]
-        tables = [[leaf.positions for leaf in leaves], [leaf.stats for leaf in leaves]]
-        stopper.trail.add(visited.iterations, *tables)
+        chains = [{"positions": leaf.positions, "stats": leaf.stats} for leaf in leaves]
+        stopper.trail.add(visited.iterations, chains)
     stopper.at(sampler.niterations)
     return stopper

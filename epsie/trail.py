@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.base import Segment
-
-Rows = dict[str, NDArray[Any]]
-"""By parameter, and for '(logl)' and '(logp)': shape (nchains, n)."""
+from epsie.chain.history import Recent, Rows
 
 
 class Trail:
@@ -37,22 +35,18 @@ class Trail:
         self.stride = spacing
         self.iterations: NDArray[np.int64] = np.array([], dtype=np.int64)
         """The iterations of its rows."""
-        self.rows: Rows = {}
+        self.values: NDArray[np.float64] | None = None
+        """Of each parameter, then the log likelihood and the log prior: (nfields, nchains, n)."""
 
-    def add(
-        self,
-        iterations: NDArray[np.int64],
-        positions: Sequence[NDArray[np.void]],
-        stats: Sequence[NDArray[np.void]],
-    ) -> None:
+    def add(self, iterations: NDArray[np.int64], chains: Sequence[Rows | Recent]) -> None:
         """Add what came next.
 
         Parameters
         ----------
         iterations : array
             The iterations of the rows, shape (n,).
-        positions, stats : sequence of structured array
-            The rows of each chain, shape (n,).
+        chains : sequence of Rows or Recent
+            Of each chain the tables 'positions' and 'stats', or points.
         """
         if not len(iterations):
             return
@@ -60,28 +54,49 @@ class Trail:
         while last // self.stride - self.after // self.stride > self.most:
             self.stride *= 2
             self._keep(self.iterations % self.stride == 0)
-        kept = (iterations % self.stride == 0) & (iterations > self.after)
-        names = positions[0].dtype.names or ()
-        new = {name: np.array([table[name][kept] for table in positions]) for name in names}
-        for name in ("logl", "logp"):
-            new[f"({name})"] = np.array([table[name][kept] for table in stats])
-        old = self.rows
-        self.rows = {n: np.concatenate([old[n], new[n]], axis=1) for n in new} if old else new
+        kept = np.flatnonzero((iterations % self.stride == 0) & (iterations > self.after))
+        new = np.stack([_fields(rows, kept) for rows in chains], axis=1)
+        old = self.values
+        self.values = new if old is None else np.concatenate([old, new], axis=-1)
         self.iterations = np.concatenate([self.iterations, iterations[kept]])
 
     def add_segments(self, start: int, segments: Sequence[Segment]) -> int:
         """Add a segment of each chain that begins after iteration `start`; where they end."""
-        tables = [coldest(segment) for segment in segments]
-        positions = [table["positions"] for table in tables]
-        stop = start + len(positions[0])
-        self.add(np.arange(start, stop) + 1, positions, [table["stats"] for table in tables])
+        chains = [coldest(segment) for segment in segments]
+        stop = start + len(accepted(chains[0]))
+        self.add(np.arange(start, stop) + 1, chains)
         return stop
 
     def _keep(self, kept: NDArray[np.bool_]) -> None:
         self.iterations = self.iterations[kept]
-        self.rows = {name: values[:, kept] for name, values in self.rows.items()}
+        self.values = None if self.values is None else self.values[..., kept]
 
 
-def coldest(segment: Segment) -> Any:
+def _fields(rows: Rows | Recent, kept: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Some rows of a chain, shape (nfields, len(kept))."""
+    if isinstance(rows, Recent):
+        points = [rows.points[i] for i in kept]
+        table = [(*point.x, point.logl, point.logp) for point in points]
+        return np.array(table, dtype=float).reshape(len(points), len(rows.points[0].x) + 2).T
+    positions, stats = rows["positions"], rows["stats"]
+    assert positions is not None and stats is not None
+    columns = [positions[name][kept] for name in positions.dtype.names or ()]
+    return np.array([*columns, stats["logl"][kept], stats["logp"][kept]], dtype=float)
+
+
+def coldest(segment: Segment) -> Rows | Recent:
     """The rows of a segment, at the coldest temperature."""
-    return segment.rows["chains"][0] if "chains" in segment.rows else segment.rows
+    rows = segment.rows
+    found: Rows | Recent = (
+        rows["chains"][0] if isinstance(rows, dict) and "chains" in rows else rows
+    )
+    return found
+
+
+def accepted(rows: Rows | Recent) -> Any:
+    """Whether each jump was accepted."""
+    if isinstance(rows, Recent):
+        return rows.accepted
+    acceptance = rows["acceptance"]
+    assert acceptance is not None
+    return acceptance["accepted"]
