@@ -3,7 +3,7 @@
 Its stock programs run in an environment of their own, made once a session: several temperatures,
 proposals of most kinds, checkpoints, one and two processes; killed, resumed, with damaged states.
 The posterior is known, and chains are compared bit for bit. (PyCBC 2.11 forgets to ask for six, and
-takes its ladder from emcee 2.2.1. Wheels for Python 3.11 to 3.13 need no system packages.)
+takes its ladder from emcee 2.2.1. For Python 3.11 pip needs no system packages.)
 
 ``EPSIE_PYCBC`` may name an environment that has PyCBC and this package already.
 """
