@@ -1,5 +1,7 @@
 """A chain on its own, and the sampler's tables."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -344,3 +346,18 @@ def test_array2dict():
     assert array2dict(plain) is plain
     with pytest.raises(AttributeError):
         array2dict(None)
+
+
+@pytest.mark.parametrize("n", [1, 32, 33, 300])
+def test_rows_that_travel_give_the_same_tables(n):
+    chain = Chain("x", lambda x: (-x * x, 0.0), Normal("x"), bit_generator=5)
+    chain.start_position = {"x": 1.0}
+    worker = pickle.loads(pickle.dumps(chain.shell()))
+    worker.model = chain.model
+    segment = worker.advance(n)
+    rows = pickle.loads(pickle.dumps(segment)).rows
+    chain.attach(segment)
+    for table in ("positions", "stats", "acceptance"):
+        assert rows[table].tobytes() == getattr(chain, table).tobytes()
+        assert len(rows[table]) == n
+    assert rows["blobs"] is None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -28,12 +29,28 @@ _GROWTH = 1.25
 """A full table grows by this factor: rows cost O(1) each, and at most a quarter lies idle."""
 
 
-class Recent(NamedTuple):
-    """A few rows as they were noted, without blobs."""
+@dataclass(slots=True)
+class Recent(Mapping[str, "Table | None"]):
+    """A few rows as they were noted, without blobs; tables of them are made when asked for."""
 
+    dtypes: Mapping[str, DTypeLike]
     points: list[Point]
     ratios: list[float]
     accepted: list[bool]
+
+    def __getitem__(self, table: str) -> Table | None:
+        return self._tables()[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables())
+
+    def __len__(self) -> int:
+        return len(self._tables())
+
+    def _tables(self) -> Rows:
+        history = History(self.dtypes)
+        history.extend(self)
+        return history.tables()
 
 
 _STATS = ChainData(("logl", "logp"))
@@ -233,7 +250,11 @@ class History(SetsAttributes):
         """All rows, for another history to `extend` itself with."""
         points = self._points
         if 0 < len(points) <= _FEW and not self._filled and points[-1].blob is None:
-            return Recent(points, self._ratios, self._accepted)
+            return Recent(self._positions.dtypes, points, self._ratios, self._accepted)
+        return self.tables()
+
+    def tables(self) -> Rows:
+        """All rows, as arrays."""
         self._store()
         tables = {
             "positions": self._positions,
