@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import soak_adaptation
 import soak_mpi
+import soak_pools
 import soak_saving
 
 from tests import tempering_targets as tempering
@@ -111,6 +112,8 @@ ENTRIES: dict[str, Entry] = {
     "kills": Entry(200, soak_saving.kills),
     "kills-in-files": Entry(200, soak_saving.kills_in_files),
     "mpi": Entry(30, soak_mpi.jobs),
+    "worker-kills": Entry(30, soak_pools.worker_kills),
+    "interrupts": Entry(50, soak_pools.interrupts),
     "corruptions": Entry(10_000, soak_saving.corruptions),
 }
 """The long counts by name."""

@@ -56,6 +56,11 @@ class Process:
         with theirs, _signals_held_back():
             self._process = _started(theirs, {**os.environ, **thread_variables(threads)})
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def fileno(self) -> int:
         """The socket, to wait for results of several."""
         return self.socket.fileno()
