@@ -780,7 +780,7 @@ def tempered(**changes):
         ({"parameters": ["y", "x"]}, r"parameters: the run has \['x', 'y'\]"),
         ({"nchains": 3}, "nchains: the run has 2, this sampler 3"),
         ({"betas": [1.0, 0.4]}, r"betas: the run has \[\[1.0, 0.5\]"),
-        ({"proposals": [Normal("x", 3.0)]}, "proposals: the run has"),
+        ({"proposals": [Normal("x", 3.0)]}, r"proposals\[0\].*the run has"),
         ({"proposals": [ATAdaptiveNormal("x", 10)]}, "ATAdaptiveNormal"),
         ({"seed": 6}, "seed: the run has 5, this sampler 6"),
         ({"swap_interval": 3}, "swap_interval: the run has 1, this sampler 3"),
@@ -842,7 +842,7 @@ def test_own_proposals_are_passed_again(tmp_path, cls):
     made().run(30, directory=tmp_path, every=9)
     with pytest.raises(RunDirectoryError, match=f"{cls.__name__} for y, x"):
         MetropolisHastingsSampler.resume(tmp_path, gaussian)
-    with pytest.raises(RunDirectoryError, match="proposals: the run has"):
+    with pytest.raises(RunDirectoryError, match="proposals.0., class: the run has"):
         MetropolisHastingsSampler.resume(tmp_path, gaussian, proposals=Normal(["y", "x"]))
     with pytest.raises(RunDirectoryError, match="no proposal for just z"):
         MetropolisHastingsSampler.resume(
@@ -924,3 +924,30 @@ def test_nothing_is_looked_up_outside_of_the_registries(tmp_path):
             remade({_CLASS: [kind, name], "config": {}})
     with pytest.raises(CheckpointError, match="no Normal can be made of"):
         remade({_CLASS: ["proposal", "normal"], "config": {"evil": 1}})
+
+
+def test_the_setting_that_differs_is_named(tmp_path):
+    def proposals(duration):
+        return [ATAdaptiveNormal([f"a_long_name_{i}" for i in range(30)], duration)]
+
+    def made(duration):
+        names = [f"a_long_name_{i}" for i in range(30)]
+        one = MetropolisHastingsSampler(names, gaussian, 1, proposals(duration), seed=1)
+        one.start_position = {name: [0.0] for name in names}
+        return one
+
+    made(100).run(3, directory=tmp_path)
+    with pytest.raises(RunDirectoryError) as refused:
+        made(150).run(total=9, directory=tmp_path)
+    said = "proposals[0], adaptation_duration: the run has 100, this sampler 150"
+    assert str(refused.value).splitlines()[1:] == [f"  {said}"]
+
+
+def test_resume_remembers_how_often_to_save(tmp_path):
+    tempered().run(4, directory=tmp_path, every=2)
+    again = ParallelTemperedSampler.resume(tmp_path, gaussian)
+    again.run(6)
+    assert epsie.open_run(tmp_path).ladders[0].tolist() == [0, 2, 4, 6, 8, 10]
+    again.run(4, every=3)
+    ParallelTemperedSampler.resume(tmp_path, gaussian).run(6)
+    assert epsie.open_run(tmp_path).ladders[0].tolist()[6:] == [13, 14, 17, 20]

@@ -17,6 +17,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import Distribution, is_built_in
 from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng import Stream
+from epsie.shown import Facts, Shown, chain_facts
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class Segment:
     notes: list[Note] = field(default_factory=list)
 
 
-class BaseChain(SetsAttributes, ABC):
+class BaseChain(Shown, SetsAttributes, ABC):
     """A Markov chain that knows its parameters, its model and its random numbers."""
 
     parameters: tuple[str, ...]
@@ -42,6 +43,9 @@ class BaseChain(SetsAttributes, ABC):
     """A stop sign, and the number of the run that it may say is given up."""
     notes: list[Note]
     """What was learned since it began, at some iterations; a clear leaves them."""
+
+    def _facts(self) -> Facts:
+        return chain_facts(self)
 
     def __len__(self) -> int:
         return self.iteration - self.lastclear

@@ -16,6 +16,7 @@ from epsie.checks import as_names
 from epsie.copying import SetsAttributes
 from epsie.model import Position
 from epsie.rng import Stream
+from epsie.shown import setting, table
 
 
 class Distribution(SetsAttributes):
@@ -60,8 +61,18 @@ class Distribution(SetsAttributes):
         return config
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
-        return f"{type(self).__name__}({settings})"
+        try:
+            texts = [f"{name}={setting(value)}" for name, value in self.config.items()]
+        except Exception:  # of a user's class, which may be half made
+            texts = [", ".join(self._parameters)]
+        return f"{type(self).__name__}({', '.join(texts)})"
+
+    def _repr_html_(self) -> str:
+        try:
+            facts = [(name, setting(value)) for name, value in self.config.items()]
+        except Exception:
+            facts = [("parameters", ", ".join(self._parameters))]
+        return table(type(self).__name__, facts)
 
     # ---- parameters
 

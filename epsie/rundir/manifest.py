@@ -116,10 +116,30 @@ def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool
         skipped.add("betas")
     found = []
     for name in described.keys() - skipped:
-        theirs, mine = manifest.get(name), described[name]
-        if encode(theirs) != encode(mine):
-            found.append(f"{name}: the run has {_shown(theirs)}, this sampler {_shown(mine)}")
+        found += _differing(name, manifest.get(name), described[name])
     return sorted(found)
+
+
+def _differing(where: str, theirs: Any, mine: Any) -> list[str]:
+    """The settings that differ, each with the way to it, however deep they lie."""
+    if encode(theirs) == encode(mine):
+        return []
+    if isinstance(theirs, dict) and isinstance(mine, dict) and theirs.keys() == mine.keys():
+        pairs = [(where if key in _SILENT else f"{where}, {key}", key) for key in theirs]
+    elif (
+        isinstance(theirs, list | tuple)
+        and isinstance(mine, list | tuple)
+        and len(theirs) == len(mine)
+        and all(isinstance(item, dict) for item in (*theirs, *mine))
+    ):
+        pairs = [(f"{where}[{i}]", i) for i in range(len(theirs))]
+    else:
+        return [f"{where}: the run has {_shown(theirs)}, this sampler {_shown(mine)}"]
+    return [text for way, key in pairs for text in _differing(way, theirs[key], mine[key])]
+
+
+_SILENT = ("recipe", "config")
+"""Keys that say nothing to a person."""
 
 
 def refuse_differences(directory: Path, found: list[str]) -> None:

@@ -18,6 +18,7 @@ from epsie.rundir.files import read_file
 from epsie.rundir.manifest import Manifest, read_manifest
 from epsie.rundir.segments import Content, all_segments, concatenated, covering
 from epsie.rundir.states import saved_iterations
+from epsie.shown import table
 
 _ATTEMPTS, _PAUSE = 20, 0.01
 
@@ -72,6 +73,14 @@ class Run(Diagnosable):
 
     def __repr__(self) -> str:
         return f"Run({str(self.directory)!r}, niterations={self.niterations})"
+
+    def _repr_html_(self) -> str:
+        from epsie.rundir.info import describe_run
+
+        try:
+            return table("Run", describe_run(self.directory))
+        except Exception:  # it may have been removed meanwhile
+            return table("Run", [("run", repr(self))])
 
     def refresh(self) -> None:
         """Take in what was saved since it was opened."""

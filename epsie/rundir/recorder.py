@@ -60,6 +60,12 @@ class Recorder:
             )
         self.saved: int = sampler.niterations
 
+    def remember(self, every: int | str) -> None:
+        """Note how often to save, for `resume`."""
+        if self.manifest.get("every") != every:
+            self.manifest["every"] = every
+            write_file(self.directory / NAME, encode(self.manifest))
+
     def _begin(self, thin: int) -> Manifest:
         """Make the directory one of a run."""
         sampler, directory = self.sampler, self.directory

@@ -126,6 +126,7 @@ def record(
     upto = sampler.niterations + niterations if niterations is not None else total
     with locked(directory, upto), Interrupts(recording.grace) as interrupts:
         recorder = Recorder(sampler, directory, recording.thin, adopt=total is not None)
+        recorder.remember(recording.every)
         sampler._recording = recording
         left = niterations if total is None else max(0, total - sampler.niterations)
         assert left is not None
@@ -208,6 +209,6 @@ def resumed(
     _, state = last_state(directory)
     sampler.set_state(state)
     check_model(sampler)
-    sampler._recording = Recording(directory)
+    sampler._recording = Recording(directory, every=manifest.get("every", "60s"))
     logger.info("resumed %s at iteration %d", directory, sampler.niterations)
     return sampler

@@ -20,6 +20,7 @@ from epsie.chain.start import NO_START
 from epsie.checkpoint import dump_state, load_state
 from epsie.checks import as_count, as_names
 from epsie.diagnosable import Diagnosable
+from epsie.drawing import Prior, drawn_starts
 from epsie.execution import ask_all, run_all
 from epsie.logs import logged_run
 from epsie.model import Model
@@ -30,6 +31,7 @@ from epsie.proposals.joint import check_cover
 from epsie.proposals.normal import Normal
 from epsie.rng import create_seed, find_bit_generator
 from epsie.rundir.recording import Recording, record, recording_of, resumed
+from epsie.shown import Facts, Shown, sampler_facts
 from epsie.signals import interrupt_deferred
 from epsie.transport import ModelCarrier
 from epsie.utilisation import Utilisation
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from epsie.stopping import Stopper, Until
 
 
-class BaseSampler(Diagnosable, ABC):
+class BaseSampler(Shown, Diagnosable, ABC):
     """Independent chains that share a model and a pool.
 
     Parameters
@@ -92,6 +94,9 @@ class BaseSampler(Diagnosable, ABC):
         self.bit_generator = find_bit_generator(bit_generator)
         self.nan = as_nan_policy(nan)
         self.set_proposals(proposals, default_proposal, default_proposal_args)
+
+    def _facts(self) -> Facts:
+        return sampler_facts(self)
 
     # ---- settings
 
@@ -387,6 +392,31 @@ class BaseSampler(Diagnosable, ABC):
     @abstractmethod
     def _starts(self, values: Mapping[str, Any]) -> list[Any]:
         """The start of each chain, from arrays over the chains."""
+
+    def draw_start(self, prior: Prior, tries: int = 1000) -> None:
+        """Draw `start_position` from the prior, anew where the model refuses it; all or none.
+
+        The same seed gives the same starts. Every temperature draws its own.
+
+        Parameters
+        ----------
+        prior : callable or mapping
+            ``prior(rng)``, with a numpy generator, gives a dict with a value for each parameter; or
+            a dict of distributions with ``rvs``, as those of `scipy.stats`.
+        tries : int, optional
+            How often to draw at most for each chain and temperature.
+
+        Raises
+        ------
+        ValueError
+            If the prior gives other parameters, or so many draws were refused.
+        ModelError
+            If the model fails.
+        """
+        points = drawn_starts(self, prior, as_count(tries, "tries"))
+        with interrupt_deferred():
+            for chain, of_chain in zip(self.chains, points, strict=True):
+                chain.begin(of_chain if hasattr(chain, "chains") else of_chain[0])
 
     @property
     def _has_start(self) -> bool:
