@@ -394,6 +394,25 @@ def test_threads_stop_within_a_step():
     made.run(2)
 
 
+@pytest.mark.timeout(60)
+def test_processes_stop_within_a_step():
+    def model(x, y):
+        time.sleep(0.01)
+        return -x * x - y * y, 0.0
+
+    with concurrent.futures.ProcessPoolExecutor(2) as pool:
+        made = sampler(pool, model)
+        # Only this process is told; a worker would have to do its 100,000 steps.
+        pressed = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        pressed.start()
+        with pytest.raises(KeyboardInterrupt):
+            made.run(100_000)
+        pressed.join()
+        assert pool.submit(os.getpid).result(timeout=30)
+        made.run(2)
+        assert made.niterations == 2
+
+
 # ---- what workers can import
 
 NO_GUARD = """
