@@ -169,8 +169,16 @@ assert (abs(sampler.acceptance_rate(burn_in=LEARNING) - 0.234) < 0.1).all()
 # %% [markdown]
 # ## Going on
 #
-# `run` adds iterations to those there are. `clear` drops the history, as after the burn-in, and
-# changes nothing of what follows.
+# `run` adds iterations to those there are. If you do not know how many are enough, say what for,
+# and how many at most.
+
+# %%
+sampler.run(30_000, until={"ess": 4000, "rhat": 1.01})
+print("made in all:", sampler.niterations)
+assert min(sampler.ess_bulk().values()) > 4000
+
+# %% [markdown]
+# `clear` drops the history, as after the burn-in, and changes nothing of what follows.
 
 # %%
 sampler.clear()

@@ -120,6 +120,14 @@ axis.set(xlabel="iteration", ylabel="m", title=f"{run.niterations} iterations so
 plt.show()
 
 # %% [markdown]
+# Or from the command line: `epsie info`, `epsie summary`, `epsie plot` and `epsie export` take a
+# run directory.
+
+# %%
+look = [sys.executable, "-m", "epsie", "summary", str(place / "limited")]
+print(subprocess.run(look, capture_output=True, text=True, check=True).stdout)
+
+# %% [markdown]
 # ## Going on, anywhere
 #
 # Submit the same command again, or another: the pool may be different. Here the job of MPI is
