@@ -237,7 +237,15 @@ def other_python():
     """An interpreter with the other kind of ArviZ: 1.x needs Python 3.12."""
     wanted = ["3.12", "3.13", "3.14"] if sys.version_info < (3, 12) else ["3.11"]
     given = os.environ.get("EPSIE_OTHER_PYTHON")
-    return given or next(filter(None, (shutil.which(f"python{version}") for version in wanted)), "")
+    found = [given] if given else [shutil.which(f"python{version}") for version in wanted]
+    # A shim may be there without what it stands for.
+    return next(filter(works, found), "")
+
+
+def works(python):
+    return (
+        python and not subprocess.run([python, "-m", "venv", "-h"], capture_output=True).returncode
+    )
 
 
 @pytest.mark.slow
