@@ -114,6 +114,7 @@ ENTRIES: dict[str, Entry] = {
     "mpi": Entry(30, soak_mpi.jobs),
     "worker-kills": Entry(30, soak_pools.worker_kills),
     "interrupts": Entry(50, soak_pools.interrupts),
+    "openmpi": Entry(30, soak_mpi.openmpi_jobs),
     "corruptions": Entry(10_000, soak_saving.corruptions),
 }
 """The long counts by name."""
