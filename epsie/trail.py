@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.base import Segment
-from epsie.chain.history import Recent, Rows
+from epsie.chain.history import Rows
 
 
 class Trail:
@@ -38,15 +38,15 @@ class Trail:
         self.values: NDArray[np.float64] | None = None
         """Of each parameter, then the log likelihood and the log prior: (nfields, nchains, n)."""
 
-    def add(self, iterations: NDArray[np.int64], chains: Sequence[Rows | Recent]) -> None:
+    def add(self, iterations: NDArray[np.int64], chains: Sequence[Rows]) -> None:
         """Add what came next.
 
         Parameters
         ----------
         iterations : array
             The iterations of the rows, shape (n,).
-        chains : sequence of Rows or Recent
-            Of each chain the tables 'positions' and 'stats', or points.
+        chains : sequence of Rows
+            Of each chain the tables 'positions' and 'stats'.
         """
         if not len(iterations):
             return
@@ -72,31 +72,22 @@ class Trail:
         self.values = None if self.values is None else self.values[..., kept]
 
 
-def _fields(rows: Rows | Recent, kept: NDArray[np.intp]) -> NDArray[np.float64]:
+def _fields(rows: Rows, kept: NDArray[np.intp]) -> NDArray[np.float64]:
     """Some rows of a chain, shape (nfields, len(kept))."""
-    if isinstance(rows, Recent):
-        points = [rows.points[i] for i in kept]
-        table = [(*point.x, point.logl, point.logp) for point in points]
-        return np.array(table, dtype=float).reshape(len(points), len(rows.points[0].x) + 2).T
     positions, stats = rows["positions"], rows["stats"]
     assert positions is not None and stats is not None
     columns = [positions[name][kept] for name in positions.dtype.names or ()]
     return np.array([*columns, stats["logl"][kept], stats["logp"][kept]], dtype=float)
 
 
-def coldest(segment: Segment) -> Rows | Recent:
+def coldest(segment: Segment) -> Rows:
     """The rows of a segment, at the coldest temperature."""
-    rows = segment.rows
-    found: Rows | Recent = (
-        rows["chains"][0] if isinstance(rows, dict) and "chains" in rows else rows
-    )
-    return found
+    rows: Rows = segment.rows["chains"][0] if "chains" in segment.rows else segment.rows
+    return rows
 
 
-def accepted(rows: Rows | Recent) -> Any:
+def accepted(rows: Rows) -> Any:
     """Whether each jump was accepted."""
-    if isinstance(rows, Recent):
-        return rows.accepted
     acceptance = rows["acceptance"]
     assert acceptance is not None
     return acceptance["accepted"]

@@ -269,7 +269,7 @@ def test_the_trail_depends_on_its_end_alone():
         """Few rows come as points, more as tables."""
         if len(at[cut]) < 100:
             points = [[Point((x,), 0.0, 0.0, None) for x in row] for row in table["x"][:, cut]]
-            return [Recent(of_chain, [], []) for of_chain in points]
+            return [Recent({"x": float}, of_chain, [], []) for of_chain in points]
         return [{"positions": p, "stats": s} for p, s in zip(table[:, cut], stats[:, cut])]
 
     for after, spacing in ((0, 1), (37, 1), (0, 3)):
