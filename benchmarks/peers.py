@@ -44,10 +44,16 @@ def environment(name: str, packages: tuple[str, ...]) -> Path:
     return python
 
 
-def run_there(python: Path, script: str, argument: str, timeout: float) -> str:
-    """The last line that a script beside this one prints in another environment."""
-    # This project must not be found there, only what the environment holds.
+def run_there(
+    python: Path, script: str, argument: str, timeout: float, path: Path | None = None
+) -> str:
+    """The last line that a script beside this one prints in another environment.
+
+    This project is not found there, only what the environment holds, unless it is the `path`.
+    """
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if path is not None:
+        clean["PYTHONPATH"] = str(path)
     done = subprocess.run(
         [str(python), "-W", "ignore", str(HERE / script), argument],
         check=True,

@@ -24,7 +24,7 @@ def main() -> None:
     """Print a table for each target."""
     repeats = sys.argv[1] if len(sys.argv) > 1 else "12"
     python = environment("choice", PACKAGES)
-    found = json.loads(run_there(python, "choice_runs.py", repeats, timeout=7200))
+    found = json.loads(run_there(python, "choice_runs.py", repeats, 7200, HERE.parent))
     for title in ("10-D", "50-D"):
         print(f"\n{title} Gaussian\n\n{HEADING} log Z: rms error, stated |\n|---|---|---|---|---|")
         for name, row in found[title].items():
