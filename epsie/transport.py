@@ -157,7 +157,12 @@ class ModelCarrier:
                 self.sign.write_to(path + _SIGN)
         if not with_body:
             return self._ticket
-        body = self._body or Path(self._ticket.path).read_bytes()
+        try:
+            body = self._body or Path(self._ticket.path).read_bytes()
+        except OSError:
+            # Something that clears away temporary files has taken it.
+            self._ticket = None
+            return self.ticket(in_process, with_body)
         return Ticket(self.key, self._ticket.digest, self._ticket.path, body)
 
 
