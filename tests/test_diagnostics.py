@@ -502,12 +502,12 @@ def test_transdimensional_chains():
 def test_diagnosing_needs_no_xarray():
     code = (
         "import sys, numpy as np\n"
+        "sys.modules.update(dict.fromkeys(['xarray', 'arviz', 'matplotlib', 'pandas']))\n"
         "import epsie, epsie.samplers\n"
         "assert 'epsie.diagnostics' not in sys.modules and 'arviz_stats' not in sys.modules\n"
         "from epsie import diagnostics\n"
         "assert 'arviz_stats' not in sys.modules and 'scipy.stats' not in sys.modules\n"
         "print(diagnostics.summarise({'x': np.random.default_rng(1).normal(size=(4, 100))}))\n"
-        "print([m for m in ('xarray', 'arviz', 'matplotlib', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.rstrip().endswith("[]")
+    assert "ess_bulk" in done.stdout

@@ -226,7 +226,7 @@ def check_memory_of_a_call(now):
     peaks = []
     for length in (100, 6000):
         sampler.run(length)
-        sampler.run(1)  # Tables grow here, if they have to, and then have room.
+        sampler.run(40)  # Tables grow here, if they have to, and then have room.
         before = now()
         tracemalloc.reset_peak()
         sampler.run(50)

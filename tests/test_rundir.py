@@ -597,7 +597,7 @@ def test_a_failing_fsync(tmp_path, whole, monkeypatch):
             assert_same_run(epsie.open_run(directory), whole("mh"))
         made.run(total=90, directory=directory)
         assert_same_run(epsie.open_run(directory), whole("mh"))
-    assert failing == 17
+    assert failing == 19
 
 
 FULL = """

@@ -89,6 +89,9 @@ class AsyncMapper(Mapper):
         return bool(self._known - self._workers())
 
     def _refuse(self) -> None:
+        # Else `terminate` would wait for ever for a lock that an idle worker died with.
+        with suppress(AttributeError, ValueError):
+            self.pool._inqueue._rlock.release()
         raise PoolError(
             f"a worker of the {type(self.pool).__name__} died, and what it did is lost. The pool "
             "cannot be relied on any more: end it with terminate(), and give the sampler a new one"
