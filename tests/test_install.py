@@ -45,7 +45,7 @@ def environment(tmp_path):
 
 
 def pip(python, *arguments):
-    command = [python, "-m", "pip", "--disable-pip-version-check", *arguments]
+    command = [python, "-I", "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -120,7 +120,7 @@ def test_over_the_old_one(environment, tmp_path):
     version, metadata, count, home, old = look(python)
     assert (metadata, count, home) == ("1.0.0", 1, packages / "epsie")
     assert version != epsie.__version__
-    subprocess.run([python, "-W", "ignore", "-P", "-c", WRITE, tmp_path / "old.hdf"], check=True)
+    subprocess.run([python, "-W", "ignore", "-I", "-c", WRITE, tmp_path / "old.hdf"], check=True)
     check_its_checkpoint(tmp_path / "old.hdf")
     stale = old - modules_of_this()
     assert stale  # there is something that could be left

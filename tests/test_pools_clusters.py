@@ -89,9 +89,10 @@ def assert_fails_well(pool):
 @pytest.fixture(scope="module")
 def engines():
     ipp = pytest.importorskip("ipyparallel")
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    with ipp.Cluster(n=2, log_level=50) as client:
-        yield client
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        with ipp.Cluster(n=2, log_level=50) as client:
+            yield client
 
 
 VIEWS = {
@@ -162,11 +163,12 @@ def test_engines_that_were_started_by_hand(tmp_path):
 @pytest.fixture(scope="module")
 def dask_cluster():
     distributed = pytest.importorskip("distributed")
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as cluster:
-        yield cluster
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster:
+            yield cluster
 
 
 @pytest.fixture

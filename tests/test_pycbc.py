@@ -96,7 +96,8 @@ def programs(shared):
     def make(marker):
         python = environment / "bin" / "python"
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
+        # -I: what another path brings must not count as installed.
+        subprocess.run([python, "-I", "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
         marker.mkdir()
 
     once(shared / "installed", make)
