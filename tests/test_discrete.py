@@ -472,7 +472,7 @@ class OffByOne(BoundedDiscrete):
         (HalfEnds, True),
         (NoNormalisation, True),
         (NoNormalisation, False),
-        (OffByOne, True),
+        pytest.param(OffByOne, True, marks=pytest.mark.slow),
         (OffByOne, False),
     ],
 )

@@ -102,6 +102,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
+@pytest.mark.slow
 def test_resume_in_a_new_process(tmp_path, whole):
     """Every registered proposal, both samplers and annealers: run(2n) == run(n) twice."""
     for name, example in CASES.items():
@@ -323,7 +324,12 @@ def survive(directory, kills, processes=0, longest=0.4):
 
 
 @pytest.mark.parametrize(
-    ("kills", "processes"), [(20, 0), pytest.param(20, 2, marks=pytest.mark.slow)]
+    ("kills", "processes"),
+    [
+        (4, 0),
+        pytest.param(20, 0, marks=pytest.mark.slow),
+        pytest.param(20, 2, marks=pytest.mark.slow),
+    ],
 )
 def test_kills(tmp_path, kills, processes):
     survive(tmp_path / "run", kills, processes)

@@ -864,7 +864,11 @@ def test_the_ordered_mixture_agrees_with_its_reference():
 
 
 @pytest.mark.parametrize(
-    ("iterations", "most"), [(4000, 0.16), pytest.param(20_000, 0.1, marks=pytest.mark.slow)]
+    ("iterations", "most"),
+    [
+        pytest.param(4000, 0.16, marks=pytest.mark.slow),
+        pytest.param(20_000, 0.1, marks=pytest.mark.slow),
+    ],
 )
 def test_both_modes_of_the_unordered_mixture_have_half_the_weight(iterations, most):
     """4 Monte Carlo errors by the run's own effective sample size: 6e-5 false alarms."""
@@ -888,6 +892,7 @@ def test_both_modes_of_the_unordered_mixture_have_half_the_weight(iterations, mo
         assert abs(mean) < 4 and abs(sd) < 4, name
 
 
+@pytest.mark.slow
 def test_garch_agrees_with_its_reference():
     model = Garch()
     made = tempered_reference(model, np.geomspace(1, 0.1, 3), 2000, 12_000)
