@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from epsie.errors import EpsieError, PoolError
-from epsie.pools.interruptible import Function
+from epsie.pools.pool import Function
 from epsie.pools.scripts import refuse_early_start
 from epsie.transport import Ticket
 from epsie.utilisation import Utilisation

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from epsie.checks import as_count
-from epsie.pools.interruptible import Function, InterruptiblePool
+from epsie.pools.interruptible import InterruptiblePool
 from epsie.pools.mpi import MPIPool
+from epsie.pools.pool import Function, Pool
 
 
-class SerialPool:
+class SerialPool(Pool):
     """No workers: one item after the other, in this process.
 
     Parameters
@@ -29,26 +29,8 @@ class SerialPool:
         """The results, in the order of the items."""
         return list(map(function, iterable))
 
-    def is_master(self) -> bool:
-        """True: every process has this to itself."""
-        return True
-
-    def wait(self) -> None:
-        """Return at once: there is nobody to wait for."""
-
     def close(self) -> None:
         """Do nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def choose_pool(

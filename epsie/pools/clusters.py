@@ -8,7 +8,7 @@ from typing import Any
 from epsie.pools.base import Mapper
 from epsie.pools.collecting import resolved
 from epsie.pools.foreign import ExecutorMapper
-from epsie.pools.interruptible import Function
+from epsie.pools.pool import Function
 from epsie.transport import Ticket
 
 

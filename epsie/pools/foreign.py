@@ -11,7 +11,7 @@ from typing import Any
 from epsie.errors import PoolError
 from epsie.pools.base import Mapper
 from epsie.pools.collecting import collected, resolved
-from epsie.pools.interruptible import Function
+from epsie.pools.pool import Function
 from epsie.pools.scripts import guard_advice
 
 

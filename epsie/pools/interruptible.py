@@ -8,19 +8,17 @@ import selectors
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from epsie.checks import as_count
 from epsie.errors import PoolError
+from epsie.pools.pool import Function, Pool
 from epsie.pools.process import Process, thread_variables
 from epsie.transport import pickled
-
-Function = Callable[[Any], Any]
 
 _SHORT = 0.1
 """Items that take fewer seconds are given one ahead: there is little to gain by balance."""
@@ -29,7 +27,7 @@ ONE_THREAD = thread_variables(1)
 """The environment that leaves linear algebra one thread from the start."""
 
 
-class InterruptiblePool:
+class InterruptiblePool(Pool):
     """A pool of worker processes that needs no guard in the script and stops at Ctrl-C.
 
     Its workers are fresh interpreters that do not import the main script. They start when there is
@@ -104,29 +102,11 @@ class InterruptiblePool:
         self._workers.discard(worker)
         return worker.killed()
 
-    def is_master(self) -> bool:
-        """True: workers do not come to ask."""
-        return True
-
-    def wait(self) -> None:
-        """Return at once: workers do not come here."""
-
     def close(self) -> None:
         """End the workers. Closing again does nothing."""
         with self._lock:
             self._closed = True
             _end(self._workers)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _begin_fork(self) -> None:
         """In a forked process: the workers are the parent's."""

@@ -10,8 +10,9 @@ from epsie.pools.base import Mapper
 from epsie.pools.choose import SerialPool
 from epsie.pools.clusters import DaskMapper, EnginesMapper, is_dask, is_view
 from epsie.pools.foreign import AsyncMapper, ExecutorMapper, PlainMapper
-from epsie.pools.interruptible import Function, InterruptiblePool
+from epsie.pools.interruptible import InterruptiblePool
 from epsie.pools.mpi import MPIPool
+from epsie.pools.pool import Function
 from epsie.pools.schwimmbad import SchwimmbadMapper, is_mpi_pool
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from epsie.checks import as_count
 from epsie.errors import PoolError
-from epsie.pools.interruptible import Function
+from epsie.pools.pool import Function, Pool
 from epsie.pools.team import Team, team_of
 from epsie.transport import Ticket
 
 
-class MPIPool:
+class MPIPool(Pool):
     """The ranks of MPI as a pool: rank 0 deals, all others work.
 
     Every rank makes it, and only rank 0 goes on. The others work for it, asleep while there is
@@ -82,27 +81,9 @@ class MPIPool:
         self._team.on_each(_has_model, ticket, [rank for rank in has if not has[rank]])
         return key
 
-    def is_master(self) -> bool:
-        """True: workers do not come to ask."""
-        return True
-
-    def wait(self) -> None:
-        """Return at once: workers do not come here."""
-
     def close(self) -> None:
         """Take no more work. Closing again does nothing. The workers sleep until rank 0 ends."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _has_model(ticket: Ticket) -> bool:

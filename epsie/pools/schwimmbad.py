@@ -9,7 +9,7 @@ from typing import Any
 
 from epsie.errors import PoolError
 from epsie.pools.foreign import PlainMapper
-from epsie.pools.interruptible import Function
+from epsie.pools.pool import Function
 
 
 def is_mpi_pool(pool: Any) -> bool:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from epsie.errors import PoolError
-from epsie.pools.interruptible import Function
+from epsie.pools.pool import Function
 from epsie.pools.ranks import Ranks
 from epsie.pools.worker import Answer, Task, serve
 from epsie.signals import interrupt_deferred
