@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import platform
 import secrets
 import threading
 import time
@@ -40,8 +41,8 @@ class Task:
 class Settings:
     """What all tasks of one call have in common."""
 
-    parent: int
-    """The process that asks."""
+    parent: tuple[str, int]
+    """The process that asks: its host and number."""
     number: int
     """The number of the run, for the stop sign."""
     sign: Sequence[int] | None
@@ -80,7 +81,7 @@ def work(task: Task) -> Answer:
     except (Exception, SystemExit) as error:
         answer = _failed(task, chain, error)
     except (KeyboardInterrupt, GivenUp) as error:
-        if isinstance(error, KeyboardInterrupt) and os.getpid() == task.settings.parent:
+        if isinstance(error, KeyboardInterrupt) and _this_process() == task.settings.parent:
             raise
         # The parent was interrupted too. A worker that raised would print a traceback, or die.
         answer = Answer(task.run, task.index, interrupted=True)
@@ -111,10 +112,17 @@ def _unpacked(task: Task) -> BaseChain:
 
 
 def _worker(task: Task) -> str:
-    """The name of this worker: its process, and thread if it is one of several."""
-    pid, thread = os.getpid(), threading.current_thread()
-    process = f"process {pid}" if pid != task.settings.parent else "this process"
+    """The name of this worker: its process, its host if another, and thread if one of several."""
+    (host, pid), parent = _this_process(), task.settings.parent
+    process = f"process {pid}" if (host, pid) != parent else "this process"
+    if host != parent[0]:
+        process += f" on {host}"
+    thread = threading.current_thread()
     return process if thread is threading.main_thread() else f"{process}, {thread.name}"
+
+
+def _this_process() -> tuple[str, int]:
+    return platform.node(), os.getpid()
 
 
 def _failed(task: Task, chain: Any, error: BaseException) -> Answer:
@@ -239,7 +247,7 @@ def _asked(
     ticket, sign = carrier.ticket(mapper.in_process), carrier.sign
     sign.run += 1
     here = sign.here if mapper.in_process else None
-    settings = Settings(os.getpid(), sign.run, here, mapper.threads)
+    settings = Settings(_this_process(), sign.run, here, mapper.threads)
     tasks: list[Task] = []
 
     def dealt() -> Iterator[Task]:

@@ -5,6 +5,7 @@ import concurrent.futures
 import multiprocessing
 import multiprocessing.pool
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -558,6 +559,19 @@ def test_utilisation(caplog):
     assert 0 < parts[0] < 0.9 * parts[1] <= 0.9
     assert str(made.utilisation).startswith("2 workers busy")
     assert str(made.utilisation) in caplog.text
+
+
+def test_utilisation_names_other_hosts(monkeypatch):
+    with concurrent.futures.ProcessPoolExecutor(1) as pool:
+        made = sampler(pool)
+        made.run(2)
+        (alike,) = made.utilisation.workers
+        # To a parent on another host the workers are elsewhere, also one with its own number.
+        pid = pool.submit(os.getpid).result()
+        monkeypatch.setattr("epsie.execution._this_process", lambda: ("login", pid))
+        made.run(2)
+        (other,) = made.utilisation.workers
+    assert (alike, other) == (f"process {pid}", f"process {pid} on {platform.node()}")
 
 
 @pytest.mark.slow
