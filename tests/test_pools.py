@@ -238,9 +238,10 @@ def kill(pid):
     os.kill(pid, signal.SIGKILL)
 
 
-def test_an_idle_worker_of_a_foreign_pool_dies():
+@pytest.mark.parametrize("replaced", [None, 100])
+def test_an_idle_worker_of_a_foreign_pool_dies(replaced):
     made = sampler()
-    with multiprocessing.get_context("fork").Pool(2) as pool:
+    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=replaced) as pool:
         made.pool = pool
         made.run(5)
         before = made.state
@@ -264,6 +265,34 @@ class Dies:
             open(os.path.join(self.folder, f"{os.getpid()}"), "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
         return -x * x - y * y, 0.0
+
+
+@pytest.mark.parametrize("replaced", [None, 1, 2])
+def test_a_worker_of_a_foreign_pool_dies_at_work(tmp_path, replaced, capfd):
+    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=replaced) as pool:
+        made = sampler(pool, Dies(tmp_path, 1))
+        before = made.state
+        started = time.monotonic()
+        for _ in range(2):
+            # It cannot be used any more, and says so again.
+            with pytest.raises(PoolError, match=r"died.*give the sampler a new one"):
+                made.run(60)
+        assert time.monotonic() - started < 10
+        np.testing.assert_equal(made.state, before)
+        assert len(os.listdir(tmp_path)) == 1
+    assert capfd.readouterr().err == ""
+
+
+def test_a_foreign_pool_that_replaces_its_workers():
+    workers = set()
+    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=2) as pool:
+        made, other = sampler(pool), sampler()
+        for _ in range(6):
+            made.run(10)
+            workers.update(made.utilisation.workers)
+        other.run(60)
+        assert bits(made) == bits(other)
+    assert len(workers) > 4
 
 
 @pytest.mark.slow

@@ -59,10 +59,16 @@ class AsyncMapper(Mapper):
 
     interval = 0.1
     """Seconds between looks at the workers."""
+    grace = 1.0
+    """Seconds that a result has to come in after a worker died."""
 
     def __init__(self, pool: Any) -> None:
         super().__init__(pool)
         self.in_process = isinstance(pool, multiprocessing.pool.ThreadPool)
+        self._replaces = getattr(pool, "_maxtasksperchild", None) is not None
+        if self._replaces:
+            # Workers may live shorter, and one that was never seen is not missed.
+            self.interval = 0.01
         self._known = self._workers()
 
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
@@ -78,28 +84,41 @@ class AsyncMapper(Mapper):
             result.wait(self.interval)
             if self._lost_a_worker():
                 # The last results may just be on their way.
-                result.wait(10 * self.interval)
+                result.wait(self.grace)
                 if not result.ready():
                     self._refuse()
         return resolved(result)
 
     def _lost_a_worker(self) -> bool:
-        if getattr(self.pool, "_maxtasksperchild", None) is not None:
-            return False
-        return bool(self._known - self._workers())
+        alive = self._workers()
+        if not self._replaces:
+            return bool(self._known - alive)
+        # One that has done all its tasks ends with code 0.
+        self._known = {worker for worker in self._known | alive if worker.exitcode != 0}
+        return any(worker.exitcode for worker in self._known)
 
     def _refuse(self) -> None:
-        # Else `terminate` would wait for ever for a lock that an idle worker died with.
         with suppress(AttributeError, ValueError):
-            self.pool._inqueue._rlock.release()
+            self._free_queue()
         raise PoolError(
             f"a worker of the {type(self.pool).__name__} died, and what it did is lost. The pool "
             "cannot be relied on any more: end it with terminate(), and give the sampler a new one"
             + guard_advice(self.pool)
         )
 
+    def _free_queue(self) -> None:
+        """Release the lock of the queue if one died with it: `terminate` would wait for it."""
+        queue = self.pool._inqueue
+        if queue._rlock.acquire(timeout=0.1):
+            queue._rlock.release()
+            return
+        # One that is alive waits for tasks, and takes them.
+        self.pool.apply_async(int).wait(self.grace)
+        if queue._reader.poll():
+            queue._rlock.release()
+
     def _workers(self) -> set[Any]:
         workers = getattr(self.pool, "_pool", None) or []
         with suppress(TypeError):
-            return {worker for worker in workers if getattr(worker, "exitcode", None) is None}
+            return {worker for worker in list(workers) if getattr(worker, "exitcode", None) is None}
         return set()
