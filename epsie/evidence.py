@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtri, ndtr, stdtrit
 
 from epsie.log_z import METHODS, Floats
 
@@ -115,6 +114,8 @@ def standard_error(per_chain: Floats, influences: list[Floats]) -> float:
     influences : list of array
         Of every chain the influence of each iteration.
     """
+    from scipy.special import chdtri, ndtr, stdtrit
+
     nchains = len(per_chain)
     within = sum(variance_of_mean(influence) for influence in influences) / nchains**2
     if nchains > 1:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +36,8 @@ def stepping_stone(logl: Floats, betas: Floats) -> Estimate:
     logl, betas : array
         Of one chain, shapes (ntemps, niterations) and (ntemps,).
     """
+    from scipy.special import logsumexp
+
     log_weights = -np.diff(betas)[:, None] * logl[1:]
     log_ratios = logsumexp(log_weights, axis=1) - np.log(logl.shape[1])
     influence = (np.exp(log_weights - log_ratios[:, None]) - 1).sum(axis=0)
@@ -58,6 +59,8 @@ def bridge(logl: Floats, betas: Floats) -> Estimate:
 
 
 def _bridges(logl: Floats, betas: Floats) -> tuple[Floats, Floats]:
+    from scipy.special import expit
+
     log_ratios, influence = np.empty(len(betas) - 1), np.zeros(logl.shape[1])
     steps = -np.diff(betas)
     for pair, step in enumerate(steps):
@@ -73,6 +76,8 @@ def _bridges(logl: Floats, betas: Floats) -> tuple[Floats, Floats]:
 
 def _bridge(cold: Floats, hot: Floats) -> float:
     """The log ratio at which as many would go one way as the other, by bisection."""
+    from scipy.special import expit
+
     finite = np.concatenate([cold, hot[hot > -inf]])
     lower, upper = float(finite.min()) - _MARGIN, float(finite.max()) + _MARGIN
     while upper - lower > _TOLERANCE * max(1.0, abs(upper)):

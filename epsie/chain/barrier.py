@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfinv
 
 from epsie.chain.dynamical import nothing_to_swap
 from epsie.chain.tempering import is_ladder
@@ -128,6 +127,8 @@ def equal_rejection(
     rejections : array
         The mean rejection rate of every pair on it, shape (ntemps - 1,).
     """
+    from scipy.special import erfinv
+
     parts = erfinv(np.clip(rejections, *_REJECTIONS))
     barrier = np.concatenate([[0.0], np.cumsum(parts)])
     wanted = np.linspace(0, barrier[-1], len(betas))
