@@ -56,6 +56,10 @@ class PoolError(EpsieError):
     """The pool failed, not the model: a worker died, or results were lost."""
 
 
+class WorkersDied(PoolError):
+    """Workers died one after the other at the same task."""
+
+
 class CheckpointError(EpsieError, pickle.UnpicklingError):
     """A saved state cannot be read, or not be written.
 

@@ -9,6 +9,7 @@ from typing import Any
 from epsie.errors import EpsieError, PoolError
 from epsie.pools.pool import Function
 from epsie.pools.scripts import refuse_early_start
+from epsie.portions import Portions
 from epsie.transport import Ticket
 from epsie.utilisation import Utilisation
 
@@ -32,6 +33,13 @@ class Mapper(ABC):
         """How many threads linear algebra may use in each worker."""
         self.utilisation = Utilisation()
         """How busy the workers were in the last run."""
+        self.portions = Portions()
+        """How many chains a worker is given at once."""
+
+    @property
+    def workers(self) -> int | None:
+        """The number of workers, if they can be given several chains at once."""
+        return None
 
     def __call__(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks.

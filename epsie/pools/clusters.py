@@ -24,6 +24,11 @@ class EnginesMapper(Mapper):
         given = getattr(pool, "view", pool)
         self._view = given.client.load_balanced_view(given.targets)
 
+    @property
+    def workers(self) -> int | None:
+        """The number of engines."""
+        return len(self._view.targets or self._view.client.ids) or None
+
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
         given = [self._view.apply_async(function, task) for task in tasks]
@@ -38,6 +43,11 @@ class EnginesMapper(Mapper):
 
 class DaskMapper(ExecutorMapper):
     """A `Client` of Dask."""
+
+    @property
+    def workers(self) -> int | None:
+        """The number of threads of all workers."""
+        return sum(self.pool.nthreads().values()) or None
 
     def submit(self, function: Function, task: Any) -> Any:
         """A future of one result."""

@@ -30,6 +30,12 @@ class ExecutorMapper(Mapper):
         super().__init__(pool)
         self.in_process = isinstance(pool, concurrent.futures.ThreadPoolExecutor)
 
+    @property
+    def workers(self) -> int | None:
+        """The number of workers, if they are processes of this host."""
+        size = None if self.in_process else getattr(self.pool, "_max_workers", None)
+        return size if isinstance(size, int) else None
+
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
         futures: list[Any] = []
@@ -70,6 +76,11 @@ class AsyncMapper(Mapper):
             # Workers may live shorter, and one that was never seen is not missed.
             self.interval = 0.01
         self._known = self._workers()
+
+    @property
+    def workers(self) -> int | None:
+        """The number of workers, if they are processes."""
+        return None if self.in_process else len(self._workers()) or None
 
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""

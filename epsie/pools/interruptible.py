@@ -10,18 +10,13 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import inf
-from time import monotonic
 from typing import Any
 
 from epsie.checks import as_count
-from epsie.errors import PoolError
+from epsie.errors import PoolError, WorkersDied
 from epsie.pools.pool import Function, Pool
 from epsie.pools.process import Process, thread_variables
 from epsie.transport import pickled
-
-_SHORT = 0.1
-"""Items that take fewer seconds are given one ahead: there is little to gain by balance."""
 
 ONE_THREAD = thread_variables(1)
 """The environment that leaves linear algebra one thread from the start."""
@@ -57,8 +52,6 @@ class InterruptiblePool(Pool):
         self._workers: set[Process] = set()
         self._lock = threading.RLock()
         self._closed = False
-        self.pace = inf
-        """Seconds that the last item took."""
         weakref.finalize(self, _end, self._workers)
         _pools.add(self)
 
@@ -144,8 +137,7 @@ class Dealing:
         self, pool: InterruptiblePool, function: Function, iterable: Iterable[Any]
     ) -> None:
         self.pool = pool
-        self.busy: dict[Process, deque[Item]] = {}
-        self._since: dict[Process, float] = {}
+        self.busy: dict[Process, Item] = {}
         self._function = pickled(function, "the function")
         self._fresh = self._items(iterable)
         self._ready: deque[Item] = deque()
@@ -154,8 +146,7 @@ class Dealing:
 
     def _items(self, iterable: Iterable[Any]) -> Iterator[Item]:
         for index, item in enumerate(iterable):
-            chain = getattr(item, "index", None)
-            name = f"item {index}" if chain is None else f"chain {chain}"
+            name = getattr(item, "name", f"item {index}")
             yield Item(index, pickled(item, "an item"), name)
 
     def results(self) -> list[Any]:
@@ -183,25 +174,13 @@ class Dealing:
 
     def _deal(self) -> None:
         """Give what is to be done to those who have nothing to do."""
-        while (self._ready or self._make_ready()) and (worker := self._free()):
-            if worker not in self.busy:
-                self.busy[worker] = deque()
-                self._since[worker] = monotonic()
-                self._selector.register(worker, selectors.EVENT_READ)
-            item = self._ready.popleft()
-            self.busy[worker].append(item)
+        while (self._ready or self._make_ready()) and (worker := self.pool.idle_worker(self.busy)):
+            self.busy[worker] = item = self._ready.popleft()
+            self._selector.register(worker, selectors.EVENT_READ)
             try:
                 worker.give(self._function, item.body)
             except EOFError:
                 self._died(worker)
-
-    def _free(self) -> Process | None:
-        """A worker that can be given an item: one ahead if items are short."""
-        worker = self.pool.idle_worker(self.busy)
-        if worker is None and self.pool.pace < _SHORT:
-            waiting = (w for w, items in self.busy.items() if len(items) == 1 and w.ready)
-            worker = next(waiting, None)
-        return worker
 
     def _heard(self, worker: Any) -> tuple[int, bytearray] | None:
         """What a worker brings, and which item it is of; None if it came up, or died."""
@@ -212,14 +191,8 @@ class Dealing:
             return None
         if not body:
             return None
-        now = monotonic()
-        self.pool.pace, self._since[worker] = now - self._since[worker], now
-        items = self.busy[worker]
-        item = items.popleft()
-        if not items:
-            self._selector.unregister(worker)
-            del self.busy[worker]
-        return item.index, body
+        self._selector.unregister(worker)
+        return self.busy.pop(worker).index, body
 
     def _keep(self, index: int, body: bytearray) -> None:
         result, trace = pickle.loads(body)
@@ -231,16 +204,15 @@ class Dealing:
     def _died(self, worker: Process) -> None:
         """Do again what it had to do; not for ever."""
         self._selector.unregister(worker)
-        item, *ahead = self.busy.pop(worker)
+        item = self.busy.pop(worker)
         end = self.pool.discard(worker)
         item.deaths += 1
-        self._ready.extendleft(ahead)
         if item.deaths < self.pool.attempts:
             self._ready.append(item)
             return
         if not worker.ready:
             raise PoolError(f"{item.deaths} workers ended as they started, the last with {end}")
-        raise PoolError(
+        raise WorkersDied(
             f"{item.deaths} workers died one after the other while they worked on {item.name}, the "
             f"last with {end}: killed for want of memory, or by a fault in compiled code that it "
             "calls"

@@ -33,6 +33,11 @@ class SerialMapper(Mapper):
 class OwnMapper(Mapper):
     """Our own pools: they take tasks one by one."""
 
+    @property
+    def workers(self) -> int | None:
+        """The number of workers."""
+        return self.pool.size  # type: ignore[no-any-return]
+
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
         return self.pool.map(function, tasks)  # type: ignore[no-any-return]

@@ -1,0 +1,164 @@
+"""What a worker does: a job of one chain or several, and what it says of each."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from epsie.cancellation import GivenUp
+from epsie.chain.base import BaseChain
+from epsie.errors import EpsieError, PoolError, ProposalError
+from epsie.threads import capped
+from epsie.transport import Ticket, cannot_import
+
+
+@dataclass(slots=True)
+class Part:
+    """What one chain is to do: the argument of the job."""
+
+    index: int
+    chain: BaseChain | bytes
+    argument: Any
+
+
+@dataclass(slots=True)
+class Task:
+    """What some chains are to do: a method of each."""
+
+    run: str
+    number: int
+    job: str
+    parts: list[Part]
+    ticket: Ticket
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        """Which chains, in words."""
+        indices = ", ".join(str(part.index) for part in self.parts)
+        return f"chain {indices}" if len(self.parts) == 1 else f"one of the chains {indices}"
+
+
+@dataclass(slots=True)
+class Settings:
+    """What all tasks of one call have in common."""
+
+    parent: tuple[str, int]
+    """The process that asks: its host and number."""
+    number: int
+    """The number of the run, for the stop sign."""
+    sign: Sequence[int] | None
+    """The stop sign, if this is the process that asks."""
+    threads: int
+    """How many threads linear algebra may use."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a worker says of a chain: a result or a failure."""
+
+    index: int
+    result: Any = None
+    error: Exception | None = None
+    trace: str = ""
+    interrupted: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a worker says of a task: an answer for each chain, or that it lacks the model."""
+
+    run: str
+    number: int
+    worker: str
+    answers: list[Answer]
+    lacks_model: bool = False
+
+
+def work(task: Task) -> Report:
+    """Do a task; in a worker. Failures come back as data."""
+    answers = [Answer(part.index) for part in task.parts]
+    report = Report(task.run, task.number, _worker(task), answers)
+    model = None
+    with _caught(answers[0], task, None):
+        try:
+            model = task.ticket.redeem()
+        except KeyError:
+            report.lacks_model = True
+    if model is None:
+        return report
+    with capped(task.settings.threads):
+        chains = [_unpacked(part, answer, task) for part, answer in zip(task.parts, answers)]
+        for part, answer, chain in zip(task.parts, answers, chains):
+            if chain is not None:
+                chain.model = model
+                with _caught(answer, task, chain):
+                    answer.result = getattr(chain, task.job)(part.argument)
+    return report
+
+
+def _unpacked(part: Part, answer: Answer, task: Task) -> BaseChain | None:
+    """The chain, which from now on watches whether its run is given up; None if it failed."""
+    chain, settings = part.chain, task.settings
+    with _caught(answer, task, None):
+        if isinstance(chain, bytes):
+            try:
+                chain = pickle.loads(chain)
+            except (ImportError, AttributeError) as error:
+                raise PoolError(cannot_import("a proposal", error)) from error
+        assert isinstance(chain, BaseChain)
+        sign = task.ticket.sign() if settings.sign is None else settings.sign
+        chain.watch = (sign, settings.number)
+        return chain
+    return None
+
+
+@contextmanager
+def _caught(answer: Answer, task: Task, chain: BaseChain | None) -> Iterator[None]:
+    """Put what goes wrong, and how long it took, into an answer."""
+    started = time.perf_counter()
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        _say(answer, error, {"chain": answer.index} if chain is None else chain.where())
+    except (KeyboardInterrupt, GivenUp) as error:
+        if isinstance(error, KeyboardInterrupt) and this_process() == task.settings.parent:
+            raise
+        # The parent was interrupted too. A worker that raised would print a traceback, or die.
+        answer.interrupted = True
+    answer.seconds += time.perf_counter() - started
+
+
+def _say(answer: Answer, error: BaseException, where: dict[str, Any]) -> None:
+    """Put a failure into an answer: the error, and the traceback of what caused it."""
+    cause = error.__cause__ or error
+    if not isinstance(error, EpsieError):
+        failure: EpsieError = ProposalError(f"{type(error).__name__}: {error}", where)
+        failure.__cause__ = error
+        error = failure
+    answer.error = error
+    answer.trace = "".join(traceback.format_exception(cause))
+
+
+def _worker(task: Task) -> str:
+    """The name of this worker: its process, its host if another, and thread if one of several."""
+    (host, pid), parent = this_process(), task.settings.parent
+    process = f"process {pid}" if (host, pid) != parent else "this process"
+    if host != parent[0]:
+        process += f" on {host}"
+    thread = threading.current_thread()
+    return process if thread is threading.main_thread() else f"{process}, {thread.name}"
+
+
+def this_process() -> tuple[str, int]:
+    """Its host and number."""
+    return platform.node(), os.getpid()
