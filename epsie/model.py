@@ -44,6 +44,10 @@ class Point:
     logp: float
     blob: Mapping[str, Any] | None
 
+    def __reduce__(self) -> tuple[type[Point], tuple[Any, ...]]:
+        # Half the time and three quarters of the bytes of what dataclasses do.
+        return Point, (self.x, self.logl, self.logp, self.blob)
+
 
 def evaluate(model: Model, parameters: Sequence[str], x: Position, like: Point | None) -> Point:
     """The point at `x`.
