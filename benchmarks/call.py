@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
-from time import process_time
+from functools import partial
 
 from figure import Figure
 from models import GAUSSIANS, NAMES
+from pairs import against_bare
 
 from epsie.proposals import ATAdaptiveNormal, BaseProposal, Normal
 from epsie.samplers import MetropolisHastingsSampler
 
 CHAINS = 8
-LIMIT = 100.0
-"""Microseconds a chain."""
+BUDGET = 100e-6
+"""Seconds a chain, where a step of the bare loop takes as long as in `BARE`."""
+
+BARE = {2: 1.6e-6, 10: 3.3e-6}
+"""Seconds of a step of the bare loop, by dimensions, on the machine that the budget was set on."""
 
 
 def figures(quick: bool) -> Iterator[Figure]:
-    """Calls of ``run(1)`` in a loop, serially."""
-    ncalls, slices = 50, 10 if quick else 40
+    """Calls of ``run(1)`` in a loop, serially, in turns with the bare loop."""
     cases: list[tuple[str, int, BaseProposal]] = [
         ("normal, 2-D", 2, Normal(NAMES[:2])),
         ("at_adaptive_normal, 10-D", 10, ATAdaptiveNormal(NAMES, 10**6)),
@@ -29,18 +31,17 @@ def figures(quick: bool) -> Iterator[Figure]:
             NAMES[:ndim], GAUSSIANS[ndim], CHAINS, [proposal], seed=1
         )
         sampler.start_position = dict.fromkeys(NAMES[:ndim], [0.0] * CHAINS)
-        per_chain = [_seconds(sampler, ncalls) / CHAINS * 1e6 for _ in range(slices)]
+        found = against_bare(ndim, partial(_calls, sampler), 10 if quick else 40, 400)
         yield Figure(
             f"call: run(1), a chain, {title}",
-            min(per_chain),
-            "µs",
-            LIMIT,
-            remark=f"least of {slices} slices; median {median(per_chain):.0f}",
+            found.ratio,
+            "x",
+            round(BUDGET / BARE[ndim]),
+            remark=f"{found.loop * 1e6:.0f} µs; a step of the bare loop {found.bare * 1e6:.2f}",
         )
 
 
-def _seconds(sampler: MetropolisHastingsSampler, ncalls: int) -> float:
-    start = process_time()
-    for _ in range(ncalls):
+def _calls(sampler: MetropolisHastingsSampler, nchains: int) -> None:
+    """So many calls that they are of this many chains together."""
+    for _ in range(nchains // CHAINS):
         sampler.run(1)
-    return (process_time() - start) / ncalls

@@ -179,7 +179,7 @@ class Stream:
         self._empty()
 
     def _empty(self) -> None:
-        self._array: NDArray[np.float64] = np.empty(0)
+        self._array = _NO_VARIATES
         self._normals: list[float] = []
         self._next = 0
         self._uniforms: list[float] = []
@@ -226,6 +226,11 @@ class Stream:
         return self._across_blocks(start, n)
 
     def _across_blocks(self, start: int, n: int) -> NDArray[np.float64]:
+        if len(self._array) < len(self._normals):
+            # Of a copy or a restored stream: made when it is first asked for.
+            self._array = np.array(self._normals)
+            if start + n <= len(self._array):
+                return self._array[start : start + n]
         pieces = [self._array[start:]]
         missing = n - len(pieces[0])
         while missing > 0:
@@ -250,17 +255,17 @@ class Stream:
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
         """Takes a bare numpy state too: then nothing is left undrawn."""
-        bare = _copied({key: state[key] for key in state if key not in ("module", "undrawn")})
         cls = _class_of_state(state, type(self.bit_generator))
         if cls is not type(self.bit_generator):
             self.generator = Generator(cls(_ANY))
-        self.bit_generator.state = bare
+        self.bit_generator.state = {
+            key: state[key] for key in state if key not in ("module", "undrawn")
+        }
         self._empty()
         undrawn = state.get("undrawn")
         if undrawn is not None:
-            self._array = np.array(undrawn["normal"], dtype=float)
-            self._normals = self._array.tolist()
-            self._uniforms = list(undrawn["uniform"])
+            self._normals = _as_floats(undrawn["normal"])
+            self._uniforms = _as_floats(undrawn["uniform"])
 
     def copied(self) -> Stream:
         """An independent stream that will give the same variates."""
@@ -282,12 +287,14 @@ class Stream:
             instance = _NUMPY_CLASSES[bare["bit_generator"]](_UNSEEDED)
             instance.state = bare
         self.generator = Generator(instance)
-        self._array = np.array(self._normals)
+        self._array = _NO_VARIATES
         self._next = 0
 
 
 _Travelling = tuple[Mapping[str, Any], BitGenerator | None, list[float], list[float]]
 """A stream on its way: the bits' state, the whole generator if needed, normals and uniforms."""
+
+_NO_VARIATES: NDArray[np.float64] = np.empty(0)
 
 _ANY = SeedSequence(0)
 """For a generator whose state is set at once: seeding it anew from entropy would be slow."""
@@ -313,6 +320,11 @@ def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for key, value in state.items()
     }
+
+
+def _as_floats(values: list[float] | NDArray[np.float64]) -> list[float]:
+    """A copy, as a list."""
+    return values.copy() if type(values) is list else np.array(values, dtype=float).tolist()
 
 
 def package_of(cls: type[BitGenerator]) -> str:
