@@ -251,11 +251,13 @@ def test_widths_are_learned_across_the_wrap(make, centre):
 
 def test_nearest():
     proposal = Angular(["a", "b"])
-    x = np.array([[0.1, 6.2], [6.2, 3.0]])
-    expected = [[0.1, 6.2 - tau], [6.2 - tau, 3.0]]
-    assert proposal.nearest(x, np.array([0.0, 0.5])) == pytest.approx(np.array(expected))
-    far = np.array([100.0, -50.0])
-    assert (np.abs(proposal.nearest(x, far) - far) <= pi + 1e-12).all()
+    assert proposal.nearest([0.1, 6.2, 3.0], 0.0) == pytest.approx([0.1, 6.2 - tau, 3.0])
+    assert proposal.nearest([0.1, 6.2, 3.0], 6.0) == pytest.approx([0.1 + tau, 6.2, 3.0])
+    for far in (100.0, -50.0, 1e9):
+        for value in (0.0, 0.1, pi, 6.2):
+            (turned,) = proposal.nearest([value], far)
+            assert abs(turned - far) <= pi * (1 + 1e-12)
+            assert math.remainder(turned - value, tau) == pytest.approx(0, abs=1e-12 * abs(far))
 
 
 @pytest.mark.parametrize("by", [0.3, 1.0, 1.7])

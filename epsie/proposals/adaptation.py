@@ -11,7 +11,7 @@ from math import exp, inf, log10
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from epsie.checks import as_count
 from epsie.proposals.andrieu_thoms import AndrieuThoms
@@ -81,12 +81,11 @@ class Veitch(Adaptation):
         if gain <= 0:
             return
         gain *= 1 - self.target_rate if chain.accepted else -self.target_rate
-        proposal.widths = tuple(
-            [
-                new if (new := width + gain * step) > 0 else width
-                for width, step in zip(proposal.widths, self._hundredths)
-            ]
-        )
+        widths = []
+        for width, hundredth in zip(proposal.widths, self._hundredths):
+            changed = width + gain * hundredth
+            widths.append(changed if changed > 0 else width)
+        proposal.widths = tuple(widths)
 
 
 class SiviaSkilling(Adaptation):
@@ -110,8 +109,20 @@ class SiviaSkilling(Adaptation):
 
     def __init__(self, target_rate: float = 0.234, max_std: ArrayLike | None = None) -> None:
         super().__init__(target_rate)
-        self.max_std = None if max_std is None else np.array(max_std, dtype=float, ndmin=1)
+        self.max_std = max_std
         self.n_accepted = 0
+
+    @property
+    def max_std(self) -> NDArray[np.float64] | None:
+        """The largest standard deviations; None for no limit. Settable."""
+        return None if self._max_std is None else np.array(self._max_std)
+
+    @max_std.setter
+    def max_std(self, max_std: ArrayLike | None) -> None:
+        # As plain numbers: they are compared at every step.
+        self._max_std: tuple[float, ...] | None = None
+        if max_std is not None:
+            self._max_std = tuple(np.array(max_std, dtype=float, ndmin=1).tolist())
 
     def update(self, proposal: Any, chain: Chain) -> None:
         """Widen while too much has been accepted, narrow while too little."""
@@ -123,9 +134,9 @@ class SiviaSkilling(Adaptation):
         accepted, rejected = self.n_accepted, k - self.n_accepted
         excess = accepted - self.target_rate * k
         if excess > 0:
-            proposal.scale(exp(1 / accepted), self.max_std)
+            proposal.scale(exp(1 / accepted), self._max_std)
         elif excess < 0:
-            proposal.scale(exp(-1 / rejected), self.max_std)
+            proposal.scale(exp(-1 / rejected), self._max_std)
 
     def reset(self, proposal: Any) -> None:
         """Start again from the true initial widths."""

@@ -106,8 +106,8 @@ class AndrieuThoms(CovarianceLearning):
             self.log_global += gain * (chain.acceptance_ratio - _JOINT_RATE)
             self.log_global = min(self.log_global, _LARGEST)
         else:
-            self.log_lambda += gain * (chain.acceptance_ratio - self.target_rate)
-            self.log_lambda = min(self.log_lambda, _LARGEST)
+            raised = self.log_lambda + gain * (chain.acceptance_ratio - self.target_rate)
+            self.log_lambda = raised if raised < _LARGEST else _LARGEST
         if self.take_in(proposal, chain):
             self._refactor()
         self._write(proposal)
@@ -121,16 +121,16 @@ class AndrieuThoms(CovarianceLearning):
 
     def _write(self, proposal: Any) -> None:
         """Give the proposal its widths or its factor."""
-        if not self.componentwise:
-            scale: Any = exp(0.5 * self.log_lambda)
-        else:
-            scale = np.exp(0.5 * (self.log_lambda + self.log_global))
-        if self.diagonal and self.componentwise:
-            proposal.widths = tuple((scale * self.unit_factor).tolist())
-        elif self.diagonal:
+        if self.componentwise:
+            scales = np.exp(0.5 * (self.log_lambda + self.log_global))
+            if self.diagonal:
+                proposal.widths = tuple((scales * self.unit_factor).tolist())
+            else:
+                proposal.factor = scales[:, np.newaxis] * self.unit_factor
+            return
+        scale = exp(0.5 * self.log_lambda)
+        if self.diagonal:
             proposal.widths = tuple([scale * width for width in self.unit_factor])
-        elif self.componentwise:
-            proposal.factor = scale[:, np.newaxis] * self.unit_factor
         else:
             proposal.factor = scale * self.unit_factor
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import pi, remainder, tau
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from epsie.model import Position
 from epsie.proposals import truncated_normal
@@ -77,9 +76,12 @@ class Angular(WidthProposal):
         """The period of each parameter: 2 pi."""
         return dict.fromkeys(self.parameters, tau)
 
-    def nearest(self, x: NDArray[np.float64], to: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Positions, shape (n, ndim), in the turns that are nearest to `to`."""
-        return x - tau * np.round((x - to) / tau)
+    def nearest(self, values: Sequence[float], to: float) -> Sequence[float]:
+        """Values of one parameter, in the turns that are nearest to `to`."""
+        return [
+            value if -pi <= value - to <= pi else to + remainder(value - to, tau)
+            for value in values
+        ]
 
     def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
         """The positions to which each part of a jump of `by` times the widths would lead alone."""

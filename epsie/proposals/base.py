@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import copy
 from abc import ABC
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import exp, nan
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from epsie.checks import as_count
 from epsie.errors import ProposalError
@@ -331,13 +328,9 @@ class BaseProposal(Distribution, ABC):
     def relearn(self, learned: Any) -> None:
         """Go back to what `learned` gave."""
 
-    def nearest(
-        self,
-        x: NDArray[np.float64],
-        to: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """Positions, shape (n, ndim), as learned from: angles are unwrapped to be near `to`."""
-        return x
+    def nearest(self, values: Sequence[float], to: float) -> Sequence[float]:
+        """Values of one parameter, as learned from: angles are unwrapped to be near `to`."""
+        return values
 
     def reset(self) -> None:
         """Forget what was learned: back to the true initial widths."""

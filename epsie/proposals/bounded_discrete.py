@@ -31,6 +31,7 @@ from epsie.proposals.integers import (
     whole_middle,
     whole_step,
 )
+from epsie.proposals.truncated_normal import FAR
 
 
 class BoundedDiscrete(IntegerProposal):
@@ -146,6 +147,10 @@ class BoundedDiscrete(IntegerProposal):
         # Each factor lies between 1/2 and 2: no underflow, however narrow or wide the jumps.
         ratio = 1.0
         for here, there, width, (low, high) in zip(x, y, self.widths, self._edges):
+            reach = FAR * width
+            least, most = low + reach, high - reach
+            if least < here < most and least < there < most:
+                continue  # where the bounds are far, the factor is 1 exactly
             if here != there:
                 per = ROOT_HALF / (width if width > LEAST_STD else LEAST_STD)
                 ratio *= (erf((high - here) * per) - erf((low - here) * per)) / (

@@ -14,7 +14,7 @@ from epsie.proposals import truncated_normal
 from epsie.proposals.boundaries import Boundaries, as_boundaries, within
 from epsie.proposals.eigen_adaptation import learn_eigenvectors
 from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
-from epsie.proposals.truncated_normal import FLAT, ROOT_2
+from epsie.proposals.truncated_normal import FAR, FLAT, ROOT_2
 
 
 class BoundedEigenvector(Eigenvector):
@@ -183,7 +183,7 @@ class BoundedEigenvector(Eigenvector):
 
     def log_hastings(self, x: Position, y: Position) -> float:
         """Log q(x | y) - log q(y | x): of the two truncated normals only the masses are left."""
-        if x == y:
+        if x == y or self._far_from_bounds(x, y):
             return 0.0
         i, length = self._along(x, y)
         below, above = self._segment(x, self._axes[i])
@@ -196,6 +196,15 @@ class BoundedEigenvector(Eigenvector):
             (erf(above / unit) - erf(below / unit))
             / (erf((above - length) / unit) - erf((below - length) / unit))
         )
+
+    def _far_from_bounds(self, x: Position, y: Position) -> bool:
+        """Whether the bounds are too far from both for any line to have less than all its mass."""
+        reach = FAR * max(self._stds)
+        for here, there, (lower, upper) in zip(x, y, self._bounds):
+            least, most = lower + reach, upper - reach
+            if not (least < here < most and least < there < most):
+                return False
+        return True
 
     def _along(self, x: Position, y: Position) -> tuple[int, float]:
         """The eigenvector that y - x points along, and how far: most likely the last picked."""

@@ -18,7 +18,7 @@ from epsie.proposals.adaptation import (
     learn_veitch,
 )
 from epsie.proposals.boundaries import Boundaries, as_boundaries, within
-from epsie.proposals.truncated_normal import FLAT, ROOT_2, WIDE
+from epsie.proposals.truncated_normal import FAR, FLAT, ROOT_2, WIDE
 from epsie.proposals.widths import WidthProposal
 
 
@@ -121,8 +121,12 @@ class BoundedNormal(WidthProposal):
         """Log q(x | y) - log q(y | x): of each truncated normal only the mass is left."""
         ratio = 1.0
         for here, there, (lower, upper, extent), width in zip(x, y, self._intervals, self.widths):
-            # What did not move, or jumps from a flat distribution, cancels exactly. The others lie
-            # between 1/2 and 2.
+            reach = FAR * width
+            least, most = lower + reach, upper - reach
+            # What did not move, jumps where the bounds are far, or from a flat distribution,
+            # cancels exactly. The others lie between 1/2 and 2.
+            if least < here < most and least < there < most:
+                continue
             if here != there and FLAT * width < extent:
                 unit = ROOT_2 * width
                 ratio *= (erf((upper - here) / unit) - erf((lower - here) / unit)) / (

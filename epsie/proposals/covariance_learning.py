@@ -74,12 +74,17 @@ class CovarianceLearning(Adaptation):
 
     def take_in(self, proposal: Any, chain: Chain) -> bool:
         """Note where the chain stands; whether what was learned is to be used anew."""
-        self.naccepted += chain.accepted
+        if chain.accepted:
+            self.naccepted += 1
         positions = self.positions
         positions.append(proposal.pick(chain.point.x))
         if len(positions) < self.BLOCK:
             return False
-        self._learn(proposal)
+        self.nblocks += 1
+        if self.diagonal:
+            self._learn_variances(proposal)
+        else:
+            self._learn_covariance()
         self.positions = []
         return self._is_due() and self.knows_enough
 
@@ -87,21 +92,33 @@ class CovarianceLearning(Adaptation):
         """Whether enough is new to be worth a decomposition: a 32nd to a 16th, at first any."""
         return self.nblocks % (1 << max(0, self.nblocks.bit_length() - 5)) == 0
 
-    def _learn(self, proposal: Any) -> None:
+    def _learn_covariance(self) -> None:
         """Make one step of the recursion with a block of positions."""
-        self.nblocks += 1
         gain = self.gain_of_covariance()
         x = np.array(self.positions, dtype=float)
-        x = proposal.nearest(x, self.mean if self.nblocks > 1 else x[0])
         centre = np.add.reduce(x) / len(x)
         away, shift = x - centre, centre - self.mean
         self.mean = self.mean + gain * shift
         # About the new mean, of old and new positions alike.
-        if self.diagonal:
-            spread = np.add.reduce(away * away) / len(x) + (1 - gain) * shift * shift
-        else:
-            spread = away.T.dot(away) / len(x) + (1 - gain) * shift * shift[:, np.newaxis]
+        spread = away.T.dot(away) / len(x) + (1 - gain) * shift * shift[:, np.newaxis]
         self.unit_cov = self.unit_cov + gain * (spread - self.unit_cov)
+
+    def _learn_variances(self, proposal: Any) -> None:
+        """The same for variances alone, one parameter after the other: numpy would take longer."""
+        gain = self.gain_of_covariance()
+        means, variances = self.mean.tolist(), self.unit_cov.tolist()
+        for i, values in enumerate(zip(*self.positions)):
+            values = proposal.nearest(values, means[i] if self.nblocks > 1 else values[0])
+            centre = sum(values) / len(values)
+            shift = centre - means[i]
+            squares = 0.0
+            for value in values:
+                away = value - centre
+                squares += away * away
+            spread = squares / len(values) + (1 - gain) * shift * shift
+            means[i] += gain * shift
+            variances[i] += gain * (spread - variances[i])
+        self.mean, self.unit_cov = np.array(means), np.array(variances)
 
     def gain_of_covariance(self) -> float:
         """The gain of the present block."""

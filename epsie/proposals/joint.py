@@ -116,6 +116,8 @@ class JointProposal(BaseProposal):
 
     def log_hastings(self, x: Position, y: Position) -> float:
         """Log q(x | y) - log q(y | x) of the parts that moved in the last draw."""
+        if self._only is not None:
+            return self._only.log_hastings(x, y)
         total = 0.0
         for part, pick in self._moved:
             if not part.symmetric:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 from operator import add, mul
 from typing import Any
@@ -87,14 +87,14 @@ class Normal(WidthProposal):
         stds: list[float] = np.sqrt(np.square(self.factor).sum(axis=1)).tolist()
         return stds
 
-    def scale(self, by: float, max_std: NDArray[np.float64] | None = None) -> None:
+    def scale(self, by: float, max_std: Sequence[float] | None = None) -> None:
         """Multiply all widths, none beyond its maximum."""
         if self.factor is None:
             super().scale(by, max_std)
             return
         if max_std is not None:
             stds = np.sqrt(np.square(self.factor).sum(axis=1))
-            by = min(by, float((max_std / stds).min()))
+            by = min(by, float((np.array(max_std) / stds).min()))
         self.factor = by * self.factor
 
     def learned(self) -> Any:

@@ -17,6 +17,9 @@ WIDE = 1 / sqrt(2 * pi)
 FLAT = 1e-8
 """Where an interval is less than this many widths long, the distribution is uniform to rounding."""
 
+FAR = 6 * ROOT_2
+"""A bound more widths than this from the centre changes nothing: erf is 1 to the last bit there."""
+
 _LOG_HALF_PI = 0.5 * log(pi / 2)
 
 

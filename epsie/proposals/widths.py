@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,11 +78,16 @@ class WidthProposal(BaseProposal):
         """The standard deviation of the jump of each parameter, before any truncation."""
         return self.widths
 
-    def scale(self, by: float, max_std: NDArray[np.float64] | None = None) -> None:
+    def scale(self, by: float, max_std: Sequence[float] | None = None) -> None:
         """Multiply all widths, none beyond its maximum."""
-        self.widths = tuple([by * width for width in self.widths])
-        if max_std is not None:
-            self.widths = tuple(map(min, self.widths, max_std.tolist()))
+        if max_std is None:
+            self.widths = tuple([by * width for width in self.widths])
+            return
+        widths = []
+        for width, most in zip(self.widths, max_std):
+            scaled = by * width
+            widths.append(scaled if scaled < most else most)
+        self.widths = tuple(widths)
 
     def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
         """The positions to which each part of a jump alone leads, if it is `by` times as long."""
