@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from epsie.pools.base import Mapper
@@ -26,8 +27,10 @@ class EnginesMapper(Mapper):
 
     @property
     def workers(self) -> int | None:
-        """The number of engines."""
-        return len(self._view.targets or self._view.client.ids) or None
+        """The number of engines, if they can be asked."""
+        with suppress(Exception):
+            return len(self._view.targets or self._view.client.ids) or None
+        return None
 
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
@@ -46,8 +49,10 @@ class DaskMapper(ExecutorMapper):
 
     @property
     def workers(self) -> int | None:
-        """The number of threads of all workers."""
-        return sum(self.pool.nthreads().values()) or None
+        """The number of threads of all workers, if they can be asked."""
+        with suppress(Exception):
+            return sum(self.pool.nthreads().values()) or None
+        return None
 
     def submit(self, function: Function, task: Any) -> Any:
         """A future of one result."""
