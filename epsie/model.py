@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,9 @@ Model: TypeAlias = Callable[..., Any]
 
 Position: TypeAlias = tuple[float, ...]
 """Values in the order of a chain's parameters; Python floats, ints for discrete parameters."""
+
+NanPolicy: TypeAlias = Literal["raise", "reject"]
+"""What to do where a model returns NaN or +inf."""
 
 STORABLE = "biufcUS"
 """The kinds of numpy types that a blob's values may have."""
@@ -93,6 +96,20 @@ def evaluate(model: Model, parameters: Sequence[str], x: Position, like: Point |
     elif blob is not like.blob:
         _check_blob(blob, like.blob)
     return Point(x, logl, logp, blob)
+
+
+def as_nan_policy(nan: Any) -> NanPolicy:
+    """What to do with NaN.
+
+    Raises
+    ------
+    ValueError
+        If it is neither 'raise' nor 'reject'.
+    """
+    if nan not in ("raise", "reject"):
+        raise ValueError(f"nan must be 'raise' or 'reject'; got {nan!r}")
+    policy: NanPolicy = nan
+    return policy
 
 
 class NotFiniteError(ModelError):

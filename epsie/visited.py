@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.chaindata import stack_tables
 from epsie.checks import as_count
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.scheme import end_of_learning
@@ -93,8 +94,9 @@ class Visited:
             return whole
         if isinstance(self.source, Run):
             return concatenated([piece[temperature] for piece in self.source.pieces(name)], -1)
-        rows = [getattr(chain.chains[temperature], name) for chain in self.source.chains]
-        return np.stack(rows).astype(np.result_type(*rows), copy=False)
+        return stack_tables(
+            [getattr(chain.chains[temperature], name) for chain in self.source.chains]
+        )
 
     def table(self, name: str) -> NDArray[Any] | None:
         """Positions, stats, acceptance or blobs, shape (ntemps, nchains, n); None without blobs."""

@@ -14,7 +14,7 @@ from epsie.chain.learning import Note, noted
 from epsie.copying import SetsAttributes
 from epsie.model import Model
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.distribution import Distribution, is_built_in
+from epsie.proposals.distribution import Distribution, copied, is_built_in
 from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng import Stream
 from epsie.shown import Facts, Shown, chain_facts
@@ -139,9 +139,29 @@ class BaseChain(Shown, SetsAttributes, ABC):
     def state(self) -> dict[Any, Any]:
         """All that its future depends on, as plain data."""
 
-    @abstractmethod
     def set_state(self, state: Mapping[Any, Any]) -> None:
-        """Go on from a `state`. Clears the history."""
+        """Go on from a `state`. Drops the history; needs no start position.
+
+        Raises
+        ------
+        ValueError
+            If the state is of other temperatures, parameters or proposals.
+        """
+        self.check_state(state)
+        self.resume(copied(state))
+        self.restart()
+
+    @abstractmethod
+    def check_state(self, state: Mapping[Any, Any]) -> None:
+        """Refuse a state that is not of a chain like this one."""
+
+    @abstractmethod
+    def resume(self, state: Mapping[Any, Any]) -> None:
+        """Take over a state, which is its own from now on, and keep the history."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Drop the history, and start from where it stands."""
 
     # ---- random numbers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,11 @@ def array2dict(array: Any) -> Any:
         return array
     fields = {name: array[name] for name in array.dtype.names}
     return {name: field.item() if field.ndim == 0 else field for name, field in fields.items()}
+
+
+def stack_tables(tables: Sequence[Any]) -> NDArray[np.void]:
+    """Structured arrays as one with a new leading axis; types are widened to a common one."""
+    return np.stack(tables).astype(np.result_type(*tables), copy=False)
 
 
 def detect_dtypes(data: Any) -> dict[str, Any]:

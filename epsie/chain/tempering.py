@@ -145,6 +145,19 @@ def as_betas(betas: ArrayLike) -> NDArray[np.float64]:
     return ladder
 
 
+def as_beta(beta: Any) -> float:
+    """An inverse temperature.
+
+    Raises
+    ------
+    ValueError
+        If it does not lie in [0, 1].
+    """
+    if not 0 <= beta <= 1:
+        raise ValueError(f"beta must lie in [0, 1]; got {beta!r}")
+    return float(beta)
+
+
 def is_ladder(betas: NDArray[np.float64]) -> bool:
     """Whether betas descend strictly within [0, 1], so that a chain can have them."""
     return bool(betas[0] <= 1 and betas[-1] >= 0 and (np.diff(betas) < 0).all())

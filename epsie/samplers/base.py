@@ -14,7 +14,6 @@ from numpy.random import BitGenerator
 from numpy.typing import NDArray
 
 from epsie.chain.base import Segment
-from epsie.chain.chain import NanPolicy, as_nan_policy
 from epsie.chain.learning import Learned, learned
 from epsie.chain.start import NO_START
 from epsie.checkpoint import dump_state, load_state
@@ -23,7 +22,7 @@ from epsie.diagnosable import Diagnosable
 from epsie.drawing import Prior, drawn_starts
 from epsie.execution import ask_all, run_all
 from epsie.logs import logged_run
-from epsie.model import Model
+from epsie.model import Model, NanPolicy, as_nan_policy
 from epsie.pools import Mapper, mapper_for
 from epsie.progress import Progress
 from epsie.proposals.base import BaseProposal

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import NDArray
 
-from epsie.chain.chain import Chain, NanPolicy
+from epsie.chain.chain import Chain
+from epsie.chain.chaindata import stack_tables
 from epsie.chain.start import as_column, check_names
 from epsie.checks import as_count
-from epsie.model import Model
+from epsie.model import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
 from epsie.rng import create_bit_generators
 from epsie.samplers.base import BaseSampler
@@ -129,8 +130,7 @@ class MetropolisHastingsSampler(BaseSampler):
 
     def _stacked(self, table: str) -> NDArray[np.void]:
         self._refuse_before_first_step(table)
-        arrays = [getattr(chain, table) for chain in self.chains]
-        return np.stack(arrays).astype(np.result_type(*arrays), copy=False)
+        return stack_tables([getattr(chain, table) for chain in self.chains])
 
     def _gathered(self, values: list[Any]) -> dict[str, NDArray[Any]]:
         return {name: np.array([value[name] for value in values]) for name in values[0]}

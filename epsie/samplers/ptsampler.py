@@ -10,12 +10,12 @@ from numpy.random import BitGenerator
 from numpy.typing import ArrayLike, NDArray
 
 from epsie import communication
-from epsie.chain.chain import NanPolicy
-from epsie.chain.ptchain import ParallelTemperedChain, stack_tables
+from epsie.chain.chaindata import stack_tables
+from epsie.chain.ptchain import ParallelTemperedChain
 from epsie.chain.start import as_column, check_names
 from epsie.checks import as_count
 from epsie.evidence import LEAST_SAMPLES, Evidence, log_evidence
-from epsie.model import Model
+from epsie.model import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.scheme import end_of_learning
 from epsie.rng import create_bit_generators
