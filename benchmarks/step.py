@@ -71,6 +71,7 @@ WIDE = (-50.0, 50.0)
 BEGUN = {"adaptation_duration": LONG}
 PRIOR = {**BEGUN, "prior_widths": _over(10, 20.0)}
 BOX = {"boundaries": _over(2, WIDE)}
+TIGHT = {"boundaries": _over(2, (-2.0, 3.0))}
 
 CASES = [
     *(Case("normal", n, lim, {"cov": scale(n) ** 2}) for n, lim in ((2, 2.3), (10, 1.8))),
@@ -84,6 +85,7 @@ CASES = [
     Case("at_adaptive_normal", 10, None, {**BEGUN, "diagonal": True}, "diagonal"),
     Case("at_adaptive_normal", 2, None, {**BEGUN, "componentwise": True}, "componentwise"),
     Case("bounded_normal", 2, 4.0, BOX),
+    Case("bounded_normal", 2, 4.0, TIGHT, "tight bounds"),
     Case("ss_adaptive_bounded_normal", 2, 5.0, BOX),
     Case("adaptive_bounded_normal", 2, 5.0, BOX | BEGUN),
     Case("at_adaptive_bounded_normal", 2, 5.0, BOX | BEGUN),
@@ -95,6 +97,7 @@ CASES = [
     Case("ss_adaptive_discrete", 2, 5.0),
     Case("adaptive_discrete", 2, 5.0, PRIOR),
     Case("bounded_discrete", 2, 4.0, BOX),
+    Case("bounded_discrete", 2, 4.0, TIGHT, "tight bounds"),
     Case("ss_adaptive_bounded_discrete", 2, 5.0, BOX),
     Case("adaptive_bounded_discrete", 2, 5.0, BOX | BEGUN),
     Case("at_adaptive_discrete", 2, 5.0, BEGUN),
@@ -103,8 +106,9 @@ CASES = [
     Case("adaptive_isotropic_solid_angle", 2, 7.0, BEGUN | {"radec": True}),
     Case("eigenvector", 10, None, {"cov": correlated(10)}),
     Case("adaptive_eigenvector", 10, None, BEGUN),
-    Case("bounded_eigenvector", 2, None, BOX),
-    Case("adaptive_bounded_eigenvector", 2, None, BOX | BEGUN),
+    Case("bounded_eigenvector", 2, 4.0, BOX),
+    Case("bounded_eigenvector", 2, None, TIGHT, "tight bounds"),
+    Case("adaptive_bounded_eigenvector", 2, 5.0, BOX | BEGUN),
 ]
 """A new proposal needs one line here; without one the table says that it was not measured."""
 

@@ -206,6 +206,10 @@ class Stream:
 
     def normal(self) -> float:
         """A variate of the standard normal distribution."""
+        start = self._next
+        if start < len(self._normals):
+            self._next = start + 1
+            return self._normals[start]
         return self.normals(1)[0]
 
     def normals(self, n: int) -> list[float]:

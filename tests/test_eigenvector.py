@@ -521,6 +521,23 @@ def test_reset_brings_back_the_start(cls):
         assert proposal.start_step == proposal.nsteps
 
 
+def test_scales_do_not_overflow(monkeypatch):
+    """Where every jump is accepted they grow for ever."""
+
+    def scales(most):
+        monkeypatch.setattr("epsie.proposals.eigen_adaptation.LARGEST_LOG_SCALE", most)
+        proposal = AdaptiveEigenvector(["a", "b"], None)
+        chain = Chain(["a", "b"], lambda a, b: (0.0, 0.0), proposal, 1)
+        chain.start_position = {"a": 0.0, "b": 0.0}
+        proposal.adaptation.log_lambda = [199.9, 1430.0]
+        chain.run(20)
+        return proposal.log_lambda
+
+    assert scales(200.0) == [200.0, 200.0]
+    with pytest.raises(OverflowError):
+        scales(math.inf)
+
+
 def test_learns_the_covariance():
     chain, proposal = adaptive(AdaptiveEigenvector, None)
     chain.run(30000)

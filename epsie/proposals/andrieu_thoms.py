@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from epsie.model import Position
-from epsie.proposals.covariance_learning import CovarianceLearning
+from epsie.proposals.covariance_learning import LARGEST_LOG_SCALE, CovarianceLearning
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 _JOINT_RATE = 0.234
 _COMPONENT_RATE = 0.48
 _SCALE_GAIN = 0.6
-
-_LARGEST = 200.0
-"""Of a log scale: where every jump is accepted, as that of an unknown phase, it would overflow."""
 
 
 class AndrieuThoms(CovarianceLearning):
@@ -102,12 +99,12 @@ class AndrieuThoms(CovarianceLearning):
         if self.componentwise:
             ratios = np.array(proposal.virtual_ratios)
             raised = self.log_lambda + gain * (ratios - self.target_rate)
-            self.log_lambda = np.minimum(raised, _LARGEST)
+            self.log_lambda = np.minimum(raised, LARGEST_LOG_SCALE)
             self.log_global += gain * (chain.acceptance_ratio - _JOINT_RATE)
-            self.log_global = min(self.log_global, _LARGEST)
+            self.log_global = min(self.log_global, LARGEST_LOG_SCALE)
         else:
             raised = self.log_lambda + gain * (chain.acceptance_ratio - self.target_rate)
-            self.log_lambda = raised if raised < _LARGEST else _LARGEST
+            self.log_lambda = raised if raised < LARGEST_LOG_SCALE else LARGEST_LOG_SCALE
         if self.take_in(proposal, chain):
             self._refactor()
         self._write(proposal)

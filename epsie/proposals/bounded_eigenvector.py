@@ -119,13 +119,12 @@ class BoundedEigenvector(Eigenvector):
         if below == above:
             return x
         length = truncated_normal.draw(self.stream, below, above, self._stds[i])
-        # The sum may round to beyond a bound.
-        return tuple(
-            [
-                min(max(here + length * along, lower), upper)
-                for here, along, (lower, upper) in zip(x, axis, self._bounds)
-            ]
-        )
+        y = []
+        for here, along, (lower, upper) in zip(x, axis, self._bounds):
+            there = here + length * along
+            # The sum may round to beyond a bound.
+            y.append(lower if there < lower else upper if there > upper else there)
+        return tuple(y)
 
     def _segment(self, x: Position, axis: Position) -> tuple[float, float]:
         """How far the line through x stays within the bounds, backwards and forwards."""
@@ -208,16 +207,15 @@ class BoundedEigenvector(Eigenvector):
 
     def _along(self, x: Position, y: Position) -> tuple[int, float]:
         """The eigenvector that y - x points along, and how far: most likely the last picked."""
-        away, length, square = [], 0.0, 0.0
+        length = square = 0.0
         for here, there, along in zip(x, y, self._axes[self.ind]):
             step = there - here
-            away.append(step)
             length += step * along
             square += step * step
         # No two eigenvectors can have more than half of the square each.
         if 2 * length * length > square:
             return self.ind, length
-        lengths = np.dot(away, self._eigvects)
+        lengths = np.subtract(y, x).dot(self._eigvects)
         i = int(np.abs(lengths).argmax())
         return i, float(lengths[i])
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from epsie.chain.chain import Chain
 
 
+LARGEST_LOG_SCALE = 200.0
+"""Where every jump is accepted, as that of an unknown phase, a scale would grow to overflow."""
+
 _LARGEST = 1e100
 """Of a variance: on a flat target without bounds it would grow until it overflows."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.proposals.covariance_learning import CovarianceLearning
+from epsie.proposals.covariance_learning import LARGEST_LOG_SCALE, CovarianceLearning
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain
@@ -90,6 +90,8 @@ class EigenAdaptation(CovarianceLearning):
         self.npicks[i] = n = self.npicks[i] + 1
         gain = n**-_SCALE_GAIN - self._last_gain
         raised = self.log_lambda[i] + gain * (chain.acceptance_ratio - self.target_rate)
+        if raised > LARGEST_LOG_SCALE:
+            raised = LARGEST_LOG_SCALE
         self.log_lambda[i] = raised
         proposal.rescale(i, exp(0.5 * raised))
         if self.take_in(proposal, chain):

@@ -158,9 +158,11 @@ def draw_within(stream: Stream, here: float, std: float, limits: Limits) -> floa
             there = here + whole_step(std * z, z, stays)
             if lower <= there <= upper:
                 return there
+    uniform, extent = stream.uniform, high - low
     while True:
-        step = low + (high - low) * stream.uniform()
-        if stream.uniform() < exp(-0.5 * (step / std) ** 2):
+        step = low + extent * uniform()
+        z = step / std
+        if uniform() < exp(-0.5 * z * z):
             there = here + whole_step(step, step, stays)
             if lower <= there <= upper:
                 return there
