@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import comb, exp, inf, log
 from typing import TYPE_CHECKING, Any, Self
@@ -142,29 +143,37 @@ class NestedTransdimensional(BaseProposal):
     def draw(self, x: Position) -> Position | None:
         """A jump from `x`; None if all that could jump rests."""
         parts, births, picks, absent = self._components.all
-        here = [pick(x) for pick in picks]
-        on = [i for i, at in enumerate(here) if at[0] == at[0]]
-        if len(on) != x[self._k]:
-            named = dict(zip(self.parameters, x, strict=True))
-            raise ValueError(f"Given point {named}: {self.refusal(x)}")
+        here: list[Position] = []
+        on: list[int] = []
+        off: list[int] = []
+        for i, pick in enumerate(picks):
+            at = pick(x)
+            here.append(at)
+            (on if at[0] == at[0] else off).append(i)
+        k = len(on)
+        if k != x[self._k]:
+            raise self._impossible(x)
         moved = self._moved = []
-        to = self._draw_k(len(on))
+        to = self._draw_k(k)
         there = here.copy()
-        if to > len(on):
-            off = [i for i in range(len(here)) if i not in on]
-            for i in self._chosen(off, to - len(on)):
+        if to > k:
+            for i in self._chosen(off, to - k):
                 there[i] = births[i].draw()
-        elif to < len(on):
-            for i in self._chosen(on, len(on) - to):
+        elif to < k:
+            for i in self._chosen(on, k - to):
                 there[i] = absent[i]
                 on.remove(i)
         for i in on:
             part = parts[i]
-            at = None if part.jump_interval != 1 and part.rests() else part.draw(here[i])
-            if at is not None:
-                there[i] = at
+            drawn = None if part.jump_interval != 1 and part.rests() else part.draw(here[i])
+            if drawn is not None:
+                there[i] = drawn
                 moved.append(part)
-        return self._ordered((to, *[value for at in there for value in at])) if moved else None
+        return self._ordered((to, *itertools.chain.from_iterable(there))) if moved else None
+
+    def _impossible(self, x: Position) -> ValueError:
+        named = dict(zip(self.parameters, x, strict=True))
+        return ValueError(f"Given point {named}: {self.refusal(x)}")
 
     def _draw_k(self, k: int) -> int:
         """The number of components to jump to: `k` too if the proposed one does not exist."""
@@ -175,7 +184,7 @@ class NestedTransdimensional(BaseProposal):
             return k
         self._moved.append(model)
         to = drawn[0]
-        if not 0 <= to <= len(self._components):
+        if not 0 <= to <= len(self.proposals):
             self._strayed = True
             return k
         if int(to) != to:
