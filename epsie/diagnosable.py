@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -189,6 +190,18 @@ class Diagnosable:
         for warning in summary.warnings:
             logger.warning("summary: %s", warning)
         return summary
+
+    def to_arviz(
+        self,
+        burn_in: int | None = None,
+        *,
+        hot: bool = True,
+        blob_groups: Mapping[str, str] | None = None,
+    ) -> Any:
+        """What was visited, for ArviZ: see `epsie.arviz.to_arviz`."""
+        from epsie.arviz import to_arviz
+
+        return to_arviz(self, burn_in, hot=hot, blob_groups=blob_groups)
 
     # ---- which draws
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -205,18 +205,6 @@ class Run(Diagnosable):
                 "of its name"
             )
         return found
-
-    def to_arviz(
-        self,
-        burn_in: int | None = None,
-        *,
-        hot: bool = True,
-        blob_groups: Mapping[str, str] | None = None,
-    ) -> Any:
-        """What was visited, for ArviZ: see `epsie.arviz.to_arviz`."""
-        from epsie.arviz import to_arviz
-
-        return to_arviz(self, burn_in, hot=hot, blob_groups=blob_groups)
 
     @property
     def learned(self) -> Learned:

@@ -22,6 +22,7 @@ from epsie.rundir.recorder import Recorder, starting
 from epsie.rundir.segments import bytes_per_iteration
 from epsie.rundir.states import last_state
 from epsie.signals import interrupt_deferred
+from epsie.verification import Verifier
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 
@@ -107,6 +108,7 @@ def record(
     total: int | None,
     progress: bool,
     until: Any = None,
+    verifier: Verifier | None = None,
 ) -> None:
     """Run a sampler in its directory: `niterations` further, or up to `total`; or `until`.
 
@@ -132,58 +134,68 @@ def record(
         assert left is not None
         stopper = sampler._stopper(until)
         with logged_run(sampler, left, stopper):
-            _run(recorder, recording, interrupts, left, Progress(progress, stopper))
+            shown = Progress(progress, stopper)
+            _Rounds(recorder, recording, interrupts, shown, verifier).make(left)
     interrupts.end(
         f"stopped at iteration {recorder.saved}; saved in {directory}. To go on: "
         f"{type(sampler).__name__}.resume({str(directory)!r}, model)"
     )
 
 
-def _run(
-    recorder: Recorder, recording: Recording, interrupts: Interrupts, left: int, progress: Progress
-) -> None:
-    sampler = recorder.sampler
-    iterations, seconds = recording.due
-    most = min(iterations or _UNSAVED, max(1, _UNSAVED // bytes_per_iteration(sampler)))
-    length, saved_at = 1, time.monotonic()
-    with progress.showing(left):
-        while left and interrupts.stop is None and not progress.ended:
-            if recorder.saved == sampler.niterations and not recording.keep:
-                sampler.clear()
-            pending = sampler.niterations - recorder.saved
-            length = int(min(length, left, most - pending, progress.room))
-            done, length = _round(recorder, interrupts, length, recording.round_seconds, progress)
-            left -= done
-            pending += done
-            due = pending == most or (
-                seconds is not None and time.monotonic() - saved_at >= seconds
-            )
-            if due or not left or progress.ended or interrupts.save or interrupts.stop is not None:
-                interrupts.save = False
-                recorder.save()
-                saved_at = time.monotonic()
+@dataclass
+class _Rounds:
+    """The rounds of a run in a directory: what is not saved yet is bounded, and signals heeded."""
 
+    recorder: Recorder
+    recording: Recording
+    interrupts: Interrupts
+    progress: Progress
+    verifier: Verifier | None
 
-def _round(
-    recorder: Recorder, interrupts: Interrupts, length: int, seconds: float, progress: Progress
-) -> tuple[int, int]:
-    """Let the sampler make a round; how many iterations it made, and how many next time."""
-    sampler = recorder.sampler
-    started = time.perf_counter()
-    try:
-        with interrupts.cuttable():
-            segments = sampler._advanced(length, Progress())
-        with interrupt_deferred():
-            sampler._attach(segments)
-        progress.saw([segment for (segment,) in segments])
-    except BaseException as error:
-        recorder.save()
-        if isinstance(error, KeyboardInterrupt) and interrupts.stop is not None:
-            return 0, length
-        error.add_note(f"The run in {recorder.directory} is saved up to {recorder.saved}")
-        raise
-    elapsed = time.perf_counter() - started
-    return length, next_length(length, elapsed, seconds, sampler.nchains)
+    def make(self, left: int) -> None:
+        """Make so many iterations, in rounds, and save now and then."""
+        recorder, interrupts, progress = self.recorder, self.interrupts, self.progress
+        sampler = recorder.sampler
+        iterations, seconds = self.recording.due
+        most = min(iterations or _UNSAVED, max(1, _UNSAVED // bytes_per_iteration(sampler)))
+        length, saved_at = 1, time.monotonic()
+        with progress.showing(left):
+            while left and interrupts.stop is None and not progress.ended:
+                if recorder.saved == sampler.niterations and not self.recording.keep:
+                    sampler.clear()
+                pending = sampler.niterations - recorder.saved
+                length = int(min(length, left, most - pending, progress.room))
+                done, length = self._round(length)
+                left -= done
+                pending += done
+                due = pending == most or (
+                    seconds is not None and time.monotonic() - saved_at >= seconds
+                )
+                asked = interrupts.save or interrupts.stop is not None
+                if due or not left or progress.ended or asked:
+                    interrupts.save = False
+                    recorder.save()
+                    saved_at = time.monotonic()
+
+    def _round(self, length: int) -> tuple[int, int]:
+        """Let the sampler make a round; how many iterations it made, and how many next time."""
+        recorder, interrupts = self.recorder, self.interrupts
+        sampler = recorder.sampler
+        started = time.perf_counter()
+        try:
+            with interrupts.cuttable():
+                segments = sampler._advanced(length, Progress(), self.verifier)
+            with interrupt_deferred():
+                sampler._attach(segments)
+            self.progress.saw([segment for (segment,) in segments])
+        except BaseException as error:
+            recorder.save()
+            if isinstance(error, KeyboardInterrupt) and interrupts.stop is not None:
+                return 0, length
+            error.add_note(f"The run in {recorder.directory} is saved up to {recorder.saved}")
+            raise
+        elapsed = time.perf_counter() - started
+        return length, next_length(length, elapsed, self.recording.round_seconds, sampler.nchains)
 
 
 def resumed(

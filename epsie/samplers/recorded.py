@@ -1,0 +1,181 @@
+"""What a sampler says of where its chains started, where they stand, and what they visited."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.learning import Learned, learned
+from epsie.checks import as_count
+from epsie.diagnosable import Diagnosable
+from epsie.drawing import Prior, drawn_starts
+from epsie.execution import ask_all
+from epsie.samplers.settings import ConfiguredSampler
+from epsie.shown import Facts, Shown, sampler_facts
+from epsie.signals import interrupt_deferred
+
+
+class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
+    """A sampler whose chains keep records, which it shows as arrays."""
+
+    def _facts(self) -> Facts:
+        return sampler_facts(self)
+
+    @property
+    def nchains(self) -> int:
+        """The number of chains."""
+        return len(self.chains)
+
+    @property
+    def niterations(self) -> int:
+        """How many iterations the chains have made, those before a clear or a resume included."""
+        iterations: int = self.chains[0].iteration
+        return iterations
+
+    @property
+    def lastclear(self) -> int:
+        """The iteration of the last clear."""
+        lastclear: int = self.chains[0].lastclear
+        return lastclear
+
+    # ---- start
+
+    @property
+    def start_position(self) -> dict[str, NDArray[Any]]:
+        """Where the chains started, after a clear: where they stood.
+
+        Set it with a dict of arrays, one value for each chain. The model is evaluated at all of
+        them, in the pool.
+
+        Raises
+        ------
+        ValueError
+            If it is not set; if parameters are missing, unknown or of another shape; or if starts
+            lie outside of the prior, have no likelihood, or the model gives NaN: all are listed.
+        """
+        return self._gathered([chain.start_position for chain in self.chains])
+
+    @start_position.setter
+    def start_position(self, values: Mapping[str, Any]) -> None:
+        starts = self._starts(values)
+        found = ask_all(self.chains, "examine_start", starts, self._mapper, self._carrier)
+        refused = [
+            f"chain {chain.chain_id}: {problem}"
+            for chain, (_, problems) in zip(self.chains, found, strict=True)
+            for problem in problems
+        ]
+        if refused:
+            raise ValueError(
+                f"{len(refused)} of the start positions cannot be used:\n  "
+                + "\n  ".join(refused)
+                + "\nChoose others for these chains and set start_position again"
+            )
+        with interrupt_deferred():
+            for chain, (start, _) in zip(self.chains, found, strict=True):
+                chain.begin(start)
+
+    @abstractmethod
+    def _starts(self, values: Mapping[str, Any]) -> list[Any]:
+        """The start of each chain, from arrays over the chains."""
+
+    def draw_start(self, prior: Prior, tries: int = 1000) -> None:
+        """Draw `start_position` from the prior, anew where the model refuses it; all or none.
+
+        The same seed gives the same starts. Every temperature draws its own.
+
+        Parameters
+        ----------
+        prior : callable or mapping
+            ``prior(rng)``, with a numpy generator, gives a dict with a value for each parameter; or
+            a dict of distributions with ``rvs``, as those of `scipy.stats`.
+        tries : int, optional
+            How often to draw at most for each chain and temperature.
+
+        Raises
+        ------
+        ValueError
+            If the prior gives other parameters, or so many draws were refused.
+        ModelError
+            If the model fails.
+        """
+        points = drawn_starts(self, prior, as_count(tries, "tries"))
+        with interrupt_deferred():
+            for chain, of_chain in zip(self.chains, points, strict=True):
+                chain.begin(of_chain if hasattr(chain, "chains") else of_chain[0])
+
+    @property
+    def _has_start(self) -> bool:
+        return self.chains[0].start is not None
+
+    def clear(self) -> None:
+        """Drop the history. The present positions become the start; results do not change."""
+        for chain in self.chains:
+            chain.clear()
+
+    # ---- what was visited
+
+    @property
+    def positions(self) -> NDArray[np.void]:
+        """Positions since the last clear: fields are the parameters, shape (nchains, niterations).
+
+        Raises
+        ------
+        ValueError
+            Before the first step.
+        """
+        return self._stacked("positions")
+
+    @property
+    def stats(self) -> NDArray[np.void]:
+        """Fields `logl` and `logp`, shape (nchains, niterations)."""
+        return self._stacked("stats")
+
+    @property
+    def acceptance(self) -> NDArray[np.void]:
+        """Fields `acceptance_ratio` (NaN if no jump was made) and `accepted`."""
+        return self._stacked("acceptance")
+
+    @property
+    def blobs(self) -> NDArray[np.void] | None:
+        """Fields are the blobs' keys, shape (nchains, niterations). None without blobs."""
+        if self._has_start and not self.chains[0].hasblobs:
+            return None
+        return self._stacked("blobs")
+
+    @property
+    def learned(self) -> Learned:
+        """What was learned since the start or a resume: see `epsie.chain.learning`."""
+        return learned(self.chains)
+
+    @abstractmethod
+    def _stacked(self, table: str) -> NDArray[np.void]:
+        """A table of all chains as one array."""
+
+    def _refuse_before_first_step(self, what: str) -> None:
+        if self.niterations == 0:
+            raise ValueError(f"there are no {what} yet: run the sampler first")
+
+    @property
+    def current_positions(self) -> dict[str, NDArray[Any]]:
+        """Where the chains stand."""
+        return self._gathered([chain.current_position for chain in self.chains])
+
+    @property
+    def current_stats(self) -> dict[str, NDArray[np.float64]]:
+        """`logl` and `logp` where the chains stand."""
+        return self._gathered([chain.current_stats for chain in self.chains])
+
+    @property
+    def current_blobs(self) -> dict[str, NDArray[Any]] | None:
+        """The blobs where the chains stand; None without blobs."""
+        if self._has_start and not self.chains[0].hasblobs:
+            return None
+        return self._gathered([chain.current_blob for chain in self.chains])
+
+    @abstractmethod
+    def _gathered(self, values: list[Any]) -> dict[str, NDArray[Any]]:
+        """Dicts of the chains as a dict of arrays."""
