@@ -113,6 +113,7 @@ ENTRIES: dict[str, Entry] = {
     "kills-in-files": Entry(200, soak_saving.kills_in_files),
     "mpi": Entry(30, soak_mpi.jobs),
     "worker-kills": Entry(30, soak_pools.worker_kills),
+    "dask-worker-kills": Entry(30, soak_pools.dask_worker_kills),
     "interrupts": Entry(50, soak_pools.interrupts),
     "openmpi": Entry(30, soak_mpi.openmpi_jobs),
     "corruptions": Entry(10_000, soak_saving.corruptions),

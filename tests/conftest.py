@@ -1,6 +1,8 @@
 """What all tests share."""
 
 import multiprocessing
+import os
+import sys
 import warnings
 
 import pytest
@@ -40,6 +42,12 @@ def pools():
                 if hasattr(pool, end):
                     getattr(pool, end)()
                     break
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    """Workers import epsie from where the tests do."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
 
 
 class MapOnly:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from threading import Thread
+from time import monotonic
 from typing import Any
 
+from epsie.errors import PoolError
 from epsie.pools.base import Mapper
 from epsie.pools.collecting import resolved
 from epsie.pools.foreign import ExecutorMapper
@@ -20,10 +23,17 @@ class EnginesMapper(Mapper):
     are asked through a load-balanced one.
     """
 
+    interval = 1.0
+    """Seconds between looks at the engines."""
+    patience = 60.0
+    """Seconds that the controller has to answer."""
+
     def __init__(self, pool: Any) -> None:
         super().__init__(pool)
         given = getattr(pool, "view", pool)
         self._view = given.client.load_balanced_view(given.targets)
+        self._question: Thread | None = None
+        self._asked = 0.0
 
     @property
     def workers(self) -> int | None:
@@ -34,8 +44,48 @@ class EnginesMapper(Mapper):
 
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
+        self._check_engines()
         given = [self._view.apply_async(function, task) for task in tasks]
-        return [resolved(result) for result in given]
+        results = []
+        for i, result in enumerate(given):
+            while not result.ready():
+                result.wait(self.interval)
+                if not result.ready():
+                    self._check(given[i:])
+            results.append(resolved(result))
+        return results
+
+    def _check(self, waiting: list[Any]) -> None:
+        """Fail if one of those that are waited for will not come."""
+        for result in waiting:
+            if result.ready():
+                # What an engine had that died is an error, in whatever order.
+                resolved(result)
+        self._check_engines()
+        self._check_controller()
+
+    def _check_engines(self) -> None:
+        """Fail if none is left: what none has taken yet would wait for ever."""
+        client, targets = self._view.client, self._view.targets
+        if not set(client.ids if targets is None else targets) & set(client.ids):
+            raise PoolError(
+                f"no engine of the {type(self.pool).__name__} is left. Start new ones, and set "
+                "sampler.pool to a new view of them"
+            )
+
+    def _check_controller(self) -> None:
+        """Ask it now and then; fail if it does not answer, as all would wait for ever."""
+        waited = monotonic() - self._asked
+        if self._question is not None and self._question.is_alive():
+            if waited > self.patience:
+                raise PoolError(
+                    f"the controller of the engines has not answered for {waited:.0f} s. Start a "
+                    "new cluster, and set sampler.pool to a view of it"
+                )
+        elif waited > self.patience / 6:
+            self._question = Thread(target=_ask, args=(self._view.client,), daemon=True)
+            self._asked = monotonic()
+            self._question.start()
 
     def deliver(self, ticket: Ticket) -> Ticket:
         """Take a model to each engine once."""
@@ -62,6 +112,12 @@ class DaskMapper(ExecutorMapper):
         """Take a model to each worker once. One that joins later says that it lacks it."""
         self.pool.run(accept, ticket)
         return ticket.without_body()
+
+
+def _ask(client: Any) -> None:
+    """Come back when the controller has answered anything."""
+    with suppress(Exception):
+        client.queue_status()
 
 
 def accept(ticket: Ticket) -> None:
