@@ -55,7 +55,6 @@ _HOMES = {
             "EpsieError",
             "ModelError",
             "NotReproducibleError",
-            "NotReproducibleError",
             "PoolError",
             "ProposalError",
             "RunDirectoryError",

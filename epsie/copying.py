@@ -1,9 +1,12 @@
-"""Copies that are as fast to use as what they were made from."""
+"""Copies of plain data, and of objects that are as fast to use as what they were made from."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Self
+
+import numpy as np
 
 
 class SetsAttributes:
@@ -21,3 +24,24 @@ class SetsAttributes:
         twin = type(self).__new__(type(self))
         twin.__setstate__(self.__dict__)
         return twin
+
+
+_UNCHANGING = frozenset({float, int, str, tuple, bool, type(None)})
+
+
+def copied(value: Any) -> Any:
+    """A copy of plain data that shares nothing that can change."""
+    kind = value.__class__
+    if kind in _UNCHANGING:
+        return value
+    if kind is np.ndarray:
+        # In C order, always: another memory layout may give a matrix product other last bits.
+        return value.copy(order="C")
+    if kind is list:
+        return [item if item.__class__ in _UNCHANGING else copied(item) for item in value]
+    if kind is dict:
+        return {
+            key: item if item.__class__ in _UNCHANGING else copied(item)
+            for key, item in value.items()
+        }
+    return copy.deepcopy(value)

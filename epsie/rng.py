@@ -7,7 +7,6 @@ draws all its variates from one `Stream` on top of it.
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,144 +15,31 @@ from numpy.random import BitGenerator, Generator, SeedSequence
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
+from epsie.bit_generators import (
+    NUMPY_CLASSES,
+    as_bit_generator,
+    bit_generator_names,
+    class_of_state,
+    create_bit_generator,
+    create_bit_generators,
+    create_seed,
+    find_bit_generator,
+    package_of,
+)
+from epsie.copying import copied
+
+__all__ = [
+    "BLOCK",
+    "Stream",
+    "bit_generator_names",
+    "create_bit_generator",
+    "create_bit_generators",
+    "create_seed",
+    "find_bit_generator",
+]
+
 BLOCK = 128
 """Variates drawn at a time. Part of the format of a state: another value gives other samples."""
-
-NUMPY_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
-_NUMPY_CLASSES: dict[str, type[BitGenerator]] = {
-    name: getattr(np.random, name) for name in NUMPY_GENERATORS
-}
-_UNSEEDABLE = {
-    "RDRAND": "it takes no seed, so no run could be repeated",
-    "UserBitGenerator": "it wraps a function that can be neither seeded nor saved",
-}
-
-
-def bit_generator_names() -> list[str]:
-    """Every name that `bit_generator=` takes, numpy's first.
-
-    Four names exist in both packages: the bare one is numpy's, ``'randomgen.PCG64'`` the other.
-    """
-    return [*NUMPY_GENERATORS, *(f"randomgen.{name}" for name in _randomgen_classes())]
-
-
-def _randomgen_classes() -> dict[str, type[BitGenerator]]:
-    """The seedable bit generators of randomgen by name. Imported when first asked for."""
-    randomgen = importlib.import_module("randomgen")
-    candidates = {name: getattr(randomgen, name) for name in sorted(dir(randomgen))}
-    return {
-        name: cls
-        for name, cls in candidates.items()
-        if isinstance(cls, type) and issubclass(cls, BitGenerator) and name not in _UNSEEDABLE
-    }
-
-
-def find_bit_generator(which: str | type[BitGenerator] | None = None) -> type[BitGenerator]:
-    """The class of a bit generator.
-
-    Parameters
-    ----------
-    which : str or type, optional
-        A class of numpy or randomgen, or its name: ``'PCG64'``, ``'numpy.PCG64'``,
-        ``'randomgen.PCG64'``. A bare name is numpy's if numpy has it. None: `epsie.BIT_GENERATOR`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such generator, or it cannot be seeded.
-    TypeError
-        If `which` is neither a name nor a class of bit generators.
-    """
-    if which is None:
-        import epsie
-
-        which = epsie.BIT_GENERATOR
-    if isinstance(which, type) and issubclass(which, BitGenerator):
-        which = f"{package_of(which)}.{_name_of(which.__name__)}"
-    if not isinstance(which, str):
-        raise TypeError(
-            "bit_generator must be the name or the class of a bit generator of numpy or "
-            f"randomgen; got {which!r}"
-        )
-    package, _, name = which.rpartition(".")
-    _refuse_unseedable(name)
-    if package in ("", "numpy", "numpy.random") and name in _NUMPY_CLASSES:
-        return _NUMPY_CLASSES[name]
-    if package in ("", "randomgen") and name in (classes := _randomgen_classes()):
-        return classes[name]
-    raise ValueError(
-        f"there is no bit generator {which!r}; known are {', '.join(bit_generator_names())}"
-    )
-
-
-def _refuse_unseedable(name: str) -> None:
-    if name in _UNSEEDABLE:
-        raise ValueError(f"the bit generator {name} cannot be used: {_UNSEEDABLE[name]}")
-
-
-def create_seed(seed: int | None = None) -> int:
-    """The seed itself, or a fresh one of 128 bits of the operating system's entropy."""
-    if seed is None:
-        entropy = SeedSequence().entropy
-        assert isinstance(entropy, int)
-        return entropy
-    return seed
-
-
-def create_bit_generator(seed: int | None = None, stream: int = 0) -> BitGenerator:
-    """A bit generator of the class `epsie.BIT_GENERATOR`.
-
-    Parameters
-    ----------
-    seed : int, optional
-        The seed; fresh entropy if None.
-    stream : int, optional
-        0 for the generator of the seed itself; n > 0 for child n of ``spawn(n + 1)``.
-    """
-    sequence = SeedSequence(create_seed(seed))
-    if stream > 0:
-        sequence = sequence.spawn(stream + 1)[stream]
-    return find_bit_generator()(sequence)
-
-
-def create_bit_generators(
-    ngenerators: int,
-    seed: int | None = None,
-    bit_generator: str | type[BitGenerator] | None = None,
-) -> list[BitGenerator]:
-    """Independent bit generators, the children of one seed.
-
-    Parameters
-    ----------
-    ngenerators : int
-        How many, at least 1.
-    seed : int, optional
-        The parent's seed; fresh entropy if None.
-    bit_generator : str or type, optional
-        As `find_bit_generator` takes it.
-
-    Raises
-    ------
-    ValueError
-        If `ngenerators` is less than 1.
-    """
-    if ngenerators < 1:
-        raise ValueError(f"ngenerators must be at least 1; got {ngenerators}")
-    cls = find_bit_generator(bit_generator)
-    return [cls(child) for child in SeedSequence(create_seed(seed)).spawn(ngenerators)]
-
-
-def _as_bit_generator(source: BitGenerator | Generator | int | None) -> BitGenerator:
-    if isinstance(source, Generator):
-        return source.bit_generator
-    if isinstance(source, BitGenerator):
-        return source
-    if source is None or isinstance(source, int | np.integer):
-        return create_bit_generator(None if source is None else int(source))
-    raise TypeError(
-        "bit_generator must be an instance of a bit generator, a seed, or None; "
-        f"got {source!r} of type {type(source).__name__}"
-    )
 
 
 class Stream:
@@ -175,7 +61,7 @@ class Stream:
     """A numpy `Generator` on the same bits, for everything else."""
 
     def __init__(self, bit_generator: BitGenerator | Generator | int | None = None) -> None:
-        self.generator = Generator(_as_bit_generator(bit_generator))
+        self.generator = Generator(as_bit_generator(bit_generator))
         self._empty()
 
     def _empty(self) -> None:
@@ -248,7 +134,7 @@ class Stream:
     @property
     def state(self) -> dict[str, Any]:
         """Numpy's state of the bit generator, with its `module` and what is `undrawn`."""
-        state = _copied(self.bit_generator.state)
+        state: dict[str, Any] = copied(self.bit_generator.state)
         state["module"] = package_of(type(self.bit_generator))
         state["undrawn"] = {
             "normal": self._normals[self._next :],
@@ -259,7 +145,7 @@ class Stream:
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
         """Takes a bare numpy state too: then nothing is left undrawn."""
-        cls = _class_of_state(state, type(self.bit_generator))
+        cls = class_of_state(state, type(self.bit_generator))
         if cls is not type(self.bit_generator):
             self.generator = Generator(cls(_ANY))
         self.bit_generator.state = {
@@ -288,7 +174,7 @@ class Stream:
     def __setstate__(self, state: _Travelling) -> None:
         bare, instance, self._normals, self._uniforms = state
         if instance is None:
-            instance = _NUMPY_CLASSES[bare["bit_generator"]](_UNSEEDED)
+            instance = NUMPY_CLASSES[bare["bit_generator"]](_UNSEEDED)
             instance.state = bare
         self.generator = Generator(instance)
         self._array = _NO_VARIATES
@@ -314,43 +200,6 @@ class _Unseeded(ISeedSequence):
 _UNSEEDED: Any = _Unseeded()
 
 
-def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a state; many times faster than `deepcopy`."""
-    return {
-        key: _copied(value)
-        if isinstance(value, dict)
-        else value.copy()
-        if isinstance(value, np.ndarray)
-        else value
-        for key, value in state.items()
-    }
-
-
 def _as_floats(values: list[float] | NDArray[np.float64]) -> list[float]:
     """A copy, as a list."""
     return values.copy() if type(values) is list else np.array(values, dtype=float).tolist()
-
-
-def package_of(cls: type[BitGenerator]) -> str:
-    """The package a bit generator's class comes from: 'numpy' or 'randomgen'."""
-    return cls.__module__.partition(".")[0]
-
-
-def _name_of(name: str) -> str:
-    """The bare name of a class: some of randomgen carry their module in it."""
-    return name.rpartition(".")[2]
-
-
-def _class_of_state(
-    state: dict[str, Any], current: type[BitGenerator] | None
-) -> type[BitGenerator]:
-    """The class that made a state: looked up by name, never imported on the state's word."""
-    name = _name_of(state["bit_generator"])
-    module = state.get("module")
-    if (
-        current is not None
-        and _name_of(current.__name__) == name
-        and module in (None, package_of(current))
-    ):
-        return current
-    return find_bit_generator(name if module is None else f"{module}.{name}")

@@ -11,10 +11,10 @@ from numpy.random import BitGenerator, Generator
 
 from epsie.cancellation import NEVER, GivenUp
 from epsie.chain.learning import Note, noted
-from epsie.copying import SetsAttributes
+from epsie.copying import SetsAttributes, copied
 from epsie.model import Model
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.distribution import Distribution, copied, is_built_in
+from epsie.proposals.distribution import Distribution, is_built_in
 from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng import Stream
 from epsie.shown import Facts, Shown, chain_facts

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from epsie.chain.blobs import as_columns, kind_of, wider_kinds
 from epsie.chain.chaindata import ChainData
 from epsie.copying import SetsAttributes
-from epsie.errors import ModelError
-from epsie.model import STORABLE, Point, check_storable
+from epsie.model import Point
 
 Table = NDArray[np.void]
 Rows = dict[str, Table | None]
@@ -189,7 +189,7 @@ class History(SetsAttributes):
         stats["logl"][start:stop] = [point.logl for point in points]
         stats["logp"][start:stop] = [point.logp for point in points]
         if points[-1].blob is not None:
-            self._add_blobs(_columns([point.blob for point in points]))
+            self._add_blobs(as_columns([point.blob for point in points]))
         self._filled = stop
         self._points = []
 
@@ -210,8 +210,8 @@ class History(SetsAttributes):
         start = self._filled
         stop = start + len(next(iter(columns.values())))
         if self._blobs is None:
-            self._blobs = ChainData(columns, {name: _kind(new) for name, new in columns.items()})
-        wider = _wider_kinds(self._blobs, columns)
+            self._blobs = ChainData(columns, {name: kind_of(new) for name, new in columns.items()})
+        wider = wider_kinds(self._blobs, columns)
         if wider:
             self._blobs.dtypes = wider
         if stop > len(self._blobs):
@@ -284,46 +284,3 @@ def _view(table: ChainData, n: int) -> Table:
     view = _filled(table, n)
     view.flags.writeable = False
     return view
-
-
-def _columns(blobs: list[Any]) -> dict[str, NDArray[Any]]:
-    """The blobs of many points, as one array for each key."""
-    columns = {}
-    for name in blobs[0]:
-        values = [blob[name] for blob in blobs]
-        try:
-            columns[name] = np.array(values)
-        except ValueError:
-            raise ModelError(
-                f"the shape of the blob's {name!r} changed; shapes were "
-                f"{sorted({np.shape(value) for value in values})}"
-            ) from None
-        kind = columns[name].dtype.kind
-        if kind not in STORABLE:
-            for value in values:
-                check_storable(name, value)
-        # numpy would make strings of numbers that come with strings.
-        if kind in "SU" and not all(np.asarray(value).dtype.kind == kind for value in values):
-            raise ModelError(f"the blob's {name!r} was a number and a string; it must stay one")
-    return columns
-
-
-def _kind(column: NDArray[Any]) -> Any:
-    return (column.dtype, column.shape[1:]) if column.ndim > 1 else column.dtype
-
-
-def _wider_kinds(table: ChainData, columns: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """The types of those fields that have to be widened for new rows."""
-    wider = {}
-    dtype = table.dtype
-    for name, new in columns.items():
-        old = dtype[name]
-        if new.shape[1:] != old.shape or (old.base.kind in "SU") != (new.dtype.kind in "SU"):
-            raise ModelError(
-                f"the blob's {name!r} changed from {old.base} of shape {old.shape} to {new.dtype} "
-                f"of shape {new.shape[1:]}; it must keep its shape and stay a number or a string"
-            )
-        both = np.result_type(old.base, new.dtype)
-        if both != old.base:
-            wider[name] = (both, old.shape) if old.shape else both
-    return wider

@@ -11,8 +11,8 @@ from typing import Any, Self
 from epsie.chain.base import Segment
 from epsie.chain.learning import Note
 from epsie.chain.recorded import RecordedChain
+from epsie.copying import copied
 from epsie.model import Point, no_model
-from epsie.proposals.distribution import copied
 from epsie.rng import Stream
 
 

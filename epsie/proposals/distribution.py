@@ -9,11 +9,11 @@ from functools import cached_property
 from math import floor
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from numpy.random import BitGenerator, Generator
 
 from epsie.checks import as_names
 from epsie.copying import SetsAttributes
+from epsie.copying import copied as copied
 from epsie.model import Position
 from epsie.rng import Stream
 from epsie.shown import setting, table
@@ -211,24 +211,6 @@ def set_state_of(part: Distribution, state: Mapping[str, Any]) -> None:
         part.set_state(state)
     else:
         part.evolve(state)
-
-
-_UNCHANGING = frozenset({float, int, str, tuple, bool, type(None)})
-
-
-def copied(value: Any) -> Any:
-    """A copy of plain data that shares nothing that can change."""
-    kind = value.__class__
-    if kind in _UNCHANGING:
-        return value
-    if kind is np.ndarray:
-        # Always in C order: another memory layout may give a matrix product other last bits.
-        return np.array(value, order="C")
-    if kind is list:
-        return [item if item.__class__ in _UNCHANGING else copied(item) for item in value]
-    if kind is dict:
-        return {key: copied(item) for key, item in value.items()}
-    return copy.deepcopy(value)
 
 
 def as_number(value: Any, discrete: bool = False) -> float:

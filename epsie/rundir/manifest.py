@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from epsie.bit_generators import find_bit_generator, package_of
 from epsie.errors import RunDirectoryError
 from epsie.proposals.base import BaseProposal
-from epsie.rng import find_bit_generator, package_of
 from epsie.rundir.files import read_file
 from epsie.rundir.recipes import recipe, remade
 from epsie.statetree import encode

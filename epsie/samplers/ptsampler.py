@@ -10,6 +10,7 @@ from numpy.random import BitGenerator
 from numpy.typing import ArrayLike, NDArray
 
 from epsie import communication
+from epsie.bit_generators import create_bit_generators
 from epsie.chain.chaindata import stack_tables
 from epsie.chain.ptchain import ParallelTemperedChain
 from epsie.chain.start import as_column, check_names
@@ -18,7 +19,6 @@ from epsie.evidence import LEAST_SAMPLES, Evidence, log_evidence
 from epsie.model import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.scheme import end_of_learning
-from epsie.rng import create_bit_generators
 from epsie.samplers.base import BaseSampler
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from numpy.random import BitGenerator
 
+from epsie.bit_generators import create_seed, find_bit_generator
 from epsie.checks import as_count, as_names
 from epsie.model import Model, NanPolicy, as_nan_policy
 from epsie.pools import Mapper, mapper_for
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import check_cover
 from epsie.proposals.normal import Normal
-from epsie.rng import create_seed, find_bit_generator
 from epsie.transport import ModelCarrier
 
 
