@@ -131,12 +131,12 @@ class SiviaSkilling(Adaptation):
             return
         if chain.accepted:
             self.n_accepted += 1
-        accepted, rejected = self.n_accepted, k - self.n_accepted
+        accepted = self.n_accepted
         excess = accepted - self.target_rate * k
         if excess > 0:
             proposal.scale(exp(1 / accepted), self._max_std)
         elif excess < 0:
-            proposal.scale(exp(-1 / rejected), self._max_std)
+            proposal.scale(exp(-1 / (k - accepted)), self._max_std)
 
     def reset(self, proposal: Any) -> None:
         """Start again from the true initial widths."""

@@ -126,10 +126,13 @@ class AndrieuThoms(CovarianceLearning):
                 proposal.factor = scales[:, np.newaxis] * self.unit_factor
             return
         scale = exp(0.5 * self.log_lambda)
-        if self.diagonal:
-            proposal.widths = tuple([scale * width for width in self.unit_factor])
-        else:
+        if not self.diagonal:
             proposal.factor = scale * self.unit_factor
+            return
+        widths = []
+        for width in self.unit_factor:
+            widths.append(scale * width)
+        proposal.widths = tuple(widths)
 
     def _refactor(self) -> None:
         """Use what was learned."""

@@ -192,8 +192,9 @@ class BaseProposal(Distribution, ABC):
     def update(self, chain: Chain) -> None:
         """Learn from the step that `chain` has just made. Called after each of its jumps."""
         self.nsteps += 1
-        if self.adaptation is not None:
-            self.adaptation.update(self, chain)
+        adaptation = self.adaptation
+        if adaptation is not None:
+            adaptation.update(self, chain)
 
     def tick(self, chain: Chain) -> None:
         """Count an iteration of `chain`, and learn from it unless it rested."""

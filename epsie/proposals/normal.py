@@ -90,7 +90,7 @@ class Normal(WidthProposal):
     def scale(self, by: float, max_std: Sequence[float] | None = None) -> None:
         """Multiply all widths, none beyond its maximum."""
         if self.factor is None:
-            super().scale(by, max_std)
+            WidthProposal.scale(self, by, max_std)
             return
         if max_std is not None:
             stds = np.sqrt(np.square(self.factor).sum(axis=1))
