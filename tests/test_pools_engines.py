@@ -77,7 +77,8 @@ VIEWS = {
     "direct": lambda client: client.direct_view(),
     "direct, blocking": lambda client: client.direct_view(block=True),
     "slice": lambda client: client[:],
-    "one engine": lambda client: client[[1]],
+    "one engine": lambda client: client[1],
+    "a list of one engine": lambda client: client[[1]],
     "load-balanced": lambda client: client.load_balanced_view(),
     "load-balanced, blocking": lambda client: blocking(client.load_balanced_view()),
     "executor": lambda client: client.executor(),
@@ -163,7 +164,7 @@ def assert_run_is_given_up(made, victim, said):
     np.testing.assert_equal(made.state, before)
 
 
-@pytest.mark.parametrize("view", ["direct", "executor"])
+@pytest.mark.parametrize("view", ["slice", "executor"])
 def test_an_engine_is_killed(mpich, view):
     with started("plain", mpich) as (_, client):
         made, other = (sampler(p, slow_model, nchains=4) for p in (VIEWS[view](client), None))

@@ -31,7 +31,8 @@ class EnginesMapper(Mapper):
     def __init__(self, pool: Any) -> None:
         super().__init__(pool)
         given = getattr(pool, "view", pool)
-        self._view = given.client.load_balanced_view(given.targets)
+        self._client, targets = given.client, given.targets
+        self._targets = [targets] if isinstance(targets, int) else targets
         self._question: Thread | None = None
         self._asked = 0.0
 
@@ -39,13 +40,14 @@ class EnginesMapper(Mapper):
     def workers(self) -> int | None:
         """The number of engines, if they can be asked."""
         with suppress(Exception):
-            return len(self._view.targets or self._view.client.ids) or None
+            return len(self._engines()) or None
         return None
 
     def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""
         self._check_engines()
-        given = [self._view.apply_async(function, task) for task in tasks]
+        view = self._client.load_balanced_view(None if self._takes_all() else self._engines())
+        given = [view.apply_async(function, task) for task in tasks]
         results = []
         for i, result in enumerate(given):
             while not result.ready():
@@ -66,12 +68,20 @@ class EnginesMapper(Mapper):
 
     def _check_engines(self) -> None:
         """Fail if none is left: what none has taken yet would wait for ever."""
-        client, targets = self._view.client, self._view.targets
-        if not set(client.ids if targets is None else targets) & set(client.ids):
+        if not self._engines():
             raise PoolError(
                 f"no engine of the {type(self.pool).__name__} is left. Start new ones, and set "
                 "sampler.pool to a new view of them"
             )
+
+    def _engines(self) -> list[int]:
+        """Those of the view that are alive."""
+        if self._takes_all():
+            return list(self._client.ids)
+        return [engine for engine in self._targets if engine in self._client.ids]
+
+    def _takes_all(self) -> bool:
+        return self._targets in (None, "all")
 
     def _check_controller(self) -> None:
         """Ask it now and then; fail if it does not answer, as all would wait for ever."""
@@ -83,14 +93,13 @@ class EnginesMapper(Mapper):
                     "new cluster, and set sampler.pool to a view of it"
                 )
         elif waited > self.patience / 6:
-            self._question = Thread(target=_ask, args=(self._view.client,), daemon=True)
+            self._question = Thread(target=_ask, args=(self._client,), daemon=True)
             self._asked = monotonic()
             self._question.start()
 
     def deliver(self, ticket: Ticket) -> Ticket:
         """Take a model to each engine once."""
-        engines = self._view.client.direct_view(self._view.targets or "all")
-        engines.apply_sync(accept, ticket)
+        self._client.direct_view(self._engines()).apply_sync(accept, ticket)
         return ticket.without_body()
 
 
