@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import exp, log
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class AndrieuThoms(CovarianceLearning):
         ndim = self.ndim
         # The best scale for a normal posterior (Gelman, Roberts & Gilks 1996).
         best = 2 * log(2.38)
-        self.log_lambda: Any = np.full(ndim, best) if self.componentwise else best - log(ndim)
+        self.log_lambda: Any = [best] * ndim if self.componentwise else best - log(ndim)
         self.log_global = -log(ndim) if self.componentwise else 0.0
         self.forget(np.ones(ndim) if self.diagonal else np.eye(ndim))
         # Plain numbers, if there is one for each parameter: they are multiplied at every step.
@@ -97,11 +98,12 @@ class AndrieuThoms(CovarianceLearning):
             return
         gain = k**-_SCALE_GAIN - self._last_gain
         if self.componentwise:
-            ratios = np.array(proposal.virtual_ratios)
-            raised = self.log_lambda + gain * (ratios - self.target_rate)
-            self.log_lambda = np.minimum(raised, LARGEST_LOG_SCALE)
-            self.log_global += gain * (chain.acceptance_ratio - _JOINT_RATE)
-            self.log_global = min(self.log_global, LARGEST_LOG_SCALE)
+            self.log_lambda = [
+                min(value + gain * (ratio - self.target_rate), LARGEST_LOG_SCALE)
+                for value, ratio in zip(self.log_lambda, proposal.virtual_ratios, strict=True)
+            ]
+            raised = self.log_global + gain * (chain.acceptance_ratio - _JOINT_RATE)
+            self.log_global = min(raised, LARGEST_LOG_SCALE)
         else:
             raised = self.log_lambda + gain * (chain.acceptance_ratio - self.target_rate)
             self.log_lambda = raised if raised < LARGEST_LOG_SCALE else LARGEST_LOG_SCALE
@@ -119,11 +121,11 @@ class AndrieuThoms(CovarianceLearning):
     def _write(self, proposal: Any) -> None:
         """Give the proposal its widths or its factor."""
         if self.componentwise:
-            scales = np.exp(0.5 * (self.log_lambda + self.log_global))
+            scales = [exp(0.5 * (value + self.log_global)) for value in self.log_lambda]
             if self.diagonal:
-                proposal.widths = tuple((scales * self.unit_factor).tolist())
+                proposal.widths = tuple(map(mul, scales, self.unit_factor))
             else:
-                proposal.factor = scales[:, np.newaxis] * self.unit_factor
+                proposal.factor = np.array(scales)[:, np.newaxis] * self.unit_factor
             return
         scale = exp(0.5 * self.log_lambda)
         if not self.diagonal:

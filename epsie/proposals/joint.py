@@ -134,6 +134,8 @@ class JointProposal(BaseProposal):
 
     def virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
         """The positions that its parts want to learn from, beside the jump from `x` to `y`."""
+        if self._only is not None:
+            return self._only.virtual_moves(x, y)
         moves = []
         for part, pick in self._moved:
             for move in part.virtual_moves(pick(x), pick(y)):
