@@ -43,7 +43,7 @@ def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:
     """
     if not callable(prior):
         check_names(prior, sampler.parameters)
-    leaves: list[list[Chain]] = [getattr(chain, "chains", [chain]) for chain in sampler.chains]
+    leaves: list[list[Chain]] = [chain.by_temperature for chain in sampler.chains]
     places = [(i, t) for i, temperatures in enumerate(leaves) for t in range(len(temperatures))]
     generators = {
         (i, t): np.random.default_rng(

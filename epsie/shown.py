@@ -62,10 +62,8 @@ def sampler_facts(sampler: Any) -> Facts:
         return [*facts, ("iterations", "no start position yet")]
     facts.append(("iterations", counted(sampler.niterations, "iteration")))
     if sampler.niterations > sampler.lastclear:
-        leaves = [
-            leaf for chain in sampler.chains for leaf in getattr(chain, "chains", [chain])[:1]
-        ]
-        rates = [leaf.acceptance["accepted"].mean() for leaf in leaves]
+        coldest = [chain.by_temperature[0] for chain in sampler.chains]
+        rates = [chain.acceptance["accepted"].mean() for chain in coldest]
         facts.append(("acceptance", f"acceptance {np.mean(rates):.2f}"))
     return facts
 
@@ -75,10 +73,9 @@ def chain_facts(chain: Any) -> Facts:
     facts = [("chain", f"chain {chain.chain_id}")]
     if hasattr(chain, "betas"):
         facts.append(("temperatures", counted(chain.ntemps, "temperature")))
-        coldest = chain.chains[0]
-    else:
-        facts += [("beta", f"beta {chain.beta:.4g}")] if chain.beta != 1 else []
-        coldest = chain
+    elif chain.beta != 1:
+        facts.append(("beta", f"beta {chain.beta:.4g}"))
+    coldest = chain.by_temperature[0]
     if coldest.start is None:
         return [*facts, ("iteration", "no start position yet")]
     values = [f"{name}={value:.4g}" for name, value in coldest.current_position.items()]

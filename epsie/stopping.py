@@ -203,8 +203,8 @@ def stopper_of(sampler: Any, until: Until) -> Stopper:
             at = at[n:]
     else:
         stopper = Stopper(until, visited, sampler.lastclear)
-        leaves = [getattr(chain, "chains", [chain])[0] for chain in sampler.chains]
-        chains = [{"positions": leaf.positions, "stats": leaf.stats} for leaf in leaves]
+        coldest = [chain.by_temperature[0] for chain in sampler.chains]
+        chains = [{"positions": chain.positions, "stats": chain.stats} for chain in coldest]
         stopper.trail.add(visited.iterations, chains)
     stopper.at(sampler.niterations)
     return stopper

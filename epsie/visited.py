@@ -95,7 +95,7 @@ class Visited:
         if isinstance(self.source, Run):
             return concatenated([piece[temperature] for piece in self.source.pieces(name)], -1)
         return stack_tables(
-            [getattr(chain.chains[temperature], name) for chain in self.source.chains]
+            [getattr(chain.by_temperature[temperature], name) for chain in self.source.chains]
         )
 
     def table(self, name: str) -> NDArray[Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from numpy.random import BitGenerator, Generator
 
@@ -18,6 +18,9 @@ from epsie.proposals.distribution import Distribution, is_built_in
 from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng import Stream
 from epsie.shown import Facts, Shown, chain_facts
+
+if TYPE_CHECKING:
+    from epsie.chain.recorded import RecordedChain
 
 
 @dataclass(slots=True)
@@ -121,6 +124,11 @@ class BaseChain(Shown, SetsAttributes, ABC):
     @abstractmethod
     def leaves(self) -> Iterator[BaseProposal]:
         """All its proposals, those inside others too."""
+
+    @property
+    @abstractmethod
+    def by_temperature(self) -> Sequence[RecordedChain]:
+        """Its chain at each temperature, coldest first; of an untempered one itself."""
 
     @abstractmethod
     def where(self) -> dict[str, Any]:

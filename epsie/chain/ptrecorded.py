@@ -30,6 +30,11 @@ class RecordedTemperedChain(BaseChain):
         """The number of temperatures."""
         return len(self.chains)
 
+    @property
+    def by_temperature(self) -> list[Chain]:
+        """Its chain at each temperature, coldest first."""
+        return self.chains
+
     # ---- start
 
     @property

@@ -28,6 +28,11 @@ class RecordedChain(BaseChain):
     history: History
     proposal_dist: JointProposal
 
+    @property
+    def by_temperature(self) -> list[Self]:
+        """Itself: it has one temperature."""
+        return [self]
+
     # ---- start
 
     def begin(self, point: Point) -> None:

@@ -29,7 +29,7 @@ def check_model(sampler: Any) -> None:
         if problems:
             other.append(f"chain {chain.chain_id}: {'; '.join(problems)}")
             continue
-        for leaf, point in zip(_leaves(chain), _flat(points), strict=True):
+        for leaf, point in zip(chain.by_temperature, _flat(points), strict=True):
             other += [f"chain {chain.chain_id}: {text}" for text in _changes(leaf.point, point)]
     if other:
         raise RunDirectoryError(
@@ -38,12 +38,8 @@ def check_model(sampler: Any) -> None:
         )
 
 
-def _leaves(chain: Any) -> list[Any]:
-    return getattr(chain, "chains", [chain])
-
-
 def _places(chain: Any) -> Any:
-    xs = [leaf.point.x for leaf in _leaves(chain)]
+    xs = [leaf.point.x for leaf in chain.by_temperature]
     return xs if hasattr(chain, "chains") else xs[0]
 
 
