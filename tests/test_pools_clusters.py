@@ -4,11 +4,14 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 
+import numpy as np
 import pytest
 
 from epsie import PoolError
 from epsie.pools import mapper_for
+from epsie.pools.clusters import DaskMapper
 from tests.clusters import Counted, arrivals, assert_comes_once, assert_fails_well
 from tests.test_pools import assert_serial_bits, bits, sampler
 
@@ -28,12 +31,17 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def dask_cluster():
-    distributed = pytest.importorskip("distributed")
+    distributed, dask = (pytest.importorskip(name) for name in ("distributed", "dask"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-        with distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster:
+        # It takes a worker off that it lost twice within this time.
+        patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})
+        with (
+            patient,
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            ) as cluster,
+        ):
             yield cluster
 
 
@@ -106,6 +114,49 @@ def test_a_dask_worker_that_dies_at_work(client, tmp_path):
     other.run(60)
     assert len(os.listdir(tmp_path)) == 1
     assert bits(made) == bits(other)
+
+
+def test_dask_workers_that_die_as_the_model_comes(client, tmp_path, monkeypatch):
+    made, other = (sampler(pool, nchains=8) for pool in (client, None))
+    monkeypatch.setattr("epsie.transport._folder", None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    for _ in range(3):
+        client.wait_for_workers(2, timeout=60)
+        # Assigned again it is another to the workers, which lack it.
+        made.model = made.model
+        os.kill(next(iter(client.run(os.getpid, on_error="ignore").values())), signal.SIGKILL)
+        made.run(20)
+    other.run(60)
+    assert bits(made) == bits(other)
+
+
+def test_dask_without_workers(monkeypatch):
+    import dask
+    from distributed import Client, LocalCluster
+
+    monkeypatch.setattr(DaskMapper, "interval", 1.0)
+    settings = {"threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(1, **settings) as cluster, Client(cluster) as client:
+        made, other = (sampler(pool, nchains=8) for pool in (client, None))
+        cluster.scale(0)
+        back = threading.Timer(3, cluster.scale, (1,))
+        back.start()
+        with pytest.warns(RuntimeWarning, match=r"no workers, and the run waits.*cluster.scale"):
+            made.run(20)
+        back.join()
+        other.run(20)
+        assert bits(made) == bits(other)
+    with (
+        dask.config.set({"distributed.scheduler.no-workers-timeout": "3s"}),
+        LocalCluster(1, **settings) as cluster,
+        Client(cluster) as client,
+    ):
+        made = sampler(client)
+        before = made.state
+        cluster.scale(0)
+        with pytest.raises(PoolError, match="No(Valid)?WorkerError"):
+            made.run(20)
+        np.testing.assert_equal(made.state, before)
 
 
 # ---- others

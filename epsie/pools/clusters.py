@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from threading import Thread
@@ -106,6 +107,9 @@ class EnginesMapper(Mapper):
 class DaskMapper(ExecutorMapper):
     """A `Client` of Dask."""
 
+    interval = 10.0
+    """Seconds between looks at the workers."""
+
     @property
     def workers(self) -> int | None:
         """The number of threads of all workers, if they can be asked."""
@@ -117,10 +121,31 @@ class DaskMapper(ExecutorMapper):
         """A future of one result."""
         return self.pool.submit(function, task, pure=False)
 
+    def result(self, future: Any) -> Any:
+        """What is behind a future. Without any worker it comes when there is one, as on any Dask.
+
+        Warns
+        -----
+        RuntimeWarning
+            If there is none.
+        """
+        while not future.done():
+            with suppress(TimeoutError):
+                return resolved(future.result(timeout=self.interval))
+            if self.workers is None:
+                warnings.warn(_NO_WORKERS, RuntimeWarning, stacklevel=2)
+        return resolved(future)
+
     def deliver(self, ticket: Ticket) -> Ticket:
         """Take a model to each worker once. One that joins later says that it lacks it."""
-        self.pool.run(accept, ticket)
+        self.pool.run(accept, ticket, on_error="ignore")
         return ticket.without_body()
+
+
+_NO_WORKERS = (
+    "the Dask cluster has no workers, and the run waits for some: start them, as with "
+    "cluster.scale(n). Set distributed.scheduler.no-workers-timeout for an error instead"
+)
 
 
 def _ask(client: Any) -> None:

@@ -41,7 +41,7 @@ class ExecutorMapper(Mapper):
         futures: list[Any] = []
         try:
             futures.extend(self.submit(function, task) for task in tasks)
-            return [resolved(future) for future in futures]
+            return [self.result(future) for future in futures]
         except concurrent.futures.BrokenExecutor as error:
             raise PoolError(
                 f"a worker of the {type(self.pool).__name__} died. Give the sampler a new executor"
@@ -55,6 +55,10 @@ class ExecutorMapper(Mapper):
     def submit(self, function: Function, task: Any) -> Any:
         """A future of one result."""
         return self.pool.submit(function, task)
+
+    def result(self, future: Any) -> Any:
+        """What is behind a future."""
+        return resolved(future)
 
 
 class AsyncMapper(Mapper):
