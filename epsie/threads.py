@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# Not when it is first needed: a process that is forked by another thread meanwhile, as those are
+# that replace workers of a pool, would wait for ever for the import to end.
+from threadpoolctl import ThreadpoolController
+
 _lock = threading.Lock()
 _users = 0
 _limiter: Any = None
@@ -39,8 +43,6 @@ def _enter(threads: int) -> None:
             return
         # Looking for thread pools takes a millisecond: only again when something was imported.
         if len(sys.modules) != _modules_seen:
-            from threadpoolctl import ThreadpoolController
-
             _controller = ThreadpoolController()
             _modules_seen = len(sys.modules)
         # Workers that were started with so many need no cap, and asking is cheap.
