@@ -13,9 +13,10 @@ from epsie.proposals import (
     BaseProposal,
     JointProposal,
     Normal,
+    NormalDiscrete,
     SSAdaptiveNormal,
 )
-from epsie.samplers import MetropolisHastingsSampler
+from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 
 
 def model(x, y):
@@ -319,3 +320,23 @@ def test_a_discrete_start_is_rounded_once():
         made.run(20)
     assert made.positions["k"].dtype == np.int64
     assert seen == {int}
+
+
+def _set_start(of, values):
+    of.start_position = {"k": values}
+
+
+@pytest.mark.parametrize("tempered", [False, True])
+def test_the_warning_of_a_rounded_start_tells_the_line_that_set_it(tempered):
+    settings = {"betas": [1, 0.5]} if tempered else {}
+    cls = ParallelTemperedSampler if tempered else MetropolisHastingsSampler
+    made = cls(
+        "k", lambda k: (-k * k / 8, 0.0), 2, proposals=NormalDiscrete("k"), seed=1, **settings
+    )
+    of_chain = [0.5, 2.0] if tempered else 0.5
+    starts = [(made, [[0.5, 2.0]] * 2 if tempered else [0.5, 2.0]), (made.chains[0], of_chain)]
+    for of, values in starts:
+        with pytest.warns(UserWarning, match="k is discrete") as caught:
+            _set_start(of, values)
+        lines = {(warning.filename, warning.lineno) for warning in caught}
+        assert lines == {(__file__, _set_start.__code__.co_firstlineno + 1)}

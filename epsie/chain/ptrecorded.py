@@ -83,12 +83,10 @@ class RecordedTemperedChain(BaseChain):
                 f"start positions must be arrays of shape ({self.ntemps},), one value for each "
                 f"temperature; got {', '.join(wrong)}"
             )
-        points, problems = self.examine_start(
-            [
-                as_position({name: columns[name][t] for name in columns}, chain.dtypes)
-                for t, chain in enumerate(self.chains)
-            ]
-        )
+        xs = []
+        for t, chain in enumerate(self.chains):
+            xs.append(as_position({name: columns[name][t] for name in columns}, chain.dtypes))
+        points, problems = self.examine_start(xs)
         if problems:
             raise ValueError("the chain cannot start: " + "; ".join(problems))
         self.begin([point for point in points if point is not None])

@@ -42,7 +42,22 @@ def check_names(given: Iterable[str], parameters: Iterable[str]) -> None:
         )
 
 
-def as_column(values: Any, kind: type, name: str) -> NDArray[Any]:
+def as_columns(values: Mapping[str, Any], dtypes: Mapping[str, type]) -> dict[str, NDArray[Any]]:
+    """The start values of all parameters, in their order, as floats, or ints if discrete.
+
+    Raises
+    ------
+    ValueError
+        If parameters are missing or unknown, or a value is no number.
+    """
+    check_names(values, dtypes)
+    columns = {}
+    for name, kind in dtypes.items():
+        columns[name] = _as_column(values[name], kind, name)
+    return columns
+
+
+def _as_column(values: Any, kind: type, name: str) -> NDArray[Any]:
     """The start values of one parameter as floats, or as ints if it is discrete.
 
     A discrete value that is no integer is rounded, halves up, with a warning.
@@ -64,8 +79,9 @@ def as_column(values: Any, kind: type, name: str) -> NDArray[Any]:
         )
     whole = np.floor(column + 0.5)
     if (whole != column).any():
+        # Of the line that sets the start. A comprehension in between is a frame in Python 3.11.
         warnings.warn(
-            f"{name} is discrete: start values were rounded to integers, halves up", stacklevel=4
+            f"{name} is discrete: start values were rounded to integers, halves up", stacklevel=5
         )
     return whole.astype(np.int64)
 
@@ -78,16 +94,13 @@ def as_position(values: Mapping[str, Any], dtypes: Mapping[str, type]) -> Positi
     ValueError
         If parameters are missing or unknown, or a value is no single number.
     """
-    check_names(values, dtypes)
-    x = []
-    for name, kind in dtypes.items():
-        column = as_column(values[name], kind, name)
+    columns = as_columns(values, dtypes)
+    for name, column in columns.items():
         if column.size != 1:
             raise ValueError(
                 f"the start of {name} must be one number; got an array of shape {column.shape}"
             )
-        x.append(column.item())
-    return tuple(x)
+    return tuple([column.item() for column in columns.values()])
 
 
 def refused_start(point: Point, beta: float) -> str | None:

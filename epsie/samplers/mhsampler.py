@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from epsie.bit_generators import create_bit_generators
 from epsie.chain.chain import Chain
 from epsie.chain.chaindata import stack_tables
-from epsie.chain.start import as_column, check_names
+from epsie.chain.start import as_columns
 from epsie.checks import as_count
 from epsie.model import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
@@ -116,9 +116,7 @@ class MetropolisHastingsSampler(BaseSampler):
         ]
 
     def _starts(self, values: Mapping[str, Any]) -> list[Any]:
-        check_names(values, self.parameters)
-        kinds = self.chains[0].dtypes
-        columns = {name: as_column(values[name], kinds[name], name) for name in self.parameters}
+        columns = as_columns(values, self.chains[0].dtypes)
         wrong = {n: c.shape for n, c in columns.items() if c.shape != (self.nchains,)}
         if wrong:
             shapes = ", ".join(f"{name}: {shape}" for name, shape in wrong.items())
@@ -126,7 +124,7 @@ class MetropolisHastingsSampler(BaseSampler):
                 f"start positions must be arrays of shape ({self.nchains},), one value for each "
                 f"chain; got {shapes}"
             )
-        return list(zip(*[columns[name].tolist() for name in self.parameters], strict=True))
+        return list(zip(*[column.tolist() for column in columns.values()], strict=True))
 
     def _stacked(self, table: str) -> NDArray[np.void]:
         self._refuse_before_first_step(table)

@@ -13,7 +13,7 @@ from epsie import communication
 from epsie.bit_generators import create_bit_generators
 from epsie.chain.chaindata import stack_tables
 from epsie.chain.ptchain import ParallelTemperedChain
-from epsie.chain.start import as_column, check_names
+from epsie.chain.start import as_columns
 from epsie.checks import as_count
 from epsie.evidence import LEAST_SAMPLES, Evidence, log_evidence
 from epsie.model import Model, NanPolicy
@@ -277,15 +277,13 @@ class ParallelTemperedSampler(BaseSampler):
         return log_evidence(logl, self.betas, method)
 
     def _starts(self, values: Mapping[str, Any]) -> list[Any]:
-        check_names(values, self.parameters)
-        kinds = self.chains[0].chains[0].dtypes
-        columns = {name: as_column(values[name], kinds[name], name) for name in self.parameters}
+        columns = as_columns(values, self.chains[0].chains[0].dtypes)
         shape = (self.ntemps, self.nchains)
         wrong = {n: c.shape for n, c in columns.items() if c.shape != shape}
         if wrong:
             raise ValueError(_misshapen(wrong, shape))
         return [
-            list(zip(*[columns[name][:, i].tolist() for name in self.parameters], strict=True))
+            list(zip(*[column[:, i].tolist() for column in columns.values()], strict=True))
             for i in range(self.nchains)
         ]
 
