@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import warnings
 
@@ -11,6 +12,9 @@ import pytest
 def pytest_configure(config):
     # A process that uses threads warns when it forks; the pools under test do just that.
     config.addinivalue_line("filterwarnings", "ignore:.*use of fork.*:DeprecationWarning")
+    # Shells start jobs in the background deaf to Ctrl-C, and what they start inherits that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
