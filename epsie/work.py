@@ -21,30 +21,30 @@ from epsie.transport import Ticket, cannot_import
 
 
 @dataclass(slots=True)
-class Part:
-    """What one chain is to do: the argument of the job."""
-
-    index: int
-    chain: BaseChain | bytes
-    argument: Any
-
-
-@dataclass(slots=True)
 class Task:
-    """What some chains are to do: a method of each."""
+    """What some chains are to do: a method of each, and its argument."""
 
     run: str
     number: int
     job: str
-    parts: list[Part]
+    first: int
+    """The index of the first of the chains, which are in order."""
+    chains: list[BaseChain | bytes]
+    """As they are, or pickled: one by one or several together."""
+    arguments: list[Any]
     ticket: Ticket
     settings: Settings
 
     @property
+    def indices(self) -> range:
+        """The indices of the chains."""
+        return range(self.first, self.first + len(self.arguments))
+
+    @property
     def name(self) -> str:
         """Which chains, in words."""
-        indices = ", ".join(str(part.index) for part in self.parts)
-        return f"chain {indices}" if len(self.parts) == 1 else f"one of the chains {indices}"
+        indices = ", ".join(map(str, self.indices))
+        return f"chain {indices}" if len(self.arguments) == 1 else f"one of the chains {indices}"
 
 
 @dataclass(slots=True)
@@ -86,40 +86,41 @@ class Report:
 
 def work(task: Task) -> Report:
     """Do a task; in a worker. Failures come back as data."""
-    answers = [Answer(part.index) for part in task.parts]
+    answers = [Answer(index) for index in task.indices]
     report = Report(task.run, task.number, _worker(task), answers)
-    model = None
-    with _caught(answers[0], task, None):
-        try:
-            model = task.ticket.redeem()
-        except KeyError:
-            report.lacks_model = True
-    if model is None:
-        return report
+    model: Any = None
+    chains: list[BaseChain] = []
     with capped(task.settings.threads):
-        chains = [_unpacked(part, answer, task) for part, answer in zip(task.parts, answers)]
-        for part, answer, chain in zip(task.parts, answers, chains):
-            if chain is not None:
-                chain.model = model
-                with _caught(answer, task, chain):
-                    answer.result = getattr(chain, task.job)(part.argument)
+        with _caught(answers[0], task, None):
+            try:
+                model = task.ticket.redeem()
+            except KeyError:
+                report.lacks_model = True
+            else:
+                chains = _unpacked(task)
+        for answer, chain, argument in zip(answers, chains, task.arguments):
+            chain.model = model
+            with _caught(answer, task, chain):
+                answer.result = getattr(chain, task.job)(argument)
     return report
 
 
-def _unpacked(part: Part, answer: Answer, task: Task) -> BaseChain | None:
-    """The chain, which from now on watches whether its run is given up; None if it failed."""
-    chain, settings = part.chain, task.settings
-    with _caught(answer, task, None):
-        if isinstance(chain, bytes):
-            try:
-                chain = pickle.loads(chain)
-            except (ImportError, AttributeError) as error:
-                raise PoolError(cannot_import("a proposal", error)) from error
-        assert isinstance(chain, BaseChain)
-        sign = task.ticket.sign() if settings.sign is None else settings.sign
+def _unpacked(task: Task) -> list[BaseChain]:
+    """The chains, which from now on watch whether their run is given up."""
+    chains: list[BaseChain] = []
+    for packed in task.chains:
+        if isinstance(packed, BaseChain):
+            chains.append(packed)
+            continue
+        try:
+            chains += pickle.loads(packed)
+        except (ImportError, AttributeError) as error:
+            raise PoolError(cannot_import("a proposal", error)) from error
+    settings = task.settings
+    sign = task.ticket.sign() if settings.sign is None else settings.sign
+    for chain in chains:
         chain.watch = (sign, settings.number)
-        return chain
-    return None
+    return chains
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class RecordedPool(InterruptiblePool):
     def map(self, function, tasks):
         def noted():
             for task in tasks:
-                self.sizes.append(len(task.parts))
+                self.sizes.append(len(task.arguments))
                 yield task
 
         return super().map(function, noted())
@@ -120,7 +120,7 @@ def test_pools_of_unknown_size_get_one_chain_an_item():
         sizes = []
 
         def map(self, function, tasks):
-            self.sizes += [len(task.parts) for task in tasks]
+            self.sizes += [len(task.arguments) for task in tasks]
             return [function(task) for task in tasks]
 
     made = sampler(Mapped())
