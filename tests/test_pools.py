@@ -239,12 +239,16 @@ def kill(pid):
 
 
 @pytest.mark.parametrize("replaced", [None, 100])
-def test_an_idle_worker_of_a_foreign_pool_dies(replaced):
+@pytest.mark.parametrize("locked", [False, True])
+def test_an_idle_worker_of_a_foreign_pool_dies(replaced, locked):
     made = sampler()
     with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=replaced) as pool:
         made.pool = pool
         made.run(5)
         before = made.state
+        if locked:
+            # As if it had just written a result, and died before it gave up the lock.
+            pool._outqueue._wlock.acquire()
         kill(pool._pool[0].pid)
         time.sleep(0.3)
         started = time.monotonic()
@@ -267,17 +271,22 @@ class Dies:
         return -x * x - y * y, 0.0
 
 
+def replacing(after):
+    """A pool that replaces its workers. Not forked from here, where threads may hold locks."""
+    return multiprocessing.get_context("forkserver").Pool(2, maxtasksperchild=after)
+
+
 @pytest.mark.parametrize("replaced", [None, 1, 2])
 def test_a_worker_of_a_foreign_pool_dies_at_work(tmp_path, replaced, capfd):
-    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=replaced) as pool:
+    with replacing(replaced) as pool:
         made = sampler(pool, Dies(tmp_path, 1))
         before = made.state
-        started = time.monotonic()
         for _ in range(2):
             # It cannot be used any more, and says so again.
+            started = time.monotonic()
             with pytest.raises(PoolError, match=r"died.*give the sampler a new one"):
                 made.run(60)
-        assert time.monotonic() - started < 10
+            assert time.monotonic() - started < 10
         np.testing.assert_equal(made.state, before)
         assert len(os.listdir(tmp_path)) == 1
     assert capfd.readouterr().err == ""
@@ -285,7 +294,7 @@ def test_a_worker_of_a_foreign_pool_dies_at_work(tmp_path, replaced, capfd):
 
 def test_a_foreign_pool_that_replaces_its_workers():
     workers = set()
-    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=2) as pool:
+    with replacing(2) as pool:
         made, other = sampler(pool), sampler()
         for _ in range(6):
             made.run(10)

@@ -114,23 +114,27 @@ class AsyncMapper(Mapper):
 
     def _refuse(self) -> None:
         with suppress(AttributeError, ValueError):
-            self._free_queue()
+            self._free_queues()
         raise PoolError(
             f"a worker of the {type(self.pool).__name__} died, and what it did is lost. The pool "
             "cannot be relied on any more: end it with terminate(), and give the sampler a new one"
             + guard_advice(self.pool)
         )
 
-    def _free_queue(self) -> None:
-        """Release the lock of the queue if one died with it: `terminate` would wait for it."""
-        queue = self.pool._inqueue
-        if queue._rlock.acquire(timeout=0.1):
-            queue._rlock.release()
+    def _free_queues(self) -> None:
+        """Release the locks that one died with: `terminate` would wait for them."""
+        tasks, results = self.pool._inqueue, self.pool._outqueue
+        # Held only while a result is written: longer by no one who is alive.
+        if results._wlock is not None:
+            results._wlock.acquire(timeout=self.grace)
+            results._wlock.release()
+        if tasks._rlock.acquire(timeout=0.1):
+            tasks._rlock.release()
             return
         # One that is alive waits for tasks, and takes them.
         self.pool.apply_async(int).wait(self.grace)
-        if queue._reader.poll():
-            queue._rlock.release()
+        if tasks._reader.poll():
+            tasks._rlock.release()
 
     def _workers(self) -> set[Any]:
         workers = getattr(self.pool, "_pool", None) or []
