@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import sys
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -46,5 +47,17 @@ class SchwimmbadMapper(PlainMapper):
         try:
             return super().results(function, tasks)
         except BaseException:
-            atexit.register(self.pool.comm.Abort, 1)
+            atexit.register(_abort, self.pool.comm)
             raise
+
+
+def _abort(comm: Any) -> None:
+    """End all ranks, once what was written has left: mpiexec may drop what is on its way."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    time.sleep(_ON_ITS_WAY)
+    comm.Abort(1)
+
+
+_ON_ITS_WAY = 0.5
+"""Seconds for mpiexec to pass on the traceback."""
