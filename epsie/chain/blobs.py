@@ -13,7 +13,7 @@ from epsie.errors import ModelError
 from epsie.model import STORABLE, check_storable
 
 
-def as_columns(blobs: list[Any]) -> dict[str, NDArray[Any]]:
+def blob_columns(blobs: list[Any]) -> dict[str, NDArray[Any]]:
     """The blobs of many points, as one array for each key."""
     columns = {}
     for name in blobs[0]:

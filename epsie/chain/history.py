@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from epsie.chain.blobs import as_columns, kind_of, wider_kinds
+from epsie.chain.blobs import blob_columns, kind_of, wider_kinds
 from epsie.chain.chaindata import ChainData
 from epsie.copying import SetsAttributes
 from epsie.model import Point
@@ -189,7 +189,7 @@ class History(SetsAttributes):
         stats["logl"][start:stop] = [point.logl for point in points]
         stats["logp"][start:stop] = [point.logp for point in points]
         if points[-1].blob is not None:
-            self._add_blobs(as_columns([point.blob for point in points]))
+            self._add_blobs(blob_columns([point.blob for point in points]))
         self._filled = stop
         self._points = []
 

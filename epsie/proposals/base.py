@@ -15,7 +15,6 @@ from epsie.model import Position
 from epsie.proposals.birth import BaseBirth as BaseBirth
 from epsie.proposals.distribution import Distribution
 from epsie.proposals.distribution import as_number as as_number
-from epsie.proposals.distribution import copied as copied
 from epsie.proposals.distribution import is_built_in as is_built_in
 from epsie.rng import Stream
 

@@ -12,8 +12,7 @@ from typing import Any, ClassVar, Self
 from numpy.random import BitGenerator, Generator
 
 from epsie.checks import as_names
-from epsie.copying import SetsAttributes
-from epsie.copying import copied as copied
+from epsie.copying import SetsAttributes, copied
 from epsie.model import Position
 from epsie.rng import Stream
 from epsie.shown import setting, table
