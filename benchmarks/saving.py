@@ -16,7 +16,7 @@ from figure import Figure
 
 from epsie import open_run
 from epsie.proposals import Normal
-from epsie.rundir.recorder import Recorder
+from epsie.running.recorder import Recorder
 from epsie.samplers import MetropolisHastingsSampler
 
 NAMES = ("a", "b", "c", "d")
@@ -66,7 +66,7 @@ class Timed(Recorder):
 
 def _timed(sampler, n: int, directory: Path, every: int) -> tuple[float, list[float]]:
     """The seconds of a run in a directory, and of each of its saves."""
-    import epsie.rundir.recording as recording
+    import epsie.running.recording as recording
 
     recording.Recorder, Timed.times = Timed, []
     try:

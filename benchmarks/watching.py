@@ -12,11 +12,11 @@ from typing import Any
 
 from figure import Figure
 
-from epsie import execution
-from epsie.progress import Bar, Progress
+from epsie.execution import stretch
 from epsie.proposals import Normal
+from epsie.running.progress import Bar, Progress
+from epsie.running.stopping import Stopper
 from epsie.samplers import MetropolisHastingsSampler
-from epsie.stopping import Stopper
 
 
 def figures(quick: bool) -> Iterator[Figure]:
@@ -96,7 +96,7 @@ def _bar(n: int) -> Figure:
     with _terminal():
         sampler.run(2000, progress=True)
         sampler.clear()
-        with _clocked(Bar, "saw", shown), _clocked(execution, "_follower", copied):
+        with _clocked(Bar, "saw", shown), _clocked(stretch, "_follower", copied):
             whole = _seconds(lambda: sampler.run(n, progress=True))
     each = (sum(shown) + sum(copied)) / len(shown)
     return Figure(

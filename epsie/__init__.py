@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from numpy.random import PCG64
 
+from epsie._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from epsie.chain.chaindata import array2dict
-    from epsie.chain.tempering import geometric_ladder, make_betas_ladder
-    from epsie.checkpoint import dump_state, load_state
     from epsie.errors import (
         CheckpointError,
         EpsieError,
@@ -26,13 +30,13 @@ if TYPE_CHECKING:
         RunDirectoryError,
         StateError,
     )
-    from epsie.rng import create_bit_generator, create_bit_generators, create_seed
-    from epsie.rundir import open_run
+    from epsie.rng.bit_generators import create_bit_generator, create_bit_generators, create_seed
     from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+    from epsie.storage.checkpoint import dump_state, load_state
+    from epsie.storage.rundir.reader import open_run
+    from epsie.tempering.ladders import geometric_ladder, make_betas_ladder
 
 logging.getLogger("epsie").addHandler(logging.NullHandler())
-
-__version__ = "2.0.0"
 
 BIT_GENERATOR = PCG64
 """The class of all bit generators that are not asked for by name. May be set to another."""
@@ -40,15 +44,15 @@ BIT_GENERATOR = PCG64
 _HOMES = {
     "MetropolisHastingsSampler": "epsie.samplers",
     "ParallelTemperedSampler": "epsie.samplers",
-    "geometric_ladder": "epsie.chain.tempering",
-    "make_betas_ladder": "epsie.chain.tempering",
+    "geometric_ladder": "epsie.tempering.ladders",
+    "make_betas_ladder": "epsie.tempering.ladders",
     "array2dict": "epsie.chain.chaindata",
-    "dump_state": "epsie.checkpoint",
-    "load_state": "epsie.checkpoint",
-    "open_run": "epsie.rundir",
-    "create_bit_generator": "epsie.rng",
-    "create_bit_generators": "epsie.rng",
-    "create_seed": "epsie.rng",
+    "dump_state": "epsie.storage.checkpoint",
+    "load_state": "epsie.storage.checkpoint",
+    "open_run": "epsie.storage.rundir.reader",
+    "create_bit_generator": "epsie.rng.bit_generators",
+    "create_bit_generators": "epsie.rng.bit_generators",
+    "create_seed": "epsie.rng.bit_generators",
     **dict.fromkeys(
         [
             "CheckpointError",
@@ -63,6 +67,43 @@ _HOMES = {
         "epsie.errors",
     ),
 }
+_MOVED = {
+    "chain.annealing": "tempering.annealing",
+    "chain.barrier": "tempering.barrier",
+    "chain.dynamical": "tempering.dynamical",
+    "chain.learning": "chain.notes",
+    "chain.swaps": "tempering.swaps",
+    "chain.tempering": "tempering",
+    "proposals.andrieu_thoms": "proposals.adaptation.andrieu_thoms",
+    "proposals.covariance_learning": "proposals.adaptation.covariance",
+    "proposals.eigen_adaptation": "proposals.adaptation.eigenvectors",
+    "proposals.scheme": "proposals.adaptation.base",
+    **{
+        f"{former}{name}": f"{now}.{name}"
+        for former, now, names in (
+            ("", "cli", "export"),
+            ("", "execution", "portions utilisation verification work"),
+            ("", "pools", "transport"),
+            ("", "process", "cancellation signals threads"),
+            ("", "results", "arviz diagnosable visited"),
+            ("", "rng", "bit_generators"),
+            ("", "running", "progress stopping trail"),
+            ("", "storage", "checkpoint plaintypes statetree rundir"),
+            ("", "tempering", "communication evidence log_z"),
+            ("pools.", "pools.foreign", "clusters collecting schwimmbad scripts"),
+            ("pools.", "pools.own", "interruptible process serving wire"),
+            ("pools.", "pools.ranks", "mpi team worker"),
+            ("rundir.", "cli", "info verify"),
+            ("rundir.", "running", "interrupts modelcheck recorder recording"),
+            ("rundir.", "storage", "files"),
+            ("rundir.", "storage.rundir", "lock manifest reader recipes segments states"),
+        )
+        for name in names.split()
+    },
+    "drawing": "running.starts",
+}
+"""Former paths of modules, and where they are now, both below the package."""
+
 _MODULES = (
     "arviz",
     "chain",
@@ -113,3 +154,30 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOMES, *_MODULES})
+
+
+class _Former:
+    """Answers the import of a former path with the module itself, at its present one."""
+
+    @staticmethod
+    def find_spec(
+        path: str, parents: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module at a former path; None for all other paths."""
+        package, _, former = path.partition(".")
+        if package != __name__ or former not in _MOVED:
+            return None
+        return ModuleSpec(path, _Former())  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module, which is imported if it was not yet."""
+        module = importlib.import_module(f"{__name__}.{_MOVED[spec.name.partition('.')[2]]}")
+        self.spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give it back its own specification, which the import has replaced."""
+        module.__spec__ = self.spec
+
+
+sys.meta_path.append(_Former)

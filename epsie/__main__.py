@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from epsie.cli import main
+from epsie.cli.commands import main
 
 if __name__ == "__main__":
     main()

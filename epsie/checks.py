@@ -62,3 +62,16 @@ def as_rate(value: Any, name: str) -> float:
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie between 0 and 1, both excluded; got {value!r}")
     return float(value)
+
+
+def as_beta(beta: Any) -> float:
+    """An inverse temperature.
+
+    Raises
+    ------
+    ValueError
+        If it does not lie in [0, 1].
+    """
+    if not 0 <= beta <= 1:
+        raise ValueError(f"beta must lie in [0, 1]; got {beta!r}")
+    return float(beta)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from epsie.stopping import Stopper
+    from epsie.running.stopping import Stopper
 
 logger = logging.getLogger("epsie")
 """Runs, resumes and what was reached are told as INFO, saves and checks as DEBUG, and what is wrong

@@ -47,14 +47,14 @@ def tempered(example: Example, **settings: Any) -> Any:
 
 def annealed(example: Example) -> Any:
     """Tempered chains of which an annealer moves the ladder, swept even and odd pairs in turn."""
-    from epsie.chain.annealing import BarrierAnnealer
+    from epsie.tempering.annealing import BarrierAnnealer
 
     return tempered(example, adaptive_annealer=BarrierAnnealer(120, 8), swap_scheme="deo")
 
 
 def dynamical(example: Example) -> Any:
     """Tempered chains whose ladder moves at each sweep; proposals are reset after swaps."""
-    from epsie.chain.annealing import DynamicalAnnealer
+    from epsie.tempering.annealing import DynamicalAnnealer
 
     return tempered(example, adaptive_annealer=DynamicalAnnealer(), reset_after_swap=True)
 
@@ -93,7 +93,10 @@ def machine() -> list[str]:
     """What the bits depend on, beside the code."""
     import threadpoolctl
 
-    blas = [f"{lib['internal_api']} {lib.get('architecture')}" for lib in threadpoolctl.threadpool_info()]
+    blas = [
+        f"{lib['internal_api']} {lib.get('architecture')}"
+        for lib in threadpoolctl.threadpool_info()
+    ]
     return [platform.machine(), np.__version__, scipy.__version__, *sorted(set(blas))]
 
 

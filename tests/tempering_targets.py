@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from epsie.chain.tempering import geometric_ladder
 
 from epsie.chain import BarrierAnnealer
-from epsie.chain.tempering import geometric_ladder
-from epsie.evidence import Evidence
 from epsie.proposals import ATAdaptiveNormal
 from epsie.samplers import ParallelTemperedSampler
+from epsie.tempering.evidence import Evidence
 from tests.statistical import seed
 
 INF = math.inf

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from epsie.chain import BarrierAnnealer, DynamicalAnnealer, ParallelTemperedChain
-from epsie.chain.barrier import equal_rejection, monotone_interpolated
 from epsie.proposals import Normal
 from epsie.samplers import ParallelTemperedSampler
+from epsie.tempering.barrier import equal_rejection, monotone_interpolated
 from tests.statistical import generator, seed
 from tests.tempering_targets import Gaussian, Mixture, round_trip_rate, tuned_rejections
 

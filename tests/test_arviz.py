@@ -30,7 +30,7 @@ with warnings.catch_warnings():
     arviz = pytest.importorskip("arviz")
     import xarray
 
-from epsie.arviz import save_arviz  # noqa: E402
+from epsie.results.arviz import save_arviz  # noqa: E402
 
 
 def model(x, y):
@@ -230,7 +230,7 @@ def test_without_likelihood_at_beta_zero():
 
 def test_what_is_no_source():
     with pytest.raises(TypeError, match="takes a sampler or what epsie.open_run gives; got 'run'"):
-        epsie.arviz.to_arviz("run")
+        epsie.results.arviz.to_arviz("run")
 
 
 def other_python():

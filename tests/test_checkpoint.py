@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import epsie
-from epsie.chain.annealing import BarrierAnnealer, DynamicalAnnealer
 from epsie.errors import CheckpointError, EpsieError
 from epsie.proposals import AdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-from epsie.statetree import FORMAT, HEADER_SIZE, decode, encode
+from epsie.storage.statetree import FORMAT, HEADER_SIZE, decode, encode
+from epsie.tempering.annealing import BarrierAnnealer, DynamicalAnnealer
 from tests.examples import Example, every_example, gaussian
 from tests.statistical import seed
 
@@ -125,7 +125,7 @@ def signed(text, blocks=b"", version=FORMAT):
     """Bytes with a valid checksum and any content, as an attacker may write them."""
     import hashlib
 
-    from epsie.statetree import _HEADER, MAGIC
+    from epsie.storage.statetree import _HEADER, MAGIC
 
     head = _HEADER.pack(MAGIC, version, 0, len(text), len(blocks))
     return head + hashlib.sha256(head + text + blocks).digest() + text + blocks

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import epsie
-from epsie import cli
+from epsie.cli import commands as cli
+from epsie.cli.info import duration
 from epsie.proposals import ATAdaptiveNormal
-from epsie.rundir import segments
-from epsie.rundir.info import duration
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+from epsie.storage.rundir import segments
 from tests.test_invariance import Drift
 
 ROOT = Path(__file__).parent.parent
@@ -344,7 +344,7 @@ def test_while_it_is_written(tmp_path, command):
 
 
 def test_interrupts_and_pipes(runs):
-    slow = "import time, epsie.cli as c; c.info = lambda o: time.sleep(60); "
+    slow = "import time, epsie.cli.commands as c; c.info = lambda o: time.sleep(60); "
     with process("-c", slow + "print(1, flush=True); c.main(['info', 'x'])") as waiting:
         assert waiting.stdout is not None and waiting.stdout.readline() == "1\n"
         time.sleep(0.5)
@@ -356,7 +356,10 @@ def test_interrupts_and_pipes(runs):
         ["bash", "-c", shell], env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
     assert done.stderr == "" and done.stdout.strip() in ("0", "141")
-    loud = "import epsie.cli as c; c.info = lambda o: [print('x' * 99) for _ in range(9999)] and 0;"
+    loud = (
+        "import epsie.cli.commands as c; "
+        "c.info = lambda o: [print('x' * 99) for _ in range(9999)] and 0;"
+    )
     shell = f"\"{sys.executable}\" -c \"{loud} c.main(['info', 'x'])\" | head -1; "
     done = subprocess.run(
         ["bash", "-c", shell + "echo ${PIPESTATUS[0]}"], env=ENVIRONMENT, capture_output=True,

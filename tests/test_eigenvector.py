@@ -525,7 +525,7 @@ def test_scales_do_not_overflow(monkeypatch):
     """Where every jump is accepted they grow for ever."""
 
     def scales(most):
-        monkeypatch.setattr("epsie.proposals.eigen_adaptation.LARGEST_LOG_SCALE", most)
+        monkeypatch.setattr("epsie.proposals.adaptation.eigenvectors.LARGEST_LOG_SCALE", most)
         proposal = AdaptiveEigenvector(["a", "b"], None)
         chain = Chain(["a", "b"], lambda a, b: (0.0, 0.0), proposal, 1)
         chain.start_position = {"a": 0.0, "b": 0.0}

@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from epsie.chain import BarrierAnnealer, DynamicalAnnealer
-from epsie.evidence import log_evidence, variance_of_mean
-from epsie.log_z import METHODS
 from epsie.proposals import AdaptiveNormal, Normal
 from epsie.samplers import ParallelTemperedSampler
+from epsie.tempering.evidence import log_evidence, variance_of_mean
+from epsie.tempering.log_z import METHODS
 from tests.statistical import generator, seed
 from tests.tempering_targets import (
     Gaussian,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from epsie import StateError
-from epsie.progress import next_length
 from epsie.proposals import BaseProposal
+from epsie.running.progress import next_length
 from epsie.samplers import MetropolisHastingsSampler
 from tests.examples import Example, every_example, gaussian
 from tests.statistical import seed
@@ -146,7 +146,7 @@ def test_pool_and_clear_and_resume(pools, pool, name, example, whole):
 
 @pytest.mark.parametrize(("name", "example"), CASES, ids=[name for name, _ in CASES])
 def test_rounds_for_a_bar_change_nothing(name, example, whole, monkeypatch):
-    monkeypatch.setattr("epsie.progress.Progress.seconds", 0.001)
+    monkeypatch.setattr("epsie.running.progress.Progress.seconds", 0.001)
     made = sampler(example, None)
     made.run(NITERATIONS, progress=True)
     assert bits(made) == whole(name, example)[0]

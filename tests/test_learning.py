@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import epsie
-from epsie.chain.annealing import BarrierAnnealer
-from epsie.chain.learning import noted
+from epsie.chain.notes import noted
 from epsie.proposals import ATAdaptiveNormal, Normal
-from epsie.rundir import segments
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+from epsie.storage.rundir import segments
+from epsie.tempering.annealing import BarrierAnnealer
 from tests.examples import EXAMPLES, gaussian
 from tests.test_invariance import Drift
 

@@ -11,7 +11,7 @@ import pytest
 
 from epsie import open_run
 from epsie.pools import InterruptiblePool, SerialPool, choose_pool
-from epsie.signals import interrupt_deferred
+from epsie.process.signals import interrupt_deferred
 from tests import mpi_job
 from tests.mpirun import REPOSITORY, Environment, ended
 

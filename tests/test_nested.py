@@ -11,7 +11,7 @@ from scipy import special, stats
 
 from epsie.chain import Chain
 from epsie.errors import ProposalError
-from epsie.proposals.andrieu_thoms import AndrieuThoms
+from epsie.proposals.adaptation.andrieu_thoms import AndrieuThoms
 from epsie.proposals.angular import Angular
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.birth import BaseBirth, LogNormalBirth, NormalBirth, UniformBirth

@@ -28,7 +28,7 @@ from epsie import plots  # noqa: E402
 from epsie.plots import corner as corners  # noqa: E402
 from epsie.plots.sample import Sample, centred, samples  # noqa: E402
 from epsie.plots.style import _of_pi, number, settings  # noqa: E402
-from epsie.visited import Visited  # noqa: E402
+from epsie.results.visited import Visited  # noqa: E402
 
 
 class Box:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from epsie.errors import ModelError, PoolError
+from epsie.execution.portions import Portions
 from epsie.pools import InterruptiblePool
-from epsie.portions import Portions
 from epsie.proposals import ATAdaptiveNormal, Normal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 

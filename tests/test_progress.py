@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from epsie.errors import ModelError
-from epsie.progress import Bar, Progress, roughly
 from epsie.proposals import ATAdaptiveNormal
+from epsie.running.progress import Bar, Progress, roughly
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-from epsie.statetree import encode
+from epsie.storage.statetree import encode
 from tests.statistical import generator
 from tests.test_diagnostics import ar1
 
@@ -75,9 +75,9 @@ class Terminal:
 @pytest.fixture
 def quick(monkeypatch):
     """Rounds of some milliseconds, and all of the time for what the bar says."""
-    monkeypatch.setattr("epsie.progress.Progress.seconds", 0.05)
-    monkeypatch.setattr("epsie.rundir.recording.Recording.round_seconds", 0.05)
-    monkeypatch.setattr("epsie.progress._SHARE", 1.0)
+    monkeypatch.setattr("epsie.running.progress.Progress.seconds", 0.05)
+    monkeypatch.setattr("epsie.running.recording.Recording.round_seconds", 0.05)
+    monkeypatch.setattr("epsie.running.progress._SHARE", 1.0)
 
 
 @pytest.mark.parametrize("cls", [MetropolisHastingsSampler, ParallelTemperedSampler])

@@ -10,7 +10,8 @@ from numpy.random import SeedSequence
 import epsie
 from epsie.chain import Chain
 from epsie.proposals import Normal
-from epsie.rng import BLOCK, Stream, bit_generator_names, find_bit_generator
+from epsie.rng import Stream, bit_generator_names, find_bit_generator
+from epsie.rng.stream import BLOCK
 from epsie.samplers import MetropolisHastingsSampler
 
 NAMES = bit_generator_names()

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 import epsie
-from epsie.chain.annealing import DynamicalAnnealer
 from epsie.errors import CheckpointError, ModelError, RunDirectoryError
 from epsie.proposals import ATAdaptiveNormal, Normal
-from epsie.rundir import segments, states
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-from epsie.statetree import encode
+from epsie.storage.rundir import segments, states
+from epsie.storage.statetree import encode
+from epsie.tempering.annealing import DynamicalAnnealer
 from tests.examples import Example, gaussian
 from tests.statistical import seed
 from tests.test_checkpoint import CASES, SAMPLERS, sampler
@@ -120,7 +120,7 @@ def test_resume_in_a_new_process(tmp_path, whole):
 
 @pytest.mark.parametrize("pool", [None, 2])
 def test_rounds_and_pools_change_nothing(tmp_path, pool, whole, monkeypatch):
-    monkeypatch.setattr("epsie.rundir.recording.Recording.round_seconds", 1e-4)
+    monkeypatch.setattr("epsie.running.recording.Recording.round_seconds", 1e-4)
     made = sampler("annealed", AT, pool)
     made.run(90, directory=tmp_path, every=40, progress=True)
     assert_same_run(epsie.open_run(tmp_path), whole("annealed"))
@@ -230,7 +230,7 @@ def test_files_are_merged_and_memory_is_flat(tmp_path, monkeypatch):
 
 
 def test_saves_come_early_if_much_is_unsaved(tmp_path, monkeypatch, whole):
-    monkeypatch.setattr("epsie.rundir.recording._UNSAVED", 10_000)
+    monkeypatch.setattr("epsie.running.recording._UNSAVED", 10_000)
     made = sampler("pt", AT)
     made.run(90, directory=tmp_path, every="1h")
     assert 3 < len(segments.all_segments(tmp_path)) < 60
@@ -267,7 +267,7 @@ def test_a_merge_that_was_cut_short(tmp_path, whole, monkeypatch):
 
 KILLED = """
 import sys
-from epsie.rundir import segments
+from epsie.storage.rundir import segments
 from tests.test_rundir import killed_sampler, TOTAL
 segments._MOST_SMALL = 6
 made = killed_sampler(int(sys.argv[2]) or None)
@@ -909,8 +909,8 @@ def test_a_sampler_changed_behind_the_directory(tmp_path):
 
 def test_every_registered_proposal_is_made_anew(tmp_path):
     """No example needs to be passed again, and what is made has the same settings."""
-    from epsie.rundir.recipes import recipe, remade
-    from epsie.statetree import decode
+    from epsie.storage.rundir.recipes import recipe, remade
+    from epsie.storage.statetree import decode
 
     for name, example in CASES.items():
         proposal = example.make()
@@ -923,7 +923,7 @@ def test_every_registered_proposal_is_made_anew(tmp_path):
 
 
 def test_nothing_is_looked_up_outside_of_the_registries(tmp_path):
-    from epsie.rundir.recipes import _CLASS, remade
+    from epsie.storage.rundir.recipes import _CLASS, remade
 
     for kind, name in (("proposal", "os.system"), ("builtins", "eval"), ("proposal", "__init__")):
         with pytest.raises(CheckpointError, match="has no"):

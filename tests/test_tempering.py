@@ -8,11 +8,11 @@ import re
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
+from epsie.chain.tempering import SWAP_SCHEMES, Sweep, as_betas, cascade, deo, geometric_ladder
 from scipy import stats
 
 from epsie import communication, make_betas_ladder
 from epsie.chain import BarrierAnnealer, DynamicalAnnealer, ParallelTemperedChain
-from epsie.chain.tempering import SWAP_SCHEMES, Sweep, as_betas, cascade, deo, geometric_ladder
 from epsie.errors import ModelError, ProposalError
 from epsie.proposals import ATAdaptiveNormal, BaseProposal, Normal, SSAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
@@ -713,7 +713,7 @@ def test_an_annealer_may_write_into_the_ladder(whole):
 
 @pytest.mark.parametrize("annealer", ANNEALERS)
 def test_rounds_for_a_bar_change_nothing(annealer, whole, monkeypatch):
-    monkeypatch.setattr("epsie.progress.Progress.seconds", 0.001)
+    monkeypatch.setattr("epsie.running.progress.Progress.seconds", 0.001)
     made = moving(annealer, "deo")
     made.run(NITERATIONS, progress=True)
     assert bits(made) == whole(annealer, "deo")[0]

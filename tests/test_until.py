@@ -21,10 +21,10 @@ from epsie.chain.history import Recent
 from epsie.errors import ModelError
 from epsie.model import Point
 from epsie.proposals import Angular, ATAdaptiveNormal, Normal
+from epsie.running.stopping import next_check
+from epsie.running.trail import Trail
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-from epsie.statetree import encode
-from epsie.stopping import next_check
-from epsie.trail import Trail
+from epsie.storage.statetree import encode
 from tests.statistical import generator, seed
 
 ROOT = Path(__file__).parent.parent

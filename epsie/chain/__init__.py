@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from epsie.chain.annealing import BarrierAnnealer, DynamicalAnnealer
 from epsie.chain.chain import Chain
 from epsie.chain.chaindata import ChainData
 from epsie.chain.ptchain import ParallelTemperedChain
+from epsie.tempering.annealing import BarrierAnnealer, DynamicalAnnealer
 
 __all__ = ["BarrierAnnealer", "Chain", "ChainData", "DynamicalAnnealer", "ParallelTemperedChain"]

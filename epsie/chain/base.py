@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.random import BitGenerator, Generator
 
-from epsie.cancellation import NEVER, GivenUp
-from epsie.chain.learning import Note, noted
+from epsie.chain.notes import Note, noted
 from epsie.copying import SetsAttributes, copied
-from epsie.model import Model
+from epsie.model.evaluation import Model
+from epsie.process.cancellation import NEVER, GivenUp
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import Distribution, is_built_in
 from epsie.proposals.unsaved import refuse_unsaved
-from epsie.rng import Stream
+from epsie.rng.stream import Stream
 from epsie.shown import Facts, Shown, chain_facts
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from numpy.random import BitGenerator
 from epsie.chain.history import History
 from epsie.chain.saved import SavedChain
 from epsie.chain.start import NO_START, refused_start
-from epsie.chain.tempering import as_beta
-from epsie.checks import as_names
+from epsie.checks import as_beta, as_names
 from epsie.errors import ProposalError
-from epsie.model import (
+from epsie.model.evaluation import (
     Model,
     NanPolicy,
     NotFiniteError,
@@ -26,7 +25,7 @@ from epsie.model import (
 )
 from epsie.proposals.base import BaseProposal, VirtualMove
 from epsie.proposals.joint import joint_over
-from epsie.rng import Stream
+from epsie.rng.stream import Stream
 
 __all__ = ["Chain", "Point"]
 

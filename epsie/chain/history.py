@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from epsie.chain.blobs import blob_columns, kind_of, wider_kinds
 from epsie.chain.chaindata import ChainData
 from epsie.copying import SetsAttributes
-from epsie.model import Point
+from epsie.model.evaluation import Point
 
 Table = NDArray[np.void]
 Rows = dict[str, Table | None]

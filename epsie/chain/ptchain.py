@@ -11,18 +11,19 @@ import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.chain.annealing import DynamicalAnnealer, as_annealer
 from epsie.chain.chain import Chain
 from epsie.chain.ptsaved import SavedTemperedChain
 from epsie.chain.start import NO_START
-from epsie.chain.swaps import SwapHistory
-from epsie.chain.tempering import as_betas, find_swap_scheme, warn_without_posterior
 from epsie.checks import as_count, as_names
 from epsie.errors import ProposalError, StepError
-from epsie.model import Model, NanPolicy, Point
+from epsie.model.evaluation import Model, NanPolicy, Point
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import is_built_in
-from epsie.rng import Stream
+from epsie.rng.stream import Stream
+from epsie.tempering.annealing import DynamicalAnnealer, as_annealer
+from epsie.tempering.ladders import as_betas, warn_without_posterior
+from epsie.tempering.swaps import SwapHistory
+from epsie.tempering.sweeps import find_swap_scheme
 
 __all__ = ["DynamicalAnnealer", "ParallelTemperedChain"]
 
@@ -56,7 +57,7 @@ class ParallelTemperedChain(SavedTemperedChain):
     chain_id : int, optional
         A number to know it by.
     swap_scheme : {'cascade', 'deo'}, optional
-        See `epsie.chain.tempering`.
+        See `epsie.tempering.ladders`.
     nan : {'raise', 'reject'}, optional
         As for `Chain`.
 

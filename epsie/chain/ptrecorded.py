@@ -12,8 +12,8 @@ from epsie.chain.base import BaseChain
 from epsie.chain.chain import Chain
 from epsie.chain.chaindata import stack_tables
 from epsie.chain.start import as_position, check_names
-from epsie.chain.swaps import SwapHistory
-from epsie.model import Point, Position
+from epsie.model.evaluation import Point, Position
+from epsie.tempering.swaps import SwapHistory
 
 
 class RecordedTemperedChain(BaseChain):

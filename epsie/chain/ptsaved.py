@@ -6,11 +6,11 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Self
 
-from epsie.chain.annealing import annealer_state, set_annealer_state
 from epsie.chain.base import Segment
-from epsie.chain.learning import Note
+from epsie.chain.notes import Note
 from epsie.chain.ptrecorded import RecordedTemperedChain
-from epsie.chain.swaps import SwapHistory
+from epsie.tempering.annealing import annealer_state, set_annealer_state
+from epsie.tempering.swaps import SwapHistory
 
 
 class SavedTemperedChain(RecordedTemperedChain):

@@ -12,7 +12,7 @@ from epsie.chain.chaindata import array2dict
 from epsie.chain.history import History, Table
 from epsie.chain.start import NO_START, as_position, refused_start
 from epsie.checks import as_count
-from epsie.model import Point, Position, check_first_blob
+from epsie.model.evaluation import Point, Position, check_first_blob
 from epsie.proposals.joint import JointProposal
 
 

@@ -9,11 +9,11 @@ from math import nan
 from typing import Any, Self
 
 from epsie.chain.base import Segment
-from epsie.chain.learning import Note
+from epsie.chain.notes import Note
 from epsie.chain.recorded import RecordedChain
 from epsie.copying import copied
-from epsie.model import Point, no_model
-from epsie.rng import Stream
+from epsie.model.evaluation import Point, no_model
+from epsie.rng.stream import Stream
 
 
 class SavedChain(RecordedChain):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.model import Point, Position
+from epsie.model.evaluation import Point, Position
 
 NO_START = "the chain has no start position yet: set `start_position` first"
 

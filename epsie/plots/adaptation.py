@@ -20,7 +20,7 @@ from epsie.plots.style import (
     shortened,
     styled,
 )
-from epsie.visited import Visited
+from epsie.results.visited import Visited
 
 _GROUPS = 60
 """Groups of iterations, the rates of which are shown."""
@@ -40,7 +40,7 @@ def adaptation(
     mean over the chains; dashed are the rates that the proposals aim at. A width is the standard
     deviation of the jump in one parameter (before truncation, if it is bounded): the median over
     the chains, and the range of all of them. Widths are not in the history, and are noted where
-    about every fifth of the iterations so far has gone by (see `epsie.chain.learning`); for
+    about every fifth of the iterations so far has gone by (see `epsie.chain.notes`); for
     proposals that do not learn they are constant and not noted. A resumed sampler knows those since
     then, a run on disk all.
 

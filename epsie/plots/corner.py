@@ -10,7 +10,7 @@ import numpy as np
 from epsie.checks import as_count
 from epsie.plots.sample import Floats, Sample, samples
 from epsie.plots.style import COLOURS, Picture, fitting, longest_tick, shortened, styled
-from epsie.visited import Visited
+from epsie.results.visited import Visited
 
 _MOST_SAMPLES = 200_000
 _REGIONS = (0.9, 0.5)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from epsie.evidence import LEAST_SAMPLES, Evidence, log_evidence
 from epsie.plots.sample import Floats
 from epsie.plots.style import COLOURS, GREY, Picture, number, number_ticks, picture, styled
-from epsie.visited import Visited
+from epsie.results.visited import Visited
+from epsie.tempering.evidence import LEAST_SAMPLES, Evidence, log_evidence
 
 
 @styled

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from epsie.checks import as_names
 from epsie.plots.style import angle_ticks, number, number_ticks
-from epsie.visited import Visited
+from epsie.results.visited import Visited
 
 Floats = NDArray[np.float64]
 

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from epsie import communication
 from epsie.checks import as_count
 from epsie.plots.sample import Floats
 from epsie.plots.style import COLOURS, GREY, Picture, chain_colours, number_ticks, picture, styled
-from epsie.visited import Visited
+from epsie.results.visited import Visited
+from epsie.tempering import communication
 
 
 @styled

@@ -18,7 +18,7 @@ from epsie.plots.style import (
     shortened,
     styled,
 )
-from epsie.visited import Visited
+from epsie.results.visited import Visited
 
 _MOST_POINTS = 1500
 """Of a line; a picture has no more dots side by side."""

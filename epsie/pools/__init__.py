@@ -2,8 +2,8 @@
 
 from epsie.pools.base import Mapper
 from epsie.pools.choose import SerialPool, choose_pool
-from epsie.pools.interruptible import InterruptiblePool
 from epsie.pools.mapper import mapper_for
-from epsie.pools.mpi import MPIPool
+from epsie.pools.own.interruptible import InterruptiblePool
+from epsie.pools.ranks.mpi import MPIPool
 
 __all__ = ["InterruptiblePool", "MPIPool", "Mapper", "SerialPool", "choose_pool", "mapper_for"]

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from epsie.errors import EpsieError, PoolError
+from epsie.execution.portions import Portions
+from epsie.execution.utilisation import Utilisation
+from epsie.pools.foreign.scripts import refuse_early_start
 from epsie.pools.pool import Function
-from epsie.pools.scripts import refuse_early_start
-from epsie.portions import Portions
-from epsie.transport import Ticket
-from epsie.utilisation import Utilisation
+from epsie.pools.transport import Ticket
 
 
 class Mapper(ABC):

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from epsie.checks import as_count
-from epsie.pools.interruptible import InterruptiblePool
-from epsie.pools.mpi import MPIPool
+from epsie.pools.own.interruptible import InterruptiblePool
 from epsie.pools.pool import Function, Pool
+from epsie.pools.ranks.mpi import MPIPool
 
 
 class SerialPool(Pool):

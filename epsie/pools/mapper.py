@@ -8,12 +8,12 @@ from typing import Any
 from epsie.checks import as_count
 from epsie.pools.base import Mapper
 from epsie.pools.choose import SerialPool
-from epsie.pools.clusters import DaskMapper, EnginesMapper, is_dask, is_view
-from epsie.pools.foreign import AsyncMapper, ExecutorMapper, PlainMapper
-from epsie.pools.interruptible import InterruptiblePool
-from epsie.pools.mpi import MPIPool
+from epsie.pools.foreign.clusters import DaskMapper, EnginesMapper, is_dask, is_view
+from epsie.pools.foreign.foreign import AsyncMapper, ExecutorMapper, PlainMapper
+from epsie.pools.foreign.schwimmbad import SchwimmbadMapper, is_mpi_pool
+from epsie.pools.own.interruptible import InterruptiblePool
 from epsie.pools.pool import Function
-from epsie.pools.schwimmbad import SchwimmbadMapper, is_mpi_pool
+from epsie.pools.ranks.mpi import MPIPool
 
 
 class SerialMapper(Mapper):

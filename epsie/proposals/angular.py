@@ -8,9 +8,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals import truncated_normal
-from epsie.proposals.adaptation import learn_andrieu_thoms, learn_sivia_skilling, learn_veitch
+from epsie.proposals.adaptation.widths import (
+    learn_andrieu_thoms,
+    learn_sivia_skilling,
+    learn_veitch,
+)
 from epsie.proposals.truncated_normal import WIDE
 from epsie.proposals.widths import WidthProposal
 

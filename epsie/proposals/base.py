@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from epsie.checks import as_count
 from epsie.errors import ProposalError
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals.birth import BaseBirth as BaseBirth
 from epsie.proposals.distribution import Distribution
 from epsie.proposals.distribution import as_number as as_number
 from epsie.proposals.distribution import is_built_in as is_built_in
-from epsie.rng import Stream
+from epsie.rng.stream import Stream
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain
-    from epsie.proposals.scheme import Adaptation
+    from epsie.proposals.adaptation.base import Adaptation
 
 
 class VirtualMove(NamedTuple):

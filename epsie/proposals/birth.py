@@ -8,7 +8,7 @@ from operator import add, mul
 from typing import TYPE_CHECKING, Any
 
 from epsie.errors import ProposalError
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals.boundaries import Boundaries, as_boundaries
 from epsie.proposals.distribution import Distribution, as_number
 

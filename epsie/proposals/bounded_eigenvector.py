@@ -9,10 +9,10 @@ from math import erf, inf, log
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals import truncated_normal
+from epsie.proposals.adaptation.eigenvectors import learn_eigenvectors
 from epsie.proposals.boundaries import Boundaries, as_boundaries, within
-from epsie.proposals.eigen_adaptation import learn_eigenvectors
 from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
 from epsie.proposals.truncated_normal import FAR, FLAT, ROOT_2
 

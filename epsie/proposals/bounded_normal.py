@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals import truncated_normal
-from epsie.proposals.adaptation import (
+from epsie.proposals.adaptation.widths import (
     SiviaSkilling,
     learn_andrieu_thoms,
     learn_sivia_skilling,

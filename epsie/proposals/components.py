@@ -8,7 +8,7 @@ from math import nan
 from typing import NamedTuple, Self
 
 from epsie.copying import SetsAttributes
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal, VirtualMove, picker
 from epsie.proposals.birth import BaseBirth
 

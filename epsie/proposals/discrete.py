@@ -7,8 +7,12 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from epsie.model import Position
-from epsie.proposals.adaptation import learn_andrieu_thoms, learn_sivia_skilling, learn_veitch
+from epsie.model.evaluation import Position
+from epsie.proposals.adaptation.widths import (
+    learn_andrieu_thoms,
+    learn_sivia_skilling,
+    learn_veitch,
+)
 from epsie.proposals.bounded_discrete import (
     AdaptiveBoundedDiscrete,
     ATAdaptiveBoundedDiscrete,

@@ -13,8 +13,8 @@ from numpy.random import BitGenerator, Generator
 
 from epsie.checks import as_names
 from epsie.copying import SetsAttributes, copied
-from epsie.model import Position
-from epsie.rng import Stream
+from epsie.model.evaluation import Position
+from epsie.rng.stream import Stream
 from epsie.shown import setting, table
 
 

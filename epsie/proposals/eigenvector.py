@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.checks import as_rate
-from epsie.model import Position
+from epsie.model.evaluation import Position
+from epsie.proposals.adaptation.eigenvectors import eigenvectors_of, learn_eigenvectors
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.covariance import as_covariance
-from epsie.proposals.eigen_adaptation import eigenvectors_of, learn_eigenvectors
 
 _EPS = float(np.finfo(float).eps)
 _ON_LINE = 1e-10
@@ -229,7 +229,7 @@ class Eigenvector(BaseProposal):
 class AdaptiveEigenvector(Eigenvector):
     r"""Jumps along the eigenvectors of the posterior's covariance, which it learns.
 
-    It learns as `epsie.proposals.eigen_adaptation.EigenAdaptation` has it. What `Eigenvector` picks
+    It learns as `epsie.proposals.adaptation.EigenAdaptation` has it. What `Eigenvector` picks
     in proportion to the eigenvalues is picked in proportion to their eighth roots here: the larger
     the more often, but not so that the others hardly move. For normal posteriors in 10 dimensions
     with known eigenvalues from 1 to 0.01, picks in proportion to their power a give for the worst

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals.base import as_number
 from epsie.proposals.widths import WidthProposal
-from epsie.rng import Stream
+from epsie.rng.stream import Stream
 
 Limits: TypeAlias = tuple[float, float, bool]
 """The least and the greatest value of a parameter, and whether a value may succeed itself."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from numpy.random import BitGenerator
 
 from epsie.checks import as_names
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal, VirtualMove, picker
 from epsie.proposals.distribution import set_state_of, state_of
-from epsie.rng import Stream
+from epsie.rng.stream import Stream
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain

@@ -13,13 +13,13 @@ from numpy.random import BitGenerator
 from numpy.typing import NDArray
 
 from epsie.errors import ProposalError
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal, VirtualMove, is_built_in, picker
 from epsie.proposals.birth import BaseBirth, match_births
 from epsie.proposals.components import Components
 from epsie.proposals.distribution import set_state_of, state_of
 from epsie.proposals.joint import JointProposal, check_cover
-from epsie.rng import Stream
+from epsie.rng.stream import Stream
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain

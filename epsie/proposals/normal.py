@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.model import Position
-from epsie.proposals.adaptation import learn_andrieu_thoms, learn_sivia_skilling, learn_veitch
+from epsie.model.evaluation import Position
+from epsie.proposals.adaptation.widths import (
+    learn_andrieu_thoms,
+    learn_sivia_skilling,
+    learn_veitch,
+)
 from epsie.proposals.covariance import as_covariance, factor_of, log_normal_density
 from epsie.proposals.widths import WidthProposal
 

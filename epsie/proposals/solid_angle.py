@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from epsie.model import Position
+from epsie.model.evaluation import Position
+from epsie.proposals.adaptation.base import Adaptation
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.scheme import Adaptation
 
 if TYPE_CHECKING:
     from epsie.chain.chain import Chain

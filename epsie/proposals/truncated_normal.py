@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import erf, exp, inf, log, pi, sqrt
 
-from epsie.rng import Stream
+from epsie.rng.stream import Stream
 
 ROOT_2 = sqrt(2)
 WIDE = 1 / sqrt(2 * pi)

@@ -9,7 +9,7 @@ from numpy.random import BitGenerator, Generator
 
 from epsie.errors import StateError
 from epsie.proposals.distribution import Distribution, set_state_of, state_of
-from epsie.rng import Stream
+from epsie.rng.stream import Stream
 
 _NOT_STATE = {"stream", "pick", "virtual_ratios", "birth_distribution"}
 

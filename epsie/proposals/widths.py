@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.model import Position
+from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.covariance import as_covariance, as_stds
 

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 from epsie.chain.base import Segment
 from epsie.chain.start import NO_START
-from epsie.checkpoint import dump_state, load_state
 from epsie.checks import as_count
-from epsie.execution import run_all
+from epsie.execution.stretch import run_all
+from epsie.execution.utilisation import Utilisation
+from epsie.execution.verification import Verifier
 from epsie.logs import logged_run
-from epsie.model import Model
-from epsie.progress import Progress
+from epsie.model.evaluation import Model
+from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
-from epsie.rundir.recording import Recording, record, recording_of, resumed
+from epsie.running.progress import Progress
+from epsie.running.recording import Recording, record, recording_of, resumed
 from epsie.samplers.recorded import RecordedSampler
-from epsie.signals import interrupt_deferred
-from epsie.utilisation import Utilisation
-from epsie.verification import Verifier
+from epsie.storage.checkpoint import dump_state, load_state
 
 if TYPE_CHECKING:
-    from epsie.stopping import Stopper, Until
+    from epsie.running.stopping import Stopper, Until
 
 
 class BaseSampler(RecordedSampler):
@@ -113,7 +113,7 @@ class BaseSampler(RecordedSampler):
         n = as_count(total if niterations is None else niterations, "niterations", least=0)
         target = None
         if until is not None:
-            from epsie.stopping import as_until
+            from epsie.running.stopping import as_until
 
             target = as_until(until)
         self._mapper.utilisation = Utilisation()
@@ -186,14 +186,14 @@ class BaseSampler(RecordedSampler):
         TypeError
             If it is no dict.
         """
-        from epsie.stopping import as_until, stopper_of
+        from epsie.running.stopping import as_until, stopper_of
 
         return stopper_of(self, as_until(until)).lack()
 
     def _stopper(self, until: Until | None) -> Stopper | None:
         if until is None:
             return None
-        from epsie.stopping import stopper_of
+        from epsie.running.stopping import stopper_of
 
         return stopper_of(self, until)
 
@@ -266,11 +266,11 @@ class BaseSampler(RecordedSampler):
         return sampler
 
     def checkpoint(self, fp: Any, path: str | None = None, dsetname: str = "sampler_state") -> None:
-        """Write the `state` to an open HDF5 file: see `epsie.checkpoint.dump_state`."""
+        """Write the `state` to an open HDF5 file: see `epsie.storage.checkpoint.dump_state`."""
         dump_state(self.state, fp, path, dsetname)
 
     def set_state_from_checkpoint(
         self, fp: Any, path: str | None = None, dsetname: str = "sampler_state"
     ) -> None:
-        """Go on from what `checkpoint` wrote: see `epsie.checkpoint.load_state`."""
+        """Go on from what `checkpoint` wrote: see `epsie.storage.checkpoint.load_state`."""
         self.set_state(load_state(fp, path, dsetname))

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import NDArray
 
-from epsie.bit_generators import create_bit_generators
 from epsie.chain.chain import Chain
 from epsie.chain.chaindata import stack_tables
 from epsie.chain.start import as_columns
 from epsie.checks import as_count
-from epsie.model import Model, NanPolicy
+from epsie.model.evaluation import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
+from epsie.rng.bit_generators import create_bit_generators
 from epsie.samplers.base import BaseSampler
 
 

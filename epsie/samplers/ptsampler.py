@@ -9,17 +9,17 @@ import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import ArrayLike, NDArray
 
-from epsie import communication
-from epsie.bit_generators import create_bit_generators
 from epsie.chain.chaindata import stack_tables
 from epsie.chain.ptchain import ParallelTemperedChain
 from epsie.chain.start import as_columns
 from epsie.checks import as_count
-from epsie.evidence import LEAST_SAMPLES, Evidence, log_evidence
-from epsie.model import Model, NanPolicy
+from epsie.model.evaluation import Model, NanPolicy
+from epsie.proposals.adaptation.base import end_of_learning
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.scheme import end_of_learning
+from epsie.rng.bit_generators import create_bit_generators
 from epsie.samplers.base import BaseSampler
+from epsie.tempering import communication
+from epsie.tempering.evidence import LEAST_SAMPLES, Evidence, log_evidence
 
 
 class ParallelTemperedSampler(BaseSampler):
@@ -39,13 +39,13 @@ class ParallelTemperedSampler(BaseSampler):
     proposals : BaseProposal or iterable of BaseProposal, optional
         Proposals; every temperature of every chain gets copies of them.
     adaptive_annealer : object, optional
-        Moves the ladder; see `epsie.chain.annealing`. Every chain gets a copy.
+        Moves the ladder; see `epsie.tempering.annealing`. Every chain gets a copy.
     reset_after_swap : bool, optional
         Whether the proposals of a temperature forget what they learned when its point is swapped.
     default_proposal, default_proposal_args, seed, pool, bit_generator, nan
         As for `MetropolisHastingsSampler`.
     swap_scheme : {'cascade', 'deo'}, optional
-        See `epsie.chain.tempering`.
+        See `epsie.tempering.ladders`.
 
     Raises
     ------
@@ -211,7 +211,7 @@ class ParallelTemperedSampler(BaseSampler):
 
     @property
     def communication_barrier(self) -> NDArray[np.float64]:
-        """The barrier of each chain, shape (nchains,); see `epsie.communication`.
+        """The barrier of each chain, shape (nchains,); see `epsie.tempering.communication`.
 
         Raises
         ------
@@ -240,7 +240,7 @@ class ParallelTemperedSampler(BaseSampler):
         Parameters
         ----------
         method : {'mbar', 'bridge', 'stepping_stone', 'thermodynamic'}, optional
-            How to estimate it: see `epsie.evidence`.
+            How to estimate it: see `epsie.tempering.evidence`.
         burn_in : int, optional
             Samples up to this iteration are left out, iterations before a clear counted. By default
             it is where all adaptation with a duration has ended and all ladders have come to rest.

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.chain.learning import Learned, learned
+from epsie.chain.notes import Learned, learned
 from epsie.checks import as_count
-from epsie.diagnosable import Diagnosable
-from epsie.drawing import Prior, drawn_starts
-from epsie.execution import ask_all
+from epsie.execution.stretch import ask_all
+from epsie.process.signals import interrupt_deferred
+from epsie.results.diagnosable import Diagnosable
+from epsie.running.starts import Prior, drawn_starts
 from epsie.samplers.settings import ConfiguredSampler
 from epsie.shown import Facts, Shown, sampler_facts
-from epsie.signals import interrupt_deferred
 
 
 class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
@@ -148,7 +148,7 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
 
     @property
     def learned(self) -> Learned:
-        """What was learned since the start or a resume: see `epsie.chain.learning`."""
+        """What was learned since the start or a resume: see `epsie.chain.notes`."""
         return learned(self.chains)
 
     @abstractmethod

@@ -10,14 +10,14 @@ from typing import Any
 
 from numpy.random import BitGenerator
 
-from epsie.bit_generators import create_seed, find_bit_generator
 from epsie.checks import as_count, as_names
-from epsie.model import Model, NanPolicy, as_nan_policy
+from epsie.model.evaluation import Model, NanPolicy, as_nan_policy
 from epsie.pools import Mapper, mapper_for
+from epsie.pools.transport import ModelCarrier
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import check_cover
 from epsie.proposals.normal import Normal
-from epsie.transport import ModelCarrier
+from epsie.rng.bit_generators import create_seed, find_bit_generator
 
 
 class ConfiguredSampler(ABC):
@@ -40,7 +40,7 @@ class ConfiguredSampler(ABC):
     pool : object
         Where the chains run: see `epsie.pools.mapper_for`.
     bit_generator : str, type or None
-        The kind of bit generator: see `epsie.rng.find_bit_generator`.
+        The kind of bit generator: see `epsie.rng.stream.find_bit_generator`.
     nan : {'raise', 'reject'}
         What a NaN of the model means: see `epsie.chain.Chain`.
     """

@@ -1,0 +1,3 @@
+"""The version."""
+
+__version__ = "2.0.0"

@@ -1,0 +1,107 @@
+"""A run in one file: HDF5 by itself, netCDF or Zarr by way of ArviZ."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from epsie.results.arviz import attributes, save_arviz
+from epsie.results.visited import Visited
+from epsie.storage.rundir.reader import Run
+from epsie.storage.rundir.segments import TABLES
+
+ENDINGS = (".nc", ".zarr", ".h5", ".hdf5", ".hdf")
+
+
+def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -> None:
+    """Write a run to a file, which is there whole or not at all.
+
+    Parameters
+    ----------
+    run : Run
+        What `epsie.open_run` gave.
+    path : Path
+        The file. It ends in ``.nc`` or ``.zarr`` for what `epsie.arviz.to_arviz` gives, in ``.h5``
+        for the tables as they are: a group for each, with a data set for each field, of shape
+        ([ntemps,] nchains, n).
+    burn_in, hot
+        As for `epsie.arviz.to_arviz`. In an ``.h5`` file everything is kept, and `burn_in` is not
+        taken into account.
+
+    Raises
+    ------
+    ValueError
+        If it ends in something else, or no samples are left.
+    ImportError
+        If what is needed to write it is not installed.
+    """
+    if path.suffix not in ENDINGS:
+        raise ValueError(f"the file must end in one of {', '.join(ENDINGS)}; got {str(path)!r}")
+    if path.suffix in (".nc", ".zarr"):
+        tree = run.to_arviz(burn_in, hot=hot)
+        _whole(path, lambda unfinished: save_arviz(tree, str(unfinished)))
+    else:
+        _whole(path, lambda unfinished: _save_hdf5(run, unfinished))
+
+
+def _whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Write under another name first."""
+    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
+    _remove(unfinished)
+    try:
+        write(unfinished)
+        _remove(path)
+        unfinished.rename(path)
+    finally:
+        _remove(unfinished)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _save_hdf5(run: Run, path: Path) -> None:
+    """Write all tables, a segment at a time."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError("this needs h5py: pip install 'epsie[hdf5]'") from error
+    with h5py.File(path, "w") as file:
+        file.attrs.update(attributes(Visited(run), 0))
+        file["iterations"] = run.iterations
+        for name in TABLES:
+            group = None
+            for piece in run.pieces(name):
+                if piece is not None:
+                    group = group or file.create_group(name)
+                    for field in piece.dtype.names:
+                        _append(group, field, piece[field], axis=piece.ndim - 1)
+        if run.ntemps is not None:
+            file["betas"] = run.betas
+            for name in ("temperature_swaps", "temperature_acceptance"):
+                table = getattr(run, name)
+                if table is not None:
+                    file[name] = table
+
+
+def _append(group: Any, field: str, values: Any, axis: int) -> None:
+    """Add iterations along an axis: the last one, but for arrays in a blob."""
+    if values.dtype.kind == "U":
+        values = np.char.encode(values, "utf-8")
+    if field not in group:
+        most = [*values.shape]
+        most[axis] = None
+        group.create_dataset(field, data=values, maxshape=most, chunks=True)
+        return
+    data = group[field]
+    n = data.shape[axis]
+    data.resize(n + values.shape[axis], axis=axis)
+    rows = [slice(None)] * axis + [slice(n, None)]
+    data[tuple(rows)] = values

@@ -1,0 +1,113 @@
+"""Whether a run on disk is whole, and can be gone on with."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from epsie.errors import CheckpointError, EpsieError, RunDirectoryError
+from epsie.storage.files import read_file
+from epsie.storage.rundir.manifest import Manifest, read_manifest, rebuilt
+from epsie.storage.rundir.reader import Run
+from epsie.storage.rundir.segments import TABLES, Content, Segment, all_segments
+from epsie.storage.rundir.states import saved_iterations, state_path
+
+
+def problems(directory: Path) -> Iterator[str]:
+    """What is wrong with a run, one line each; nothing if it is whole.
+
+    Every file is read and its checksum compared; the segments must follow each other from the start
+    to the last state, and hold what they should; a sampler must take up the last state.
+    """
+    try:
+        manifest = read_manifest(directory)
+        run = Run(directory)
+    except EpsieError as error:
+        yield _line(error)
+        return
+    for iteration in saved_iterations(directory):
+        try:
+            read_file(state_path(directory, iteration))
+        except FileNotFoundError:
+            pass  # a newer one was written meanwhile
+        except CheckpointError as error:
+            yield _line(error)
+    yield from _segments(run, manifest)
+    yield from _resumability(run, manifest)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error.args[0] if error.args else error).split())
+
+
+def _segments(run: Run, manifest: Manifest) -> Iterator[str]:
+    """What is wrong with what was visited."""
+    at = manifest["start"]
+    while at < run.niterations:
+        try:
+            content = run.content(at)
+        except (CheckpointError, RunDirectoryError, FileNotFoundError) as error:
+            yield _line(error)
+            at = _next(run, at)
+            continue
+        yield from _contents(content, run, manifest)
+        at = content["stop"]
+
+
+def _next(run: Run, at: int) -> int:
+    """Where to go on after a segment that is missing or damaged."""
+    there: list[Segment] = all_segments(run.directory)
+    ends = [segment.stop for segment in there if segment.start <= at < segment.stop]
+    starts = [segment.start for segment in there if segment.start > at]
+    return max(ends, default=min(starts, default=run.niterations))
+
+
+def _contents(content: Content, run: Run, manifest: Manifest) -> Iterator[str]:
+    """What is wrong with a segment that can be read."""
+    start, stop, thin = content["start"], content["stop"], manifest["thin"]
+    places = (run.nchains,) if run.ntemps is None else (run.ntemps, run.nchains)
+    shape = (*places, stop // thin - start // thin)
+    for name in TABLES:
+        table = content.get(name)
+        if table is None and name == "blobs":
+            continue
+        found = None if table is None else table.shape[: len(shape)]
+        if found != shape:
+            yield f"iterations {start} to {stop} have {name} of shape {found} instead of {shape}"
+
+
+def unknown_parts(manifest: Manifest) -> list[str]:
+    """The classes of the run's proposals and annealer that are not of epsie."""
+    entries = [*manifest["proposals"], manifest.get("annealer")]
+    return [entry["class"] for entry in entries if entry is not None and entry["recipe"] is None]
+
+
+def _resumability(run: Run, manifest: Manifest) -> Iterator[str]:
+    """What keeps a sampler from taking up the last state."""
+    from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+    from epsie.storage.rundir.states import last_state
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damage was told of above
+            iteration, state = last_state(run.directory)
+    except EpsieError as error:
+        yield f"it cannot be resumed: {_line(error)}"
+        return
+    if iteration < run.niterations:
+        yield f"it can be resumed from iteration {iteration} only"
+    if unknown_parts(manifest):
+        return
+    classes: Any = {cls.name: cls for cls in (MetropolisHastingsSampler, ParallelTemperedSampler)}
+    try:
+        rebuilt(manifest, classes[manifest["sampler"]], _no_model, None, None, None).set_state(
+            state
+        )
+    except (EpsieError, ValueError, KeyError, TypeError) as error:
+        yield f"it cannot be resumed: {_line(error)}"
+
+
+def _no_model(**x: float) -> tuple[float, float]:
+    raise AssertionError("no model is asked")

@@ -1,0 +1,165 @@
+"""What a worker does: a job of one chain or several, and what it says of each."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from epsie.chain.base import BaseChain
+from epsie.errors import EpsieError, PoolError, ProposalError
+from epsie.pools.transport import Ticket, cannot_import
+from epsie.process.cancellation import GivenUp
+from epsie.process.threads import capped
+
+
+@dataclass(slots=True)
+class Task:
+    """What some chains are to do: a method of each, and its argument."""
+
+    run: str
+    number: int
+    job: str
+    first: int
+    """The index of the first of the chains, which are in order."""
+    chains: list[BaseChain | bytes]
+    """As they are, or pickled: one by one or several together."""
+    arguments: list[Any]
+    ticket: Ticket
+    settings: Settings
+
+    @property
+    def indices(self) -> range:
+        """The indices of the chains."""
+        return range(self.first, self.first + len(self.arguments))
+
+    @property
+    def name(self) -> str:
+        """Which chains, in words."""
+        indices = ", ".join(map(str, self.indices))
+        return f"chain {indices}" if len(self.arguments) == 1 else f"one of the chains {indices}"
+
+
+@dataclass(slots=True)
+class Settings:
+    """What all tasks of one call have in common."""
+
+    parent: tuple[str, int]
+    """The process that asks: its host and number."""
+    number: int
+    """The number of the run, for the stop sign."""
+    sign: Sequence[int] | None
+    """The stop sign, if this is the process that asks."""
+    threads: int
+    """How many threads linear algebra may use."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a worker says of a chain: a result or a failure."""
+
+    index: int
+    result: Any = None
+    error: Exception | None = None
+    trace: str = ""
+    interrupted: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a worker says of a task: an answer for each chain, or that it lacks the model."""
+
+    run: str
+    number: int
+    worker: str
+    answers: list[Answer]
+    lacks_model: bool = False
+
+
+def work(task: Task) -> Report:
+    """Do a task; in a worker. Failures come back as data."""
+    answers = [Answer(index) for index in task.indices]
+    report = Report(task.run, task.number, _worker(task), answers)
+    model: Any = None
+    chains: list[BaseChain] = []
+    with capped(task.settings.threads):
+        with _caught(answers[0], task, None):
+            try:
+                model = task.ticket.redeem()
+            except KeyError:
+                report.lacks_model = True
+            else:
+                chains = _unpacked(task)
+        for answer, chain, argument in zip(answers, chains, task.arguments):
+            chain.model = model
+            with _caught(answer, task, chain):
+                answer.result = getattr(chain, task.job)(argument)
+    return report
+
+
+def _unpacked(task: Task) -> list[BaseChain]:
+    """The chains, which from now on watch whether their run is given up."""
+    chains: list[BaseChain] = []
+    for packed in task.chains:
+        if isinstance(packed, BaseChain):
+            chains.append(packed)
+            continue
+        try:
+            chains += pickle.loads(packed)
+        except (ImportError, AttributeError) as error:
+            raise PoolError(cannot_import("a proposal", error)) from error
+    settings = task.settings
+    sign = task.ticket.sign() if settings.sign is None else settings.sign
+    for chain in chains:
+        chain.watch = (sign, settings.number)
+    return chains
+
+
+@contextmanager
+def _caught(answer: Answer, task: Task, chain: BaseChain | None) -> Iterator[None]:
+    """Put what goes wrong, and how long it took, into an answer."""
+    started = time.perf_counter()
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        _say(answer, error, {"chain": answer.index} if chain is None else chain.where())
+    except (KeyboardInterrupt, GivenUp) as error:
+        if isinstance(error, KeyboardInterrupt) and this_process() == task.settings.parent:
+            raise
+        # The parent was interrupted too. A worker that raised would print a traceback, or die.
+        answer.interrupted = True
+    answer.seconds += time.perf_counter() - started
+
+
+def _say(answer: Answer, error: BaseException, where: dict[str, Any]) -> None:
+    """Put a failure into an answer: the error, and the traceback of what caused it."""
+    cause = error.__cause__ or error
+    if not isinstance(error, EpsieError):
+        failure: EpsieError = ProposalError(f"{type(error).__name__}: {error}", where)
+        failure.__cause__ = error
+        error = failure
+    answer.error = error
+    answer.trace = "".join(traceback.format_exception(cause))
+
+
+def _worker(task: Task) -> str:
+    """The name of this worker: its process, its host if another, and thread if one of several."""
+    (host, pid), parent = this_process(), task.settings.parent
+    process = f"process {pid}" if (host, pid) != parent else "this process"
+    if host != parent[0]:
+        process += f" on {host}"
+    thread = threading.current_thread()
+    return process if thread is threading.main_thread() else f"{process}, {thread.name}"
+
+
+def this_process() -> tuple[str, int]:
+    """Its host and number."""
+    return platform.node(), os.getpid()

@@ -1,0 +1,1 @@
+"""Pools of others: executors, `multiprocessing`, schwimmbad, ipyparallel, Dask."""

@@ -1,0 +1,143 @@
+"""Pools of Python's standard library, and all that have their interface."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing.pool
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from epsie.errors import PoolError
+from epsie.pools.base import Mapper
+from epsie.pools.foreign.collecting import collected, resolved
+from epsie.pools.foreign.scripts import guard_advice
+from epsie.pools.pool import Function
+
+
+class PlainMapper(Mapper):
+    """Anything that has a `map`."""
+
+    def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
+        """The results, in the order of the tasks."""
+        return collected(self.pool.map(function, list(tasks)))
+
+
+class ExecutorMapper(Mapper):
+    """An executor of `concurrent.futures`, or one with its interface."""
+
+    def __init__(self, pool: Any) -> None:
+        super().__init__(pool)
+        self.in_process = isinstance(pool, concurrent.futures.ThreadPoolExecutor)
+
+    @property
+    def workers(self) -> int | None:
+        """The number of workers, if they are processes of this host."""
+        size = None if self.in_process else getattr(self.pool, "_max_workers", None)
+        return size if isinstance(size, int) else None
+
+    def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
+        """The results, in the order of the tasks."""
+        futures: list[Any] = []
+        try:
+            futures.extend(self.submit(function, task) for task in tasks)
+            return [self.result(future) for future in futures]
+        except concurrent.futures.BrokenExecutor as error:
+            raise PoolError(
+                f"a worker of the {type(self.pool).__name__} died. Give the sampler a new executor"
+                + guard_advice(self.pool)
+            ) from error
+        finally:
+            for future in futures:
+                if not future.done():
+                    future.cancel()
+
+    def submit(self, function: Function, task: Any) -> Any:
+        """A future of one result."""
+        return self.pool.submit(function, task)
+
+    def result(self, future: Any) -> Any:
+        """What is behind a future."""
+        return resolved(future)
+
+
+class AsyncMapper(Mapper):
+    """A `multiprocessing.Pool`, or one with its interface.
+
+    Such a pool replaces a worker that died but forgets its task, and would wait for ever.
+    """
+
+    interval = 0.1
+    """Seconds between looks at the workers."""
+    grace = 1.0
+    """Seconds that a result has to come in after a worker died."""
+
+    def __init__(self, pool: Any) -> None:
+        super().__init__(pool)
+        self.in_process = isinstance(pool, multiprocessing.pool.ThreadPool)
+        self._replaces = getattr(pool, "_maxtasksperchild", None) is not None
+        if self._replaces:
+            # Workers may live shorter, and one that was never seen is not missed.
+            self.interval = 0.01
+        self._known = self._workers()
+
+    @property
+    def workers(self) -> int | None:
+        """The number of workers, if they are processes."""
+        return None if self.in_process else len(self._workers()) or None
+
+    def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
+        """The results, in the order of the tasks."""
+        if self._lost_a_worker():
+            # An idle worker dies with the lock of the queue that all others wait for.
+            self._refuse()
+        results = [self.pool.apply_async(function, (task,)) for task in tasks]
+        return [self._waited_for(result) for result in results]
+
+    def _waited_for(self, result: Any) -> Any:
+        while not result.ready():
+            result.wait(self.interval)
+            if self._lost_a_worker():
+                # The last results may just be on their way.
+                result.wait(self.grace)
+                if not result.ready():
+                    self._refuse()
+        return resolved(result)
+
+    def _lost_a_worker(self) -> bool:
+        alive = self._workers()
+        if not self._replaces:
+            return bool(self._known - alive)
+        # One that has done all its tasks ends with code 0.
+        self._known = {worker for worker in self._known | alive if worker.exitcode != 0}
+        return any(worker.exitcode for worker in self._known)
+
+    def _refuse(self) -> None:
+        with suppress(AttributeError, ValueError):
+            self._free_queues()
+        raise PoolError(
+            f"a worker of the {type(self.pool).__name__} died, and what it did is lost. The pool "
+            "cannot be relied on any more: end it with terminate(), and give the sampler a new one"
+            + guard_advice(self.pool)
+        )
+
+    def _free_queues(self) -> None:
+        """Release the locks that one died with: `terminate` would wait for them."""
+        tasks, results = self.pool._inqueue, self.pool._outqueue
+        # Held only while a result is written: longer by no one who is alive.
+        if results._wlock is not None:
+            results._wlock.acquire(timeout=self.grace)
+            results._wlock.release()
+        if tasks._rlock.acquire(timeout=0.1):
+            tasks._rlock.release()
+            return
+        # One that is alive waits for tasks, and takes them.
+        self.pool.apply_async(int).wait(self.grace)
+        if tasks._reader.poll():
+            tasks._rlock.release()
+
+    def _workers(self) -> set[Any]:
+        workers = getattr(self.pool, "_pool", None) or []
+        with suppress(TypeError):
+            return {worker for worker in list(workers) if getattr(worker, "exitcode", None) is None}
+        return set()

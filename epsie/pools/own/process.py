@@ -1,0 +1,169 @@
+"""A worker process of our own pool, from outside."""
+
+from __future__ import annotations
+
+import multiprocessing.spawn
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from epsie.pools.own.wire import receive, send
+
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+_BOOT = (
+    "import sys; sys.path[:], sys.argv[:] = {path!r}, {argv!r}; "
+    "from epsie.pools.own.serving import serve; serve({descriptor!r})"
+)
+
+
+def thread_variables(threads: int) -> dict[str, str]:
+    """The environment that gives linear algebra so many threads from the start."""
+    return dict.fromkeys(_THREADS, str(threads))
+
+
+class Process:
+    """A fresh interpreter that does one task at a time. It does not import the main script.
+
+    Parameters
+    ----------
+    threads : int
+        How many threads linear algebra has in it.
+    """
+
+    patience = 2.0
+    """Seconds to wait for an idle worker to end by itself."""
+
+    def __init__(self, threads: int) -> None:
+        self._owner = os.getpid()
+        self.ready = False
+        """Whether it has come up."""
+        self.function: Any = None
+        """The function that it has, as bytes."""
+        self.socket, theirs = socket.socketpair()
+        with theirs, _signals_held_back():
+            self._process = _started(theirs, {**os.environ, **thread_variables(threads)})
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """The socket, to wait for results of several."""
+        return self.socket.fileno()
+
+    def give(self, function: bytes, item: bytes) -> None:
+        """Let it apply a function to an item, both pickled.
+
+        Raises
+        ------
+        EOFError
+            If it died.
+        """
+        known = function is self.function
+        self.function = function
+        try:
+            send(self.socket, pickle.dumps((None if known else function, item)))
+        except OSError as error:
+            raise EOFError("the worker is gone") from error
+
+    def receive(self) -> bytearray:
+        """The next result, pickled; empty when it has come up.
+
+        Raises
+        ------
+        EOFError
+            If it died.
+        """
+        body = receive(self.socket)
+        self.ready = True
+        return body
+
+    def killed(self) -> str:
+        """End it at once. What it ended with, in words."""
+        if self._owner != os.getpid():
+            return ""
+        # One that died by itself has its own exit code after a moment.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.1 if self._closed_by_itself() else 0)
+        self._process.kill()
+        self.socket.close()
+        code = self._process.wait()
+        return f"signal {-code} ({_signal_name(-code)})" if code < 0 else f"exit code {code}"
+
+    def _closed_by_itself(self) -> bool:
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0))
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def dismiss(self) -> None:
+        """Tell it that there is no more work."""
+        self.socket.close()
+
+    def await_end(self) -> None:
+        """Wait for it to end after it was dismissed; end it if it does not."""
+        if self._owner != os.getpid():
+            return
+        try:
+            self._process.wait(self.patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def abandon(self) -> None:
+        """Forget it: it belongs to the parent of this process."""
+        self.socket.close()
+        self._process.returncode = 0
+
+
+def _started(theirs: socket.socket, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    descriptor = None if sys.platform == "win32" else theirs.fileno()
+    boot = _BOOT.format(path=sys.path, argv=sys.argv, descriptor=descriptor)
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    executable = os.fsdecode(multiprocessing.spawn.get_executable() or sys.executable)
+    command = [executable, *flags, "-c", boot]
+    if sys.platform == "win32":
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)  # noqa: S603
+        assert process.stdin is not None
+        with process.stdin as pipe:
+            pipe.write(theirs.share(process.pid))
+        return process
+    return subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[theirs.fileno()]
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Start a process deaf to Ctrl-C, until it has its own way with it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)

@@ -1,0 +1,141 @@
+"""A worker process of our own pool, from inside."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import socket
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from typing import Any
+
+import cloudpickle
+
+from epsie.pools.own.wire import receive, send
+
+_PARENT_INTERVAL = 1.0
+"""Seconds between looks at the parent."""
+
+
+def serve(descriptor: int | None) -> None:
+    """Do what comes over a socket, until the other side is gone.
+
+    Parameters
+    ----------
+    descriptor : int or None
+        The socket; None if it comes through the standard input.
+    """
+    leave_signals_to_the_parent()
+    with _socket(descriptor) as link:
+        send(link, b"")
+        Worker(link).run()
+
+
+def _socket(descriptor: int | None) -> socket.socket:
+    if sys.platform == "win32":
+        return socket.fromshare(sys.stdin.buffer.read())
+    return socket.socket(fileno=descriptor)
+
+
+class Worker:
+    """Does one task after the other. A thread takes them in, and sees when the parent is gone.
+
+    Parameters
+    ----------
+    socket : socket.socket
+        Where tasks come from, and results go.
+    """
+
+    def __init__(self, socket: socket.socket) -> None:
+        self.socket = socket
+        self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._busy = False
+        self._function: Any = None
+
+    def run(self) -> None:
+        """Work until the parent is gone."""
+        threading.Thread(target=self._take_in, daemon=True).start()
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        while (task := self._tasks.get()) is not None:
+            self._busy = True
+            answer = self._answer(task)
+            with suppress(BrokenPipeError, ConnectionError):
+                send(self.socket, answer)
+            self._busy = False
+
+    def _take_in(self) -> None:
+        try:
+            while True:
+                self._tasks.put(receive(self.socket))
+        except EOFError:
+            if self._busy:
+                # Nobody waits for what it does.
+                os._exit(1)
+            self._tasks.put(None)
+
+    def _answer(self, body: bytearray) -> bytes:
+        """The pickled result, or the exception and its traceback."""
+        try:
+            function, item = pickle.loads(body)
+            if function is not None:
+                self._function = pickle.loads(function)
+            answer = _pickled((self._function(pickle.loads(item)), None))
+        except BaseException as error:
+            answer = pickled_error(error)
+        return answer
+
+
+def _pickled(value: Any) -> bytes:
+    """Cheaply if it can be: what the main script or a notebook defined needs more."""
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        body: bytes = cloudpickle.dumps(value)
+        return body
+
+
+def pickled_error(error: BaseException) -> bytes:
+    """An exception and its traceback, or one that says the same if it cannot be pickled."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        body: bytes = cloudpickle.dumps((error, text))
+        pickle.loads(body)
+    except Exception:
+        body = pickle.dumps((RuntimeError(f"{type(error).__name__}: {error}"), text))
+    return body
+
+
+def leave_signals_to_the_parent() -> None:
+    """Ctrl-C and SIGTERM may reach all processes at once; the parent decides what they mean."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        # Not SIG_IGN, which programs that the model starts would inherit.
+        signal.signal(number, _nothing)
+        if hasattr(signal, "siginterrupt"):
+            signal.siginterrupt(number, False)
+    if hasattr(signal, "pthread_sigmask"):
+        os.register_at_fork(after_in_child=_heed_signals)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
+def _nothing(number: int, frame: Any) -> None:
+    pass
+
+
+def _heed_signals() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when it is an orphan, even if a process forked meanwhile has the socket."""
+    while os.getppid() == parent:
+        _wait(_PARENT_INTERVAL)
+    os._exit(1)
+
+
+_wait = threading.Event().wait

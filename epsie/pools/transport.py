@@ -1,0 +1,242 @@
+"""How a model reaches the workers: once each, however many chains and runs there are."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import pickle
+import platform
+import secrets
+import shutil
+import sys
+import tempfile
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from epsie.errors import PoolError
+from epsie.process.cancellation import NEVER, StopSign, sign_at
+
+_CACHED = 4
+"""How many models a worker keeps."""
+
+_SIGN = "-given-up"
+
+_here: dict[str, Any] = {}
+"""The models of this process by key. A forked worker finds those of its parent in it."""
+
+_cache: OrderedDict[str, Any] = OrderedDict()
+"""The models that this worker received, the one used last at the end."""
+
+_cache_lock = threading.Lock()
+"""Workers of Dask are threads of one process."""
+
+
+@dataclass(slots=True)
+class Ticket:
+    """What a worker is told of a model: its key, and where to find it if it is new."""
+
+    key: str
+    digest: str = ""
+    path: str = ""
+    body: bytes | None = None
+
+    def redeem(self) -> Any:
+        """The model.
+
+        Raises
+        ------
+        KeyError
+            If this worker does not have it and cannot read the file: it must be sent.
+        PoolError
+            If it has it, but cannot import what it needs.
+        """
+        if self.key in _here:
+            return _here[self.key]
+        with _cache_lock:
+            if self.key not in _cache:
+                _cache[self.key] = _loaded(self._received())
+                while len(_cache) > _CACHED:
+                    _cache.popitem(last=False)
+            _cache.move_to_end(self.key)
+            return _cache[self.key]
+
+    def sign(self) -> Sequence[int]:
+        """What says which runs are given up; in a worker."""
+        return sign_at(self.path + _SIGN) if self.path else NEVER[0]
+
+    def without_body(self) -> Ticket:
+        """The same for workers that were given the model."""
+        return replace(self, body=None)
+
+    def _received(self) -> bytes:
+        body = self.body
+        if body is None:
+            try:
+                body = Path(self.path).read_bytes()
+            except OSError:
+                raise KeyError(self.key) from None
+        if hashlib.sha256(body).hexdigest() != self.digest:
+            raise KeyError(self.key)
+        return body
+
+
+def _loaded(body: bytes) -> Any:
+    """The model, or what a worker lacks to have it.
+
+    Raises
+    ------
+    PoolError
+        If it cannot be unpickled here.
+    """
+    try:
+        return pickle.loads(body)
+    except (ImportError, AttributeError) as error:
+        raise PoolError(cannot_import("the model", error)) from error
+    except Exception as error:
+        raise PoolError(
+            f"a worker could not unpickle the model: {type(error).__name__}: {error}"
+        ) from error
+
+
+def cannot_import(what: str, error: Exception) -> str:
+    """Say that a worker cannot import a module of the user's."""
+    where = f"process {os.getpid()} on {platform.node()}"
+    return (
+        f"a worker ({where}) cannot import what {what} needs: {type(error).__name__}: {error}. "
+        f"Install it there, or put its directory on the PYTHONPATH of the workers, which have "
+        f"{sys.path}; or define it in the main script, or call "
+        "cloudpickle.register_pickle_by_value(module), so that it travels"
+    )
+
+
+class ModelCarrier:
+    """A model on its way to the workers. Frozen when made: a changed model needs a new one.
+
+    In this process and in workers forked from it later the model is found by reference. Others read
+    it, pickled, from a private file; where they cannot, it is sent to them.
+
+    Parameters
+    ----------
+    model : callable
+        The model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.key = secrets.token_hex(16)
+        self._body: bytes | None = None
+        self._ticket: Ticket | None = None
+        self.sign = StopSign()
+        _here[self.key] = model
+        weakref.finalize(self, _forget, self.key, self.sign)
+
+    def ticket(self, in_process: bool, with_body: bool = False) -> Ticket:
+        """What to tell a worker.
+
+        Raises
+        ------
+        TypeError
+            If the model has to be pickled and cannot be.
+        """
+        if in_process:
+            return Ticket(self.key)
+        if self._ticket is None:
+            body = pickled(self.model, "the model")
+            path = _write(self.key, body)
+            self._ticket = Ticket(self.key, hashlib.sha256(body).hexdigest(), path)
+            self._body = None if path else body
+            if path:
+                self.sign.write_to(path + _SIGN)
+        if not with_body:
+            return self._ticket
+        try:
+            body = self._body or Path(self._ticket.path).read_bytes()
+        except OSError:
+            # Something that clears away temporary files has taken it.
+            self._ticket = None
+            return self.ticket(in_process, with_body)
+        return Ticket(self.key, self._ticket.digest, self._ticket.path, body)
+
+
+def _forget(key: str, sign: StopSign) -> None:
+    _here.pop(key, None)
+    if _folder is not None and os.getpid() == _folder_owner:
+        sign.remove()
+        (Path(_folder) / key).unlink(missing_ok=True)
+
+
+_folder: str | None = None
+_folder_owner = 0
+
+
+def _write(key: str, body: bytes) -> str:
+    """The path of a file, readable by this user only, that holds the model; '' if none can be."""
+    global _folder, _folder_owner
+    try:
+        if _folder is None or _folder_owner != os.getpid():
+            _folder, _folder_owner = tempfile.mkdtemp(prefix="epsie-"), os.getpid()
+            atexit.register(_remove_folder, _folder, _folder_owner)
+        path = Path(_folder) / key
+        path.write_bytes(body)
+    except OSError:
+        return ""
+    return str(path)
+
+
+def _remove_folder(folder: str, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pickled(value: Any, what: str) -> bytes:
+    """Something as bytes; lambdas, closures and what a notebook defines included.
+
+    Raises
+    ------
+    TypeError
+        If it cannot be pickled. The message names the attribute at fault.
+    """
+    try:
+        body: bytes = cloudpickle.dumps(value)
+    except Exception as error:
+        raise TypeError(
+            f"{what} cannot be sent to the workers of the pool: {_culprit(value) or repr(value)} "
+            f"cannot be pickled ({error}). Make it in the worker when it is first needed, or run "
+            "with pool=None or a thread pool"
+        ) from error
+    return body
+
+
+def _culprit(value: Any, depth: int = 3) -> str:
+    """The attribute, closure variable or element that cannot be pickled; '' if none is found."""
+    for name, part in _parts(value).items():
+        try:
+            cloudpickle.dumps(part)
+        except Exception:
+            inner = _culprit(part, depth - 1) if depth else ""
+            return f"{name}{'.' if inner else ''}{inner or f' of type {type(part).__name__}'}"
+    return ""
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    parts = dict(getattr(value, "__dict__", {}))
+    if isinstance(value, dict):
+        parts.update({str(key): item for key, item in value.items()})
+    code, cells = getattr(value, "__code__", None), getattr(value, "__closure__", None)
+    if code is not None and cells:
+        names = zip(code.co_freevars, cells, strict=True)
+        parts.update({name: cell.cell_contents for name, cell in names})
+    if code is not None:
+        known = value.__globals__
+        parts.update({name: known[name] for name in code.co_names if name in known})
+    if hasattr(value, "__func__"):
+        parts.update({"self": value.__self__})
+    return parts

@@ -1,0 +1,147 @@
+"""Adaptive Metropolis after Andrieu & Thoms."""
+
+from __future__ import annotations
+
+from math import exp, log
+from operator import mul
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from epsie.model.evaluation import Position
+from epsie.proposals.adaptation.covariance import LARGEST_LOG_SCALE, CovarianceLearning
+
+if TYPE_CHECKING:
+    from epsie.chain.chain import Chain
+
+_JOINT_RATE = 0.234
+_COMPONENT_RATE = 0.48
+_SCALE_GAIN = 0.6
+
+
+class AndrieuThoms(CovarianceLearning):
+    r"""The covariance of the posterior, and how far to jump in units of it.
+
+    A jump has the covariance :math:`\lambda\Sigma`. After the k-th one
+
+    .. math:: \log\lambda \leftarrow \log\lambda + \gamma_k (\alpha - \alpha^*), \qquad
+              \gamma_k = k^{-0.6} - K^{-0.6},
+
+    with its acceptance ratio :math:`\alpha`, the target rate :math:`\alpha^*` and the duration K;
+    the covariance is learned as `CovarianceLearning` has it. That is algorithm 4 of Andrieu & Thoms
+    (2008), doi:10.1007/s11222-008-9110-y. `componentwise` is their algorithm 6: every parameter i
+    has its own :math:`\lambda_i`, moved by the acceptance ratio of its part of the jump alone, and
+    one more global one keeps the jump of all together at an acceptance rate of 0.234, which is too
+    low otherwise in more than a few dimensions.
+
+    Parameters
+    ----------
+    ndim : int
+        The number of parameters.
+    adaptation_duration : int or None
+        For how many jumps to learn; None for ever, but ever less.
+    diagonal : bool, optional
+        Whether to learn variances only, no correlations.
+    componentwise : bool, optional
+        Whether every parameter has a scale of its own. Costs a call of the model for each parameter
+        and jump while it learns.
+    start_step : int, optional
+        The jump, counted from 1, at which learning begins.
+    target_rate : float, optional
+        The acceptance rate to reach; by default 0.234, or 0.48 for each part if `componentwise`.
+    """
+
+    evolving = (*CovarianceLearning.evolving, "log_lambda", "log_global", "unit_factor")
+
+    def __init__(
+        self,
+        ndim: int,
+        adaptation_duration: int | None,
+        diagonal: bool = False,
+        componentwise: bool = False,
+        start_step: int = 1,
+        target_rate: float | None = None,
+    ) -> None:
+        if target_rate is None:
+            target_rate = _COMPONENT_RATE if componentwise else _JOINT_RATE
+        super().__init__(target_rate, adaptation_duration, start_step)
+        self.diagonal, self.componentwise = bool(diagonal), bool(componentwise)
+        self.has_virtual = self.componentwise
+        self.ndim = ndim
+        self._last_gain = self._end**-_SCALE_GAIN
+        self._start_again()
+
+    def _start_again(self) -> None:
+        ndim = self.ndim
+        # The best scale for a normal posterior (Gelman, Roberts & Gilks 1996).
+        best = 2 * log(2.38)
+        self.log_lambda: Any = [best] * ndim if self.componentwise else best - log(ndim)
+        self.log_global = -log(ndim) if self.componentwise else 0.0
+        self.forget(np.ones(ndim) if self.diagonal else np.eye(ndim))
+        # Plain numbers, if there is one for each parameter: they are multiplied at every step.
+        self.unit_factor: Any = (1.0,) * ndim if self.diagonal else self.unit_cov
+
+    def begin(self, proposal: Any) -> None:
+        """Let the proposal start from a unit covariance, scaled."""
+        self._write(proposal)
+        super().begin(proposal)
+
+    def reset(self, proposal: Any) -> None:
+        """Start again from the true initial covariance."""
+        super().reset(proposal)
+        self._start_again()
+
+    def update(self, proposal: Any, chain: Chain) -> None:
+        """Learn from the step that `chain` has just made."""
+        k = proposal.nsteps - self.start_step + 1
+        if not 1 <= k < self._end:
+            return
+        gain = k**-_SCALE_GAIN - self._last_gain
+        if self.componentwise:
+            self.log_lambda = [
+                min(value + gain * (ratio - self.target_rate), LARGEST_LOG_SCALE)
+                for value, ratio in zip(self.log_lambda, proposal.virtual_ratios, strict=True)
+            ]
+            raised = self.log_global + gain * (chain.acceptance_ratio - _JOINT_RATE)
+            self.log_global = min(raised, LARGEST_LOG_SCALE)
+        else:
+            raised = self.log_lambda + gain * (chain.acceptance_ratio - self.target_rate)
+            self.log_lambda = raised if raised < LARGEST_LOG_SCALE else LARGEST_LOG_SCALE
+        if self.take_in(proposal, chain):
+            self._refactor()
+        self._write(proposal)
+
+    def virtual(self, proposal: Any, x: Position, y: Position) -> list[Position]:
+        """The positions to which each part of the jump alone would lead."""
+        k = proposal.nsteps + 1 - self.start_step + 1
+        if not self.componentwise or not 1 <= k < self._end:
+            return []
+        return proposal.parts_of_jump(x, y, exp(-0.5 * self.log_global))  # type: ignore[no-any-return]
+
+    def _write(self, proposal: Any) -> None:
+        """Give the proposal its widths or its factor."""
+        if self.componentwise:
+            scales = [exp(0.5 * (value + self.log_global)) for value in self.log_lambda]
+            if self.diagonal:
+                proposal.widths = tuple(map(mul, scales, self.unit_factor))
+            else:
+                proposal.factor = np.array(scales)[:, np.newaxis] * self.unit_factor
+            return
+        scale = exp(0.5 * self.log_lambda)
+        if not self.diagonal:
+            proposal.factor = scale * self.unit_factor
+            return
+        widths = []
+        for width in self.unit_factor:
+            widths.append(scale * width)
+        proposal.widths = tuple(widths)
+
+    def _refactor(self) -> None:
+        """Use what was learned."""
+        if self.diagonal:
+            self.unit_factor = tuple(np.sqrt(self.unit_cov).tolist())
+            return
+        try:
+            self.unit_factor = np.ascontiguousarray(np.linalg.cholesky(self.shrunk()))
+        except np.linalg.LinAlgError:
+            return  # singular to rounding: what is in use stays

@@ -1,0 +1,68 @@
+"""What every way of learning widths is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from epsie.checks import as_count, as_rate
+from epsie.copying import SetsAttributes
+from epsie.model.evaluation import Position
+
+if TYPE_CHECKING:
+    from epsie.chain.chain import Chain
+
+
+class Adaptation(SetsAttributes, ABC):
+    """A scheme by which a proposal learns.
+
+    Parameters
+    ----------
+    target_rate : float
+        The acceptance rate to reach, in (0, 1).
+    adaptation_duration : int or None
+        For how many of the proposal's jumps to learn; None for ever, but ever less.
+    start_step : int
+        The jump, counted from 1, at which learning begins.
+    """
+
+    evolving: ClassVar[tuple[str, ...]] = ("start_step",)
+    has_virtual: bool = False
+
+    def __init__(
+        self, target_rate: float, adaptation_duration: int | None = None, start_step: int = 1
+    ) -> None:
+        self.target_rate = as_rate(target_rate, "target_rate")
+        self.start_step = as_count(start_step, "start_step")
+        if adaptation_duration is not None:
+            adaptation_duration = as_count(adaptation_duration, "adaptation_duration")
+        self.adaptation_duration = adaptation_duration
+        self._end = inf if adaptation_duration is None else adaptation_duration
+
+    def begin(self, proposal: Any) -> None:
+        """Note what the proposal starts from, for `reset`."""
+        self._initial = proposal.learned()
+
+    @abstractmethod
+    def update(self, proposal: Any, chain: Chain) -> None:
+        """Learn from the step that `chain` has just made."""
+
+    def virtual(self, proposal: Any, x: Position, y: Position) -> list[Position]:
+        """Further positions whose acceptance ratios from `x` are to be learned from."""
+        return []
+
+    def reset(self, proposal: Any) -> None:
+        """Start again from the true initial widths."""
+        proposal.relearn(self._initial)
+        self.start_step = proposal.nsteps
+
+
+def end_of_learning(proposal: Any) -> int:
+    """The iteration of the chain at which a proposal ends to learn; 0 without a duration."""
+    scheme = proposal.adaptation
+    if scheme is None or scheme.adaptation_duration is None:
+        return 0
+    jumps: int = scheme.start_step + scheme.adaptation_duration - 1
+    interval: int = proposal.jump_interval
+    return jumps * interval

@@ -1,0 +1,1 @@
+"""What has been sampled, seen alike wherever it is: in memory or on disk."""

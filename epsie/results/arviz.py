@@ -1,0 +1,216 @@
+"""What was visited, as ArviZ has it: a `DataTree` with ArviZ 1, an `InferenceData` before."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.checks import as_count
+from epsie.results.visited import Visited
+
+_STATS = {"logl": "logl", "logp": "logp"}
+_ACCEPTANCE = {"acceptance_ratio": "acceptance_rate", "accepted": "accepted"}
+_DIMS = ("chain", "draw")
+
+
+def to_arviz(
+    source: Any,
+    burn_in: int | None = None,
+    *,
+    hot: bool = True,
+    blob_groups: Mapping[str, str] | None = None,
+) -> Any:
+    """What the chains visited, for ArviZ.
+
+    The groups are ``posterior``; ``sample_stats`` with `lp` (logl + logp), `logl`, `logp`,
+    `acceptance_rate` (the acceptance ratio of the step, NaN if no jump was made) and `accepted`;
+    ``blobs``, if the model returns any; and for each of them a group of what is before the end of
+    `burn_in`, as ``warmup_posterior``. Those of hot temperatures end in their index, as
+    ``posterior_t1``, from the second coldest on; in tempered groups the coordinate `beta` has the
+    inverse temperature of each chain where it is now. Dimensions are (chain, draw), where draw is
+    the number of the iteration, counted from 1. Inactive parameters of transdimensional chains are
+    NaN. Seed, betas, proposals and versions are attributes; what is no number or text, as JSON.
+
+    Parameters
+    ----------
+    source : BaseSampler or Run
+        A sampler, or what `epsie.open_run` gave.
+    burn_in : int, optional
+        Iterations up to this one are warm-up; by default those up to the end of all adaptation with
+        a duration. What the source itself leaves out is in no group.
+    hot : bool, optional
+        Whether there are groups of the hot temperatures.
+    blob_groups : mapping, optional
+        Blobs that go to another group than ``blobs``: by their name that of the group, as
+        ``{"pointwise": "log_likelihood"}``.
+
+    Returns
+    -------
+    xarray.DataTree or arviz.InferenceData
+        The former with ArviZ 1 or later.
+
+    Raises
+    ------
+    ImportError
+        If ArviZ is not installed.
+    ValueError
+        If no samples are left, a blob does not exist, or names clash.
+
+    Examples
+    --------
+    >>> from epsie.samplers import MetropolisHastingsSampler
+    >>> sampler = MetropolisHastingsSampler("x", lambda x: (-x * x / 2, 0.0), 4, seed=1)
+    >>> sampler.start_position = {"x": [0.0, 1.0, 2.0, 3.0]}
+    >>> sampler.run(100)
+    >>> tree = sampler.to_arviz()  # doctest: +SKIP
+    """
+    arviz = _installed()
+    visited = Visited(source)
+    burn_in = None if burn_in is None else as_count(burn_in, "burn_in", least=0)
+    split = int(np.searchsorted(visited.iterations, visited.burn_in(burn_in), side="right"))
+    datasets: dict[str, Any] = {}
+    for t in range(visited.ntemps if hot else 1):
+        for group, columns in _groups(visited, t, blob_groups or {}).items():
+            datasets.update(_datasets(visited, t, group, columns, split))
+    if int(arviz.__version__.partition(".")[0]) < 1:
+        return arviz.InferenceData(attrs=attributes(visited, split), **datasets)
+    from xarray import Dataset, DataTree
+
+    return DataTree.from_dict({"/": Dataset(attrs=attributes(visited, split)), **datasets})
+
+
+def _installed() -> Any:
+    try:
+        import arviz
+    except ImportError as error:
+        raise ImportError(
+            "to_arviz needs ArviZ: pip install 'epsie[arviz]' (or 'arviz')"
+        ) from error
+    return arviz
+
+
+Columns = dict[str, NDArray[Any]]
+
+
+def _groups(visited: Visited, t: int, blob_groups: Mapping[str, str]) -> dict[str, Columns]:
+    """By group the columns of one temperature, each of shape (nchains, n, ...)."""
+    positions, stats, acceptance, blobs = (
+        visited.table(name) for name in ("positions", "stats", "acceptance", "blobs")
+    )
+    assert positions is not None and stats is not None and acceptance is not None
+    groups: dict[str, Columns] = {
+        "posterior": {name: positions[name][t] for name in visited.parameters}
+    }
+    columns = {"lp": stats["logl"][t] + stats["logp"][t]} if t == 0 else {}
+    columns |= {as_: stats[name][t] for name, as_ in _STATS.items()}
+    columns |= {as_: acceptance[name][t] for name, as_ in _ACCEPTANCE.items()}
+    groups["sample_stats"] = columns
+    names = () if blobs is None else blobs.dtype.names or ()
+    unknown = [name for name in blob_groups if name not in names]
+    if unknown:
+        raise ValueError(
+            f"there are no blobs {', '.join(unknown)}; there are {', '.join(names) or 'none'}"
+        )
+    for name in names:
+        group = groups.setdefault(blob_groups.get(name, "blobs"), {})
+        if name in group:
+            raise ValueError(f"the blob {name!r} has the name of something else in its group")
+        assert blobs is not None
+        group[name] = blobs[name][t]
+    return groups
+
+
+def _datasets(
+    visited: Visited, t: int, group: str, columns: Columns, split: int
+) -> Iterator[tuple[str, Any]]:
+    """The group of one temperature, and that of its warm-up."""
+    from xarray import Dataset
+
+    clashes = [name for name in columns if name in (*_DIMS, "beta")]
+    if clashes and (visited.tempered or "beta" not in clashes):
+        raise ValueError(f"ArviZ needs the name {clashes[0]!r} for itself; rename the parameter")
+    name = group if t == 0 else f"{group}_t{t}"
+    for prefix, rows in (("", slice(split, None)), ("warmup_", slice(split))):
+        draws = visited.iterations[rows]
+        if not len(draws):
+            continue
+        coordinates: dict[str, Any] = {"chain": np.arange(visited.nchains), "draw": draws}
+        if visited.tempered:
+            coordinates["beta"] = ("chain", visited.betas[:, t].copy())
+        variables = {
+            column: ((*_DIMS, *_own_dims(column, values)), np.ascontiguousarray(values[:, rows]))
+            for column, values in columns.items()
+        }
+        yield prefix + name, Dataset(variables, coordinates, _library())
+
+
+def _own_dims(name: str, values: NDArray[Any]) -> list[str]:
+    """The dimensions that a blob which is an array has beside those of all."""
+    return [f"{name}_dim_{i}" for i in range(values.ndim - 2)]
+
+
+# ---- attributes
+
+
+def _library() -> dict[str, Any]:
+    from epsie._version import __version__
+
+    return {
+        "created_at": datetime.now(UTC).isoformat(),
+        "inference_library": "epsie",
+        "inference_library_version": __version__,
+    }
+
+
+def attributes(visited: Visited, split: int) -> dict[str, Any]:
+    """The settings as numbers and texts, which every file format takes."""
+    settings = dict(visited.settings)
+    settings["seed"] = str(settings["seed"])
+    versions = {"numpy": np.__version__, "python": platform.python_version()}
+    settings.setdefault("versions", {"epsie": _library()["inference_library_version"], **versions})
+    if visited.tempered:
+        settings["betas"] = visited.betas
+    plain = (str, int, float)
+    return {
+        **_library(),
+        "tuning_steps": split,
+        **{
+            name: value if type(value) in plain else json.dumps(value, default=_as_json)
+            for name, value in settings.items()
+        },
+    }
+
+
+def _as_json(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else repr(value)
+
+
+# ---- files
+
+
+def save_arviz(tree: Any, path: str) -> None:
+    """Write what `to_arviz` gave to a netCDF file, or if the name ends in ``.zarr`` to a Zarr one.
+
+    Zarr files are of format 2, which all versions of Zarr and of ArviZ read.
+
+    Raises
+    ------
+    ImportError
+        If the packages for it are not installed.
+    """
+    if hasattr(tree, "to_datatree"):  # ArviZ before 1 knows Zarr before 3 alone
+        tree = tree.to_datatree()
+    if not path.endswith(".zarr"):
+        tree.to_netcdf(path)
+        return
+    try:
+        import zarr  # noqa: F401
+    except ImportError as error:
+        raise ImportError("this needs Zarr: pip install zarr") from error
+    tree.to_zarr(path, mode="w", zarr_format=2)

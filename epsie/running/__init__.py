@@ -1,0 +1,1 @@
+"""A run as it goes: progress, when to stop, and saving to a directory."""

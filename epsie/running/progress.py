@@ -1,0 +1,195 @@
+"""How far a run is: rounds of a few seconds, and a bar; and when it has enough."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.base import Segment
+from epsie.running.trail import Trail, accepted, coldest
+from epsie.tempering.evidence import variance_of_mean
+
+if TYPE_CHECKING:
+    from epsie.running.stopping import Stopper
+
+_SHARE = 0.004
+"""The share of a run's time that may be spent on what the bar says."""
+
+_CHAINS_IN_A_ROUND = 200
+"""With more chains rounds are longer."""
+
+_ROWS = 512
+"""Of each chain so many rows at most make up the effective sample sizes of the bar."""
+
+
+class Progress:
+    """Cuts a run into rounds, shows a bar of them, and ends it; no sample is changed by it.
+
+    Parameters
+    ----------
+    show : bool
+        Whether there is a bar.
+    stopper : Stopper or None
+        Ends the run.
+    """
+
+    seconds = 1.0
+    """How long a round should take."""
+
+    def __init__(self, show: bool = False, stopper: Stopper | None = None) -> None:
+        self.show = show
+        self.stopper = stopper
+        self.bar: Bar | None = None
+
+    @property
+    def room(self) -> float:
+        """The number of iterations that may be made at once."""
+        return np.inf if self.stopper is None else self.stopper.room
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has enough."""
+        return self.stopper is not None and self.stopper.met
+
+    def saw(self, segments: Sequence[Segment]) -> None:
+        """Take in what a round brought: a segment of each chain."""
+        if self.stopper is not None:
+            self.stopper.saw(segments)
+        if self.bar is not None:
+            self.bar.saw(segments)
+
+    def showing(self, niterations: int) -> AbstractContextManager[Any]:
+        """Show a bar of so many iterations, where somebody can see it."""
+        if not self.show or niterations == 0 or not somebody_looks():
+            return nullcontext()
+        self.bar = Bar(niterations)
+        return self.bar
+
+    def rounds(self, niterations: int, nchains: int) -> Generator[int]:
+        """The lengths of the rounds, up to `niterations` together.
+
+        What each brought must be given to `saw` before the next is asked for.
+        """
+        done, length = 0, 1 if self.show else niterations
+        with self.showing(niterations):
+            while done < niterations and not self.ended:
+                length = int(min(length, niterations - done, self.room))
+                started = time.perf_counter()
+                yield length
+                done += length
+                elapsed = time.perf_counter() - started
+                if self.show:
+                    length = next_length(length, elapsed, self.seconds, nchains)
+                else:
+                    length = niterations
+
+
+def next_length(length: int, elapsed: float, seconds: float, nchains: int) -> int:
+    """The number of iterations that take about so many seconds, if `length` took `elapsed`.
+
+    At most four times as many, as the first are dominated by starting up. More seconds for more
+    chains: dealing out and taking back each of them takes up to a millisecond, and rounds that are
+    not much longer than that for all would become ever shorter.
+    """
+    seconds *= max(1.0, nchains / _CHAINS_IN_A_ROUND)
+    return max(1, min(4 * length, int(length * seconds / max(elapsed, 1e-9))))
+
+
+def somebody_looks() -> bool:
+    """Whether standard error is a terminal, or this is a notebook."""
+    # A notebook's standard error says that it is no terminal.
+    return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def in_notebook() -> bool:
+    """Whether this runs in the kernel of a notebook."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
+
+
+def bar_class() -> Any:
+    """The bar of tqdm that fits: a widget in notebooks that have widgets, else text."""
+    if in_notebook() and find_spec("ipywidgets") is not None:
+        from tqdm.notebook import tqdm
+    else:
+        from tqdm import tqdm
+    return tqdm
+
+
+class Bar:
+    """A bar that says how far a run is, and how it does.
+
+    Beside rate and time left, of the run at most, it has the acceptance rate of the last round, the
+    effective sample size of the run so far, roughly, and the chain that mixes slowest with its own.
+
+    Parameters
+    ----------
+    niterations : int
+        The length of the run.
+    """
+
+    def __init__(self, niterations: int) -> None:
+        self._bar = bar_class()(total=niterations, unit="it", dynamic_ncols=True)
+        self._trail = Trail(0, _ROWS)
+        self._iteration = 0
+        self._began = time.perf_counter()
+        self._spent = self._last = 0.0
+        self._ess = ""
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def saw(self, segments: Sequence[Segment]) -> None:
+        """Show what a round brought."""
+        started = time.perf_counter()
+        stop = self._trail.add_segments(self._iteration, segments)
+        made, self._iteration = stop - self._iteration, stop
+        if self._spent + self._last < _SHARE * (started - self._began):
+            self._ess = roughly(self._trail.values)
+            self._last = time.perf_counter() - started
+        rate = np.mean([accepted(coldest(segment)) for segment in segments])
+        self._bar.set_postfix_str(f"acceptance {rate:.2f}{self._ess}", refresh=False)
+        self._bar.update(made)
+        self._spent += time.perf_counter() - started
+
+
+def roughly(fields: NDArray[np.float64] | None) -> str:
+    """The effective sample size of the worst parameter, and the chain that mixes slowest.
+
+    Parameters
+    ----------
+    fields : array or None
+        Parameters and statistics, shape (nfields, nchains, n).
+    """
+    sizes = [] if fields is None else [_sizes(values) for values in fields if _moves(values)]
+    if not sizes:
+        return ""
+    worst = min(sizes, key=lambda of_chains: float(of_chains.sum()))
+    each = np.min(sizes, axis=0)
+    text = f", ESS about {worst.sum():.0f}"
+    if len(each) > 1:
+        slowest = int(np.argmin(each))
+        text += f", slowest chain {slowest} ({each[slowest]:.0f})"
+    return text
+
+
+def _moves(values: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(values).all() and (values != values[:, :1]).any())
+
+
+def _sizes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The effective sample size of each chain; 0 of one that has not moved."""
+    spread = values.var(axis=-1)
+    errors = [variance_of_mean(chain) if any_ else 1.0 for chain, any_ in zip(values, spread > 0)]
+    sizes: NDArray[np.float64] = spread / np.array(errors)
+    return sizes

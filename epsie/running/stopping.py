@@ -1,0 +1,210 @@
+"""When a run has enough: the rule of `until`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import ceil, inf, isnan
+from typing import Any
+
+import numpy as np
+
+from epsie.chain.base import Segment
+from epsie.checks import as_count
+from epsie.diagnostics import convergence
+from epsie.diagnostics.burnin import suggest_burn_in
+from epsie.diagnostics.draws import LEAST_DRAWS, Angular, Parameter, as_parameters, as_periods
+from epsie.logs import logger
+from epsie.results.visited import Visited
+from epsie.running.trail import Trail
+
+_FIRST = 128
+"""The first iteration at which is checked."""
+
+_LEAST_ROWS = 1000
+"""So many rows of each chain are looked at, if there are as many: R-hat needs no more."""
+
+_ROWS_PER_ESS = 16
+"""Rows for each effective sample that is wanted: thinning to it costs less than 1 % of them."""
+
+
+@dataclass(frozen=True)
+class Until:
+    """What a run is to reach.
+
+    Parameters
+    ----------
+    ess : float, optional
+        The least bulk and tail effective sample size, of all chains together.
+    rhat : float, optional
+        The largest rank-normalised split R-hat.
+    burn_in : int, optional
+        The iteration after which draws count.
+    angular : iterable of str or mapping, optional
+        Angles beside those that are known from their proposals: see `epsie.diagnostics`.
+    """
+
+    ess: float | None = None
+    rhat: float | None = None
+    burn_in: int | None = None
+    angular: Angular = ()
+
+
+def as_until(given: Mapping[str, Any] | Until) -> Until:
+    """What a run is to reach.
+
+    Raises
+    ------
+    ValueError
+        If there is no target, or one is unknown or cannot be reached.
+    TypeError
+        If it is no dict.
+    """
+    if isinstance(given, Until):
+        given = {field.name: getattr(given, field.name) for field in fields(given)}
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"until must be a dict, as {{'ess': 400, 'rhat': 1.01}}; got {given!r} of type "
+            f"{type(given).__name__}"
+        )
+    known = [field.name for field in fields(Until)]
+    unknown = [name for name in given if name not in known]
+    until = Until(**{name: given[name] for name in known if name in given})
+    if unknown or (until.ess is None and until.rhat is None):
+        raise ValueError(
+            "until must have 'ess' or 'rhat' or both, and may have 'burn_in' and 'angular'; got "
+            f"{dict(given)!r}"
+        )
+    if until.ess is not None and not 0 < until.ess < np.inf:
+        raise ValueError(f"the ess to reach must be positive; got {until.ess!r}")
+    if until.rhat is not None and not 1 < until.rhat < np.inf:
+        raise ValueError(f"the rhat to reach must be more than 1; got {until.rhat!r}")
+    if until.burn_in is not None:
+        as_count(until.burn_in, "burn_in", least=0)
+    return until
+
+
+def next_check(iteration: int) -> int:
+    """The first iteration after this one at which is checked: 4, 5, 6 or 7 times a power of 2."""
+    if iteration < _FIRST:
+        return _FIRST
+    exponent = iteration.bit_length() - 3
+    return ((iteration >> exponent) + 1) << exponent
+
+
+class Stopper:
+    """Checks a run as it goes.
+
+    Parameters
+    ----------
+    until : Until
+        What is to be reached.
+    visited : Visited
+        The sampler or the run.
+    start : int
+        The iteration after which there is a record.
+    spacing : int
+        The number of iterations from one saved row to the next.
+    """
+
+    def __init__(self, until: Until, visited: Visited, start: int, spacing: int = 1) -> None:
+        self.until = until
+        self.parameters = visited.parameters
+        self.periods = visited.periods | as_periods(until.angular, visited.parameters)
+        known = visited.known_end or None
+        self.burn_in = known if until.burn_in is None else until.burn_in
+        rows = _ROWS_PER_ESS * (until.ess or 0) / visited.nchains
+        after = max(start, self.burn_in or 0)
+        self.trail = Trail(after, max(_LEAST_ROWS, ceil(rows)), spacing)
+        self.iteration = start
+        self.met = False
+        """Whether the present iteration is one at which is checked, and all is reached."""
+
+    @property
+    def room(self) -> int:
+        """The number of iterations until it wants to check."""
+        return next_check(self.iteration) - self.iteration
+
+    def at(self, iteration: int) -> None:
+        """Check, if it is time to."""
+        self.iteration = iteration
+        self.met = False
+        if iteration == next_check(iteration - 1):
+            lack = self.lack()
+            self.met = not lack
+            logger.debug("check at iteration %d: %s", iteration, lack or "all is reached")
+
+    def saw(self, segments: Sequence[Segment]) -> None:
+        """Take in a segment of each chain, and check if it is time to."""
+        self.at(self.trail.add_segments(self.iteration, segments))
+
+    def lack(self) -> str:
+        """What is not reached at the present iteration, in words; '' if all is."""
+        values = self.trail.values
+        if self.burn_in is not None and self.iteration <= self.burn_in:
+            return f"the burn-in ends at iteration {self.burn_in}"
+        if values is None:
+            return "there are too few draws"
+        draws = dict(zip(self.parameters, values, strict=False))
+        first = 0
+        if self.burn_in is None:
+            # Parameters may be called so, too.
+            all_of_it = draws | {"(logl)": values[-2], "(logp)": values[-1]}
+            first = suggest_burn_in(all_of_it, self.periods)
+            if first > len(self.trail.iterations) // 2:
+                return f"the chains settle only by iteration {self.trail.iterations[first]}"
+        if len(self.trail.iterations) - first < LEAST_DRAWS:
+            return "there are too few draws"
+        counted = {name: of_it[:, first:] for name, of_it in draws.items()}
+        parameters = as_parameters(counted, self.periods)
+        moving = {name: p for name, p in parameters.items() if not p.is_constant}
+        if not moving:
+            return "no chain has moved"
+        return next(filter(None, (self._lack_of(n, p) for n, p in moving.items())), "")
+
+    def _lack_of(self, name: str, parameter: Parameter) -> str:
+        ess, rhat = self.until.ess, self.until.rhat
+        if rhat is not None:
+            found = convergence.of_parameter("rhat", parameter)
+            if isnan(found) or found > rhat:
+                return f"R-hat of {name} is {found:.4g}, and is to be {rhat:g}"
+        for kind in ("ess_bulk", "ess_tail"):
+            found = inf if ess is None else convergence.of_parameter(kind, parameter)
+            if isnan(found) or found < (ess or 0):
+                return f"{kind} of {name} is {found:.0f}, and is to be {ess:g}"
+        return ""
+
+
+# ---- of samplers and of runs on disk
+
+
+def stopper_of(sampler: Any, until: Until) -> Stopper:
+    """A stopper that knows what a sampler has visited: in its directory, or since its last clear.
+
+    Parameters
+    ----------
+    sampler : BaseSampler
+        The sampler; if it has a directory it stands where it was saved.
+    until : Until
+        What is to be reached.
+    """
+    visited = Visited(sampler)
+    if sampler._recording is not None:
+        from epsie.storage.rundir import open_run
+
+        run = open_run(sampler._recording.directory)
+        stopper = Stopper(until, visited, run.manifest["start"], run.manifest["thin"])
+        at = run.iterations
+        for positions, stats in zip(run.pieces("positions"), run.pieces("stats"), strict=True):
+            n = positions.shape[-1]
+            cold = (positions, stats) if run.ntemps is None else (positions[0], stats[0])
+            chains = [{"positions": p, "stats": s} for p, s in zip(*cold, strict=True)]
+            stopper.trail.add(at[:n], chains)
+            at = at[n:]
+    else:
+        stopper = Stopper(until, visited, sampler.lastclear)
+        coldest = [chain.by_temperature[0] for chain in sampler.chains]
+        chains = [{"positions": chain.positions, "stats": chain.stats} for chain in coldest]
+        stopper.trail.add(visited.iterations, chains)
+    stopper.at(sampler.niterations)
+    return stopper

@@ -1,0 +1,242 @@
+"""The settings of a run as plain data, and a sampler anew from them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from epsie.errors import RunDirectoryError
+from epsie.proposals.base import BaseProposal
+from epsie.rng.bit_generators import find_bit_generator, package_of
+from epsie.storage.files import read_file
+from epsie.storage.rundir.recipes import recipe, remade
+from epsie.storage.statetree import encode
+
+NAME = "manifest.epsie"
+FORMAT = 1
+
+Manifest = dict[str, Any]
+
+
+def describe(sampler: Any) -> Manifest:
+    """The settings of a sampler."""
+    cls = find_bit_generator(sampler.bit_generator)
+    described = {
+        "sampler": sampler.name,
+        "parameters": list(sampler.parameters),
+        "nchains": sampler.nchains,
+        "seed": sampler.seed,
+        "bit_generator": f"{package_of(cls)}.{cls.__name__.rpartition('.')[2]}",
+        "nan": sampler.nan,
+        "proposals": [_entry(part) for part in sampler.proposals],
+    }
+    first = sampler.chains[0]
+    if hasattr(first, "chains"):
+        described |= {
+            "betas": np.array([chain.betas for chain in sampler.chains]),
+            "swap_interval": first.swap_interval,
+            "swap_scheme": first.swap_scheme,
+            "reset_after_swap": first.reset_after_swap,
+            "annealer": _annealer(first.adaptive_annealer),
+        }
+    return described
+
+
+def _entry(part: BaseProposal) -> dict[str, Any]:
+    made = recipe(part)
+    name = type(part).__qualname__
+    return {"class": name, "parameters": list(part.parameters), "recipe": made}
+
+
+def _annealer(annealer: Any) -> dict[str, Any] | None:
+    if annealer is None:
+        return None
+    # The chains' annealers have evolved; what they were made of has not.
+    config = getattr(annealer, "config", None)
+    if config is not None and (fresh := recipe(type(annealer)(**config))) is not None:
+        return {"class": type(annealer).__qualname__, "recipe": fresh}
+    return {"class": type(annealer).__qualname__, "recipe": None}
+
+
+def with_history(described: Manifest, start: int, thin: int) -> Manifest:
+    """The settings with those of the directory."""
+    from epsie._version import __version__
+
+    versions = {"epsie": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    return {
+        "format": FORMAT,
+        **described,
+        "start": start,
+        "thin": thin,
+        "versions": versions,
+    }
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The settings of a run.
+
+    Raises
+    ------
+    RunDirectoryError
+        If there is no run, or it is of a newer epsie.
+    CheckpointError
+        If the file is damaged.
+    """
+    try:
+        manifest: Manifest = read_file(directory / NAME)
+    except (FileNotFoundError, NotADirectoryError):
+        there = "holds no run" if directory.exists() else "does not exist"
+        raise RunDirectoryError(f"{directory} {there}") from None
+    if manifest.get("format") != FORMAT:
+        raise RunDirectoryError(
+            f"the run in {directory} has format {manifest.get('format')}, this epsie knows "
+            f"{FORMAT}: a newer epsie is needed"
+        )
+    return manifest
+
+
+def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool) -> list[str]:
+    """In what a sampler differs from the one of a run.
+
+    Parameters
+    ----------
+    manifest, described : dict
+        The settings of the run and of the sampler.
+    fresh : bool
+        Whether the sampler has made no step, so that annealers have not moved its ladders.
+    seed : bool
+        Whether the seed counts.
+    """
+    skipped = set() if seed else {"seed"}
+    if described.get("annealer") is not None and not (fresh and manifest["start"] == 0):
+        skipped.add("betas")
+    found = []
+    for name in described.keys() - skipped:
+        found += _differing(name, manifest.get(name), described[name])
+    return sorted(found)
+
+
+def _differing(where: str, theirs: Any, mine: Any) -> list[str]:
+    """The settings that differ, each with the way to it, however deep they lie."""
+    if encode(theirs) == encode(mine):
+        return []
+    if isinstance(theirs, dict) and isinstance(mine, dict) and theirs.keys() == mine.keys():
+        pairs = [(where if key in _SILENT else f"{where}, {key}", key) for key in theirs]
+    elif (
+        isinstance(theirs, list | tuple)
+        and isinstance(mine, list | tuple)
+        and len(theirs) == len(mine)
+        and all(isinstance(item, dict) for item in (*theirs, *mine))
+    ):
+        pairs = [(f"{where}[{i}]", i) for i in range(len(theirs))]
+    else:
+        return [f"{where}: the run has {_shown(theirs)}, this sampler {_shown(mine)}"]
+    return [text for way, key in pairs for text in _differing(way, theirs[key], mine[key])]
+
+
+_SILENT = ("recipe", "config")
+"""Keys that say nothing to a person."""
+
+
+def refuse_differences(directory: Path, found: list[str]) -> None:
+    """Refuse a sampler that differs from that of the run.
+
+    Raises
+    ------
+    RunDirectoryError
+        That names all differences.
+    """
+    if found:
+        raise RunDirectoryError(
+            f"the run in {directory} is of another sampler:\n  " + "\n  ".join(found)
+        )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+def rebuilt(
+    manifest: Manifest,
+    cls: Any,
+    model: Any,
+    pool: Any,
+    proposals: BaseProposal | Iterable[BaseProposal] | None,
+    annealer: Any,
+) -> Any:
+    """A sampler with the settings of a run.
+
+    Raises
+    ------
+    RunDirectoryError
+        If the run is of another kind of sampler, or needs proposals that were not given.
+    """
+    if manifest["sampler"] != cls.name:
+        raise RunDirectoryError(
+            f"the run is of a {manifest['sampler']} sampler, not of a {cls.name} one"
+        )
+    settings = {
+        "proposals": _proposals(manifest, proposals),
+        "seed": manifest["seed"],
+        "pool": pool,
+        "bit_generator": manifest["bit_generator"],
+        "nan": manifest["nan"],
+    }
+    if "betas" in manifest:
+        settings |= {
+            name: manifest[name] for name in ("swap_interval", "swap_scheme", "reset_after_swap")
+        }
+        settings |= {
+            "betas": manifest["betas"][0],
+            "adaptive_annealer": _given_annealer(manifest, annealer),
+        }
+    elif annealer is not None:
+        raise RunDirectoryError("the run is not tempered; it has no annealer")
+    sampler = cls(manifest["parameters"], model, manifest["nchains"], **settings)
+    for chain, betas in zip(sampler.chains, manifest.get("betas", ()), strict=False):
+        chain.betas = betas
+    return sampler
+
+
+def _proposals(
+    manifest: Manifest, given: BaseProposal | Iterable[BaseProposal] | None
+) -> list[BaseProposal]:
+    """The proposals of a run: those given, all others anew."""
+    parts = (given,) if isinstance(given, BaseProposal) else tuple(given or ())
+    by_parameters = {frozenset(part.parameters): part for part in parts}
+    found, missing = [], []
+    for entry in manifest["proposals"]:
+        part = by_parameters.pop(frozenset(entry["parameters"]), None)
+        if part is None and entry["recipe"] is not None:
+            part = remade(entry["recipe"])
+        if part is None:
+            missing.append(f"{entry['class']} for {', '.join(entry['parameters'])}")
+        else:
+            found.append(part)
+    if missing:
+        raise RunDirectoryError(
+            "these proposals are not of epsie, or were changed after they were made; pass them "
+            f"again with proposals=: {'; '.join(missing)}"
+        )
+    if by_parameters:
+        surplus = [", ".join(sorted(names)) for names in by_parameters]
+        raise RunDirectoryError(f"the run has no proposal for just {'; '.join(surplus)}")
+    return found
+
+
+def _given_annealer(manifest: Manifest, given: Any) -> Any:
+    entry = manifest["annealer"]
+    if given is not None or entry is None:
+        return given
+    if entry["recipe"] is None:
+        raise RunDirectoryError(
+            f"the annealer {entry['class']} is not of epsie; pass it again with adaptive_annealer="
+        )
+    return remade(entry["recipe"])

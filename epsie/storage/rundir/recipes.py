@@ -1,0 +1,122 @@
+"""Proposals, births and annealers as plain data, and anew from it.
+
+Only the classes of this package are made anew, looked up by name; nothing is imported on the word
+of a file.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+from numpy.random import BitGenerator, Generator
+
+from epsie.errors import CheckpointError
+
+_CLASS = "epsie class"
+"""The key of a dict that stands for an object."""
+
+_NOT_COMPARED = {"_arguments", "stream", "pick", "virtual_ratios"}
+
+
+def _registries() -> dict[str, dict[str, type]]:
+    import epsie.proposals
+    from epsie.tempering import annealing
+
+    annealers: dict[str, type] = {
+        "dynamical": annealing.DynamicalAnnealer,
+        "barrier": annealing.BarrierAnnealer,
+    }
+    births = getattr(epsie.proposals, "births", {})
+    return {"proposal": dict(epsie.proposals.proposals), "birth": births, "annealer": annealers}
+
+
+def recipe(thing: Any) -> dict[str, Any] | None:
+    """What makes an equal object anew; None if it is not of this package or was changed since."""
+    try:
+        made = _described(thing)
+        return made if made is not None and _alike(thing, remade(made)) else None
+    except (TypeError, ValueError, CheckpointError):
+        return None
+
+
+def _described(thing: Any) -> dict[str, Any] | None:
+    """The class and the arguments of an object of this package; None of another one."""
+    kind_of = type(thing)
+    for kind, classes in _registries().items():
+        for name, cls in classes.items():
+            if kind_of is cls:
+                return {_CLASS: [kind, name], "config": _plain(thing.config)}
+    return None
+
+
+def remade(plain: Any) -> Any:
+    """What `recipe` made plain data of.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such class, or it does not take these arguments.
+    """
+    if isinstance(plain, dict) and _CLASS in plain:
+        kind, name = plain[_CLASS]
+        cls = _registries().get(kind, {}).get(name)
+        if cls is None:
+            raise CheckpointError(f"this epsie has no {kind} {name!r}")
+        return _called(cls, {key: remade(value) for key, value in plain["config"].items()})
+    if isinstance(plain, dict):
+        return {key: remade(value) for key, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return type(plain)([remade(value) for value in plain])
+    return plain
+
+
+def _called(cls: type, config: dict[str, Any]) -> Any:
+    positional: list[Any] = []
+    for parameter in inspect.signature(cls).parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            positional = list(config.pop(parameter.name, ()))
+    try:
+        return cls(*positional, **config)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"no {cls.__name__} can be made of {config}: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str | np.ndarray | np.generic):
+        return value
+    if isinstance(value, BitGenerator | Generator):
+        # A chain gives its own random numbers to its proposals.
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(value[key]) for key in value}
+    if isinstance(value, list | tuple):
+        items = [_plain(item) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    if (made := _described(value)) is not None:
+        return made
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufSU":
+        raise TypeError(f"{value!r} is no plain data")
+    return array
+
+
+def _alike(a: Any, b: Any, depth: int = 8) -> bool:
+    """Whether two objects have the same settings; what is no data is not looked at."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return _alike(np.asarray(a).tolist(), np.asarray(b).tolist(), depth)
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_alike(a[k], b[k], depth) for k in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(_alike(x, y, depth) for x, y in zip(a, b, strict=True))
+    if isinstance(a, bool | int | float | str | None):
+        return bool(a == b or (a != a and b != b))
+    if depth == 0 or not type(a).__module__.startswith("epsie.") or not hasattr(a, "__dict__"):
+        return True
+    mine, other = vars(a), vars(b)
+    names = (mine.keys() | other.keys()) - _NOT_COMPARED
+    return type(a) is type(b) and all(
+        name in mine and name in other and _alike(mine[name], other[name], depth - 1)
+        for name in names
+    )

@@ -1,0 +1,188 @@
+"""Segments: immutable files of what the chains visited in some stretch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.notes import Learned, learned
+from epsie.errors import RunDirectoryError
+from epsie.storage.files import read_file, write_file
+from epsie.storage.statetree import encode
+
+TABLES = ("positions", "stats", "acceptance", "blobs")
+
+MERGED_SIZE = 4 * 2**20
+"""Bytes of a segment that is not merged any more."""
+
+_MOST_SMALL = 64
+"""Small segments that may lie about before they are merged whatever their size."""
+
+_NAME = re.compile(r"segment-(\d{12})-(\d{12})\.epsie")
+
+Content = dict[str, Any]
+
+
+class Segment(NamedTuple):
+    """A file of what was visited after iteration `start` up to `stop`."""
+
+    start: int
+    stop: int
+    path: Path
+
+
+def segment_path(directory: Path, start: int, stop: int) -> Path:
+    """The name of a segment."""
+    return directory / f"segment-{start:012d}-{stop:012d}.epsie"
+
+
+def all_segments(directory: Path) -> list[Segment]:
+    """All segments that are there, also those that are merged or not accounted for yet."""
+    found = []
+    for path in directory.iterdir():
+        match = _NAME.fullmatch(path.name)
+        if match:
+            found.append(Segment(int(match[1]), int(match[2]), path))
+    return sorted(found)
+
+
+def covering(segments: Iterable[Segment], iteration: int) -> Segment:
+    """The segment of what was visited right after an iteration; the longest, if it was merged.
+
+    Raises
+    ------
+    RunDirectoryError
+        If there is none.
+    """
+    found = [segment for segment in segments if segment.start <= iteration < segment.stop]
+    if not found:
+        raise RunDirectoryError(f"the segment that follows iteration {iteration} is missing")
+    return max(found, key=lambda segment: segment.stop)
+
+
+def remove_leftovers(directory: Path, start: int, stop: int) -> None:
+    """Remove segments that no state accounts for, and those that were merged.
+
+    Raises
+    ------
+    RunDirectoryError
+        If the others do not reach from `start` to `stop`.
+    """
+    segments = all_segments(directory)
+    accounted = [segment for segment in segments if segment.stop <= stop]
+    needed, at = set(), start
+    while at < stop:
+        segment = covering(accounted, at)
+        needed.add(segment)
+        at = segment.stop
+    for segment in segments:
+        if segment not in needed:
+            segment.path.unlink(missing_ok=True)
+
+
+# ---- from the chains
+
+
+def gathered(sampler: Any, n: int, thin: int) -> Content:
+    """The last `n` iterations of all chains, every `thin`-th of them."""
+    stop = sampler.niterations
+    start = stop - n
+    first = -(start + 1) % thin
+    tables: Content = {
+        name: _table(sampler.chains, lambda leaf: getattr(leaf, name)[-n:][first::thin])  # noqa: B023
+        for name in TABLES[:3]
+    }
+    tables["blobs"] = None
+    if sampler.chains[0].hasblobs:
+        tables["blobs"] = _table(sampler.chains, lambda leaf: leaf.blobs[-n:][first::thin])
+    found = learned(sampler.chains, start, stop)._asdict()
+    notes = {f"noted {name}": value for name, value in found.items()}
+    return {"start": start, "stop": stop, **tables, **notes, **_swapped(sampler, start, stop)}
+
+
+def bytes_per_iteration(sampler: Any) -> int:
+    """About how much all chains store in an iteration."""
+    numbers = len(sampler.parameters) + 5
+    blobs = sampler.current_blobs or {}
+    places = sampler.nchains * getattr(sampler, "ntemps", 1)
+    return int(8 * numbers * places + sum(values.nbytes for values in blobs.values()))
+
+
+def _table(chains: list[Any], rows: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:
+    """Rows of all chains: shape (nchains, n), or (ntemps, nchains, n)."""
+    if hasattr(chains[0], "chains"):
+        arrays = [[rows(leaf) for leaf in chain.chains] for chain in chains]
+        flat = [array for of_chain in arrays for array in of_chain]
+        return np.swapaxes(np.array(arrays, dtype=np.result_type(*flat)), 0, 1)
+    of_chains = [rows(chain) for chain in chains]
+    return np.array(of_chains, dtype=np.result_type(*of_chains))
+
+
+def _swapped(sampler: Any, start: int, stop: int) -> Content:
+    """The sweeps and the ladders."""
+    if not hasattr(sampler.chains[0], "swaps"):
+        return {}
+    interval = sampler.swap_interval
+    n = stop // interval - start // interval if sampler.ntemps > 1 else 0
+    orders = [chain.swaps.orders[len(chain.swaps.orders) - n :] for chain in sampler.chains]
+    ratios = [chain.swaps.ratios[len(chain.swaps.ratios) - n :] for chain in sampler.chains]
+    return {
+        "orders": np.array(orders).astype(np.int16),
+        "ratios": np.array(ratios),
+        "ladder_iterations": np.array([stop]),
+        "ladders": np.array([[chain.betas for chain in sampler.chains]]),
+    }
+
+
+# ---- merging
+
+_NOTES = {f"noted {name}": 0 for name in Learned._fields}
+_AXES = {"orders": 1, "ratios": 1, "ladder_iterations": 0, "ladders": 0, **_NOTES}
+
+
+def merge_small(directory: Path, stop: int) -> None:
+    """Merge the latest small segments up to `stop`, if they are many or large together."""
+    small: list[tuple[Segment, int]] = []
+    for segment in reversed([s for s in all_segments(directory) if s.stop <= stop]):
+        size = segment.path.stat().st_size
+        if size >= MERGED_SIZE // 2:
+            break
+        small.insert(0, (segment, size))
+    if len(small) < 2:
+        return
+    if len(small) >= _MOST_SMALL or sum(size for _, size in small) >= MERGED_SIZE:
+        merge(directory, [segment for segment, _ in small])
+
+
+def merge(directory: Path, segments: list[Segment]) -> None:
+    """Write one segment in place of several that follow each other."""
+    contents = [read_file(segment.path, copy=False) for segment in segments]
+    merged = joined(contents)
+    path = segment_path(directory, merged["start"], merged["stop"])
+    write_file(path, encode(merged, merged["stop"]))
+    for segment in segments:
+        segment.path.unlink(missing_ok=True)
+
+
+def joined(contents: list[Content]) -> Content:
+    """The contents of segments that follow each other, as one."""
+    first = contents[0]
+    made: Content = {"start": first["start"], "stop": contents[-1]["stop"]}
+    for name in first:
+        if name in made:
+            continue
+        axis = _AXES.get(name, -1)
+        arrays = [content[name] for content in contents]
+        made[name] = None if arrays[0] is None else concatenated(arrays, axis)
+    return made
+
+
+def concatenated(arrays: list[NDArray[Any]], axis: int) -> NDArray[Any]:
+    """Arrays one after the other, in the type that holds all."""
+    dtype = np.result_type(*{array.dtype for array in arrays})
+    return np.concatenate([array.astype(dtype, copy=False) for array in arrays], axis=axis)

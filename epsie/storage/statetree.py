@@ -1,0 +1,244 @@
+"""Trees of plain data to bytes and back.
+
+The bytes are a header, JSON, and the raw bytes of all arrays. The JSON's own null, true, false,
+strings, lists, finite floats and small integers stand for themselves; everything else is an object
+with a single key that tells its type. Reading executes nothing and takes no more memory than is
+proportional to the bytes at hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from epsie.errors import CheckpointError
+from epsie.storage.plaintypes import read_array, spec_of
+
+FORMAT = 1
+"""The version of the format; readers refuse later ones."""
+
+MAGIC = b"\x89EPSIE\r\n"
+_HEADER = struct.Struct("<8sIQQQ")
+_DIGEST = 32
+HEADER_SIZE = _HEADER.size + _DIGEST
+"""The header of every version: magic, version, number, two lengths, and a sha256 of all else."""
+
+_MAX_DEPTH = 100
+_SMALL = 2**63
+
+
+class Header(NamedTuple):
+    """What precedes a tree."""
+
+    version: int
+    number: int
+    """Whatever the writer counts; of two states the later has the greater one."""
+    text: int
+    blocks: int
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are with the header."""
+        return HEADER_SIZE + self.text + self.blocks
+
+
+def encode(tree: Any, number: int = 0) -> bytes:
+    """A tree as bytes.
+
+    Parameters
+    ----------
+    tree : object
+        Dicts (with keys str or int), lists, tuples, str, bytes, int, float, complex, bool, None,
+        numpy's scalars and arrays of those.
+    number : int, optional
+        A number to store with it.
+
+    Raises
+    ------
+    TypeError
+        If it holds something else; the message says where.
+    """
+    from epsie._version import __version__
+
+    blocks: list[bytes] = []
+    node = _Writer(blocks).node(tree, "", 0)
+    text = json.dumps({"epsie": __version__, "tree": node}, separators=(",", ":")).encode()
+    body = b"".join([text, *blocks])
+    header = _HEADER.pack(MAGIC, FORMAT, number, len(text), len(body) - len(text))
+    return header + hashlib.sha256(header + body).digest() + body
+
+
+def read_header(data: bytes | memoryview) -> Header:
+    """The header at the start of some bytes.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none.
+    """
+    if len(data) < HEADER_SIZE:
+        raise CheckpointError(
+            f"truncated: {len(data)} bytes, but the header alone has {HEADER_SIZE}"
+        )
+    magic, *numbers = _HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise CheckpointError(f"it does not begin with {MAGIC!r} but with {magic!r}")
+    return Header(*numbers)
+
+
+def decode(data: bytes | memoryview, *, copy: bool = True) -> tuple[Any, int]:
+    """The tree that `encode` made bytes of, and the number stored with it.
+
+    Parameters
+    ----------
+    data : bytes or memoryview
+        The bytes, and nothing more.
+    copy : bool, optional
+        Whether arrays are copies. Otherwise they are read-only views of `data`.
+
+    Raises
+    ------
+    CheckpointError
+        If anything is wrong with them: it says what.
+    """
+    header = read_header(data)
+    if header.size != len(data):
+        raise CheckpointError(f"truncated: {len(data)} bytes instead of {header.size}")
+    view = memoryview(data)
+    digest = hashlib.sha256(view[: _HEADER.size])
+    digest.update(view[HEADER_SIZE:])
+    if digest.digest() != view[_HEADER.size : HEADER_SIZE]:
+        raise CheckpointError("damaged: the checksum is another")
+    if header.version != FORMAT:
+        raise CheckpointError(
+            f"it has format {header.version}, but this epsie reads format {FORMAT}: it was "
+            "written by a newer epsie, which is needed to read it"
+        )
+    start = HEADER_SIZE + header.text
+    return _tree(view[HEADER_SIZE:start], view[start:], copy), header.number
+
+
+def _tree(text: memoryview, blocks: memoryview, copy: bool) -> Any:
+    try:
+        found = json.loads(bytes(text))
+        return _Reader(blocks, copy).node(found["tree"], 0)
+    except CheckpointError:
+        raise
+    except (ValueError, TypeError, KeyError, LookupError, ArithmeticError, RecursionError) as error:
+        raise CheckpointError(f"malformed: {type(error).__name__}: {error}") from error
+
+
+class _Writer:
+    """Makes JSON of a tree, and gathers the bytes of its arrays."""
+
+    def __init__(self, blocks: list[bytes]) -> None:
+        self.blocks = blocks
+
+    def node(self, value: Any, where: str, depth: int) -> Any:
+        if value is None or value.__class__ in (bool, str):
+            return value
+        if depth > _MAX_DEPTH:
+            raise TypeError(f"state{where[:200]}... is nested too deeply to be saved")
+        if isinstance(value, np.generic | np.ndarray):
+            return self._array(value, where)
+        if isinstance(value, int):
+            return int(value) if -_SMALL <= value < _SMALL else {"int": hex(value)}
+        if isinstance(value, float):
+            return float(value) if isfinite(value) else {"float": repr(float(value))}
+        return self._other(value, where, depth + 1)
+
+    def _other(self, value: Any, where: str, depth: int) -> Any:
+        if isinstance(value, dict):
+            return {"dict": [self._item(key, value[key], where, depth) for key in value]}
+        if isinstance(value, list | tuple):
+            nodes = [self.node(item, f"{where}[{i}]", depth) for i, item in enumerate(value)]
+            return nodes if isinstance(value, list) else {"tuple": nodes}
+        if isinstance(value, str):
+            return str(value)
+        if isinstance(value, bytes):
+            return {"bytes": value.hex()}
+        if isinstance(value, complex):
+            parts = (value.real, value.imag)
+            return {"complex": [self.node(part, where, depth) for part in parts]}
+        raise TypeError(
+            f"state{where} is of type {type(value).__name__}, which cannot be saved; a state must "
+            "be made of dicts, lists, tuples, strings, numbers, bools, None and numpy arrays"
+        )
+
+    def _item(self, key: Any, value: Any, where: str, depth: int) -> list[Any]:
+        if isinstance(key, bool) or not isinstance(key, int | str):
+            raise TypeError(
+                f"state{where} has the key {key!r} of type {type(key).__name__}; keys must be str "
+                "or int"
+            )
+        return [self.node(key, where, depth), self.node(value, f"{where}[{key!r}]", depth)]
+
+    def _array(self, value: Any, where: str) -> Any:
+        array = np.asarray(value)
+        try:
+            spec = spec_of(array.dtype)
+        except TypeError as error:
+            raise TypeError(f"state{where} is an array that cannot be saved: {error}") from None
+        block = array.astype(spec.dtype, copy=False).tobytes()
+        self.blocks.append(block)
+        kind = "array" if isinstance(value, np.ndarray) else "scalar"
+        return {kind: [spec.plain, list(array.shape), len(block)]}
+
+
+class _Reader:
+    """Makes a tree of JSON and the bytes of its arrays, which come in the order of the JSON."""
+
+    def __init__(self, blocks: memoryview, copy: bool) -> None:
+        self.blocks = blocks
+        self.copy = copy
+        self.at = 0
+
+    def node(self, node: Any, depth: int) -> Any:
+        if depth > _MAX_DEPTH + 2:
+            raise CheckpointError("malformed: nested too deeply")
+        if isinstance(node, list):
+            return [self.node(item, depth + 1) for item in node]
+        if not isinstance(node, dict):
+            return node
+        ((kind, value),) = node.items()
+        if kind == "dict":
+            return self._dict(value, depth + 1)
+        if kind == "tuple":
+            return tuple([self.node(item, depth + 1) for item in value])
+        if kind in ("array", "scalar"):
+            array = self._array(*value)
+            return array if kind == "array" else array[()]
+        return self._number(kind, value)
+
+    def _number(self, kind: str, value: Any) -> Any:
+        if kind == "int":
+            return int(value, 16)
+        if kind == "float":
+            return float(value)
+        if kind == "bytes":
+            return bytes.fromhex(value)
+        if kind == "complex":
+            return complex(*[self.node(part, 0) for part in value])
+        raise CheckpointError(f"malformed: there is no type {kind!r}")
+
+    def _dict(self, items: Any, depth: int) -> dict[Any, Any]:
+        found: dict[Any, Any] = {}
+        for key_node, value in items:
+            key = self.node(key_node, depth)
+            if key.__class__ not in (str, int) or key in found:
+                raise CheckpointError(f"malformed: the key {key!r:.100} is none, or is repeated")
+            found[key] = self.node(value, depth)
+        return found
+
+    def _array(self, spec: Any, shape: Any, size: Any) -> Any:
+        stop = self.at + size
+        if size.__class__ is not int or not self.at <= stop <= len(self.blocks):
+            raise CheckpointError(f"malformed: an array of {size!r} bytes is not there")
+        array = read_array(spec, shape, self.blocks[self.at : stop])
+        self.at = stop
+        return array.copy() if self.copy else array
