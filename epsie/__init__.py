@@ -96,7 +96,6 @@ _MOVED = {
             ("rundir.", "cli", "info verify"),
             ("rundir.", "running", "interrupts modelcheck recorder recording"),
             ("rundir.", "storage", "files"),
-            ("rundir.", "storage.rundir", "lock manifest reader recipes segments states"),
         )
         for name in names.split()
     },
@@ -165,13 +164,15 @@ class _Former:
     ) -> ModuleSpec | None:
         """The module at a former path; None for all other paths."""
         package, _, former = path.partition(".")
-        if package != __name__ or former not in _MOVED:
-            return None
-        return ModuleSpec(path, _Former())  # type: ignore[arg-type]
+        known = package == __name__ and (former in _MOVED or former.rpartition(".")[0] in _MOVED)
+        return ModuleSpec(path, _Former()) if known else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """The module, which is imported if it was not yet."""
-        module = importlib.import_module(f"{__name__}.{_MOVED[spec.name.partition('.')[2]]}")
+        former = spec.name.partition(".")[2]
+        parent, _, name = former.rpartition(".")
+        now = _MOVED[former] if former in _MOVED else f"{_MOVED[parent]}.{name}"
+        module = importlib.import_module(f"{__name__}.{now}")
         self.spec = module.__spec__
         return module
 
@@ -180,4 +181,5 @@ class _Former:
         module.__spec__ = self.spec
 
 
-sys.meta_path.append(_Former)
+# First, as a package at a former path would find its own files a second time.
+sys.meta_path.insert(0, _Former)
