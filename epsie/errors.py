@@ -22,6 +22,9 @@ class StepError(EpsieError):
         Where it happened: `chain`, `temperature`, `iteration`, positions, settings.
     """
 
+    advice = ""
+    """What to do, where that is the same for all errors of a class."""
+
     def __init__(self, problem: str, where: Mapping[str, Any] | None = None) -> None:
         self.problem = problem
         self.where = dict(where or {})
@@ -32,8 +35,8 @@ class StepError(EpsieError):
         return type(self)(self.problem, {**where, **self.where})
 
     def __str__(self) -> str:
-        lines = [self.problem, *(f"  {key}: {value}" for key, value in self.where.items())]
-        return "\n".join(lines)
+        problem = f"{self.problem}; {self.advice}" if self.advice else self.problem
+        return "\n".join([problem, *(f"  {key}: {value}" for key, value in self.where.items())])
 
 
 class ModelError(StepError):
@@ -66,6 +69,10 @@ class CheckpointError(EpsieError, pickle.UnpicklingError):
     It is a `pickle.UnpicklingError` because programs written for states that were pickles take that
     as "use the backup". Nothing is unpickled.
     """
+
+
+class NewerFormatError(CheckpointError):
+    """What was saved is whole, and of a format that only a newer epsie reads."""
 
 
 class RunDirectoryError(EpsieError):

@@ -233,6 +233,6 @@ class Chain(SavedChain):
         try:
             point = self.start_point(x)
         except NotFiniteError as error:
-            return None, [f"{self._named(x)}: {error.problem.partition(';')[0]}"]
+            return None, [f"{self._named(x)}: {error.problem}"]
         refusal = refused_start(point, self.beta)
         return point, [f"{self._named(x)} {refusal}"] if refusal else []

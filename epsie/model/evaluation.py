@@ -90,7 +90,7 @@ def evaluate(model: Model, parameters: Sequence[str], x: Position, like: Point |
         _refuse_answer(answer)
     # A comparison with NaN is False, so that this one line finds NaN and +inf.
     if not (logl < inf and logp < inf):
-        raise NotFiniteError(f"the model returned logl = {logl!r}, logp = {logp!r}; {_NOT_FINITE}")
+        raise NotFiniteError(f"the model returned logl = {logl!r}, logp = {logp!r}")
     if like is None:
         check_first_blob(blob)
     elif blob is not like.blob:
@@ -115,16 +115,15 @@ def as_nan_policy(nan: Any) -> NanPolicy:
 class NotFiniteError(ModelError):
     """The model returned NaN or +inf where the prior does not vanish."""
 
+    advice = (
+        "where the prior does not vanish, logl must be finite or -inf and logp finite. Mend the "
+        "model (assign it anew to `sampler.model`), return logp = -inf for positions that are to "
+        "be rejected, or ask for nan='reject'"
+    )
+
 
 class BlobTypeError(ModelError, TypeError):
     """The model's blob is no dict of names and values."""
-
-
-_NOT_FINITE = (
-    "where the prior does not vanish, logl must be finite or -inf and logp finite. Mend the model "
-    "(assign it anew to `sampler.model`), return logp = -inf for positions that are to be "
-    "rejected, or ask for nan='reject'"
-)
 
 
 def no_model(**parameters: Any) -> NoReturn:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from epsie.errors import CheckpointError
+from epsie.errors import CheckpointError, NewerFormatError
 from epsie.storage.statetree import HEADER_SIZE, decode, encode, read_header
 
 _SLACK = 1.5
@@ -147,8 +147,10 @@ def _slots_of(
             try:
                 data = _read(dataset, index)
                 found.append((name, index, decode(data)[1]))
+            except NewerFormatError:
+                # An older state beside it must not be taken for the last.
+                raise
             except CheckpointError as error:
-                _refuse_newer(error)
                 problems.append(f"slot {index} of {name!r}: {error.args[0]}")
     return found
 
@@ -167,12 +169,6 @@ def _settled(fp: Any, group: Any, dsetname: str) -> list[tuple[str, int, int]]:
         del group[spare]
     fp.flush()
     return _slots_of(group, dsetname)
-
-
-def _refuse_newer(error: CheckpointError) -> None:
-    # An older state beside one of a newer format must not be taken for the last.
-    if "newer epsie" in str(error):
-        raise error
 
 
 def _holds_slots(dataset: Any) -> bool:
@@ -241,9 +237,6 @@ def _replace(fp: Any, group: Any, dsetname: str, payload: bytes, number: int) ->
     fp.flush()
 
 
-# ---- states of EPSIE 1.x
-
-
 def _pickled(group: Any, dsetname: str) -> Any:
     """The dataset, if EPSIE 1.x wrote it."""
     dataset = group.get(dsetname)
@@ -261,9 +254,6 @@ def _unpickled(dataset: Any, dsetname: str, allow_pickle: bool) -> Any:
         return pickle.loads(dataset[()].tobytes())
     except Exception as error:
         raise CheckpointError(f"the pickle cannot be read: {error}") from error
-
-
-# ---- files
 
 
 @contextmanager

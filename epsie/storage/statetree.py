@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from epsie.errors import CheckpointError
+from epsie.errors import CheckpointError, NewerFormatError
 from epsie.storage.plaintypes import read_array, spec_of
 
 FORMAT = 1
@@ -115,7 +115,7 @@ def decode(data: bytes | memoryview, *, copy: bool = True) -> tuple[Any, int]:
     if digest.digest() != view[_HEADER.size : HEADER_SIZE]:
         raise CheckpointError("damaged: the checksum is another")
     if header.version != FORMAT:
-        raise CheckpointError(
+        raise NewerFormatError(
             f"it has format {header.version}, but this epsie reads format {FORMAT}: it was "
             "written by a newer epsie, which is needed to read it"
         )
