@@ -12,7 +12,7 @@ from typing import Any
 
 from figure import Figure
 
-from epsie.execution import stretch
+from epsie.execution import executor
 from epsie.proposals import Normal
 from epsie.running.progress import Bar, Progress
 from epsie.running.stopping import Stopper
@@ -96,7 +96,7 @@ def _bar(n: int) -> Figure:
     with _terminal():
         sampler.run(2000, progress=True)
         sampler.clear()
-        with _clocked(Bar, "saw", shown), _clocked(stretch, "_follower", copied):
+        with _clocked(Bar, "saw", shown), _clocked(executor, "_follower", copied):
             whole = _seconds(lambda: sampler.run(n, progress=True))
     each = (sum(shown) + sum(copied)) / len(shown)
     return Figure(

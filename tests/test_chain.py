@@ -355,7 +355,7 @@ def test_rows_that_travel_give_the_same_tables(n):
     worker = pickle.loads(pickle.dumps(chain.shell()))
     worker.model = chain.model
     segment = worker.advance(n)
-    rows = pickle.loads(pickle.dumps(segment)).rows
+    (rows,) = pickle.loads(pickle.dumps(segment)).by_temperature
     chain.attach(segment)
     for table in ("positions", "stats", "acceptance"):
         assert rows[table].tobytes() == getattr(chain, table).tobytes()

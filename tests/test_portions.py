@@ -52,7 +52,7 @@ def bits(made):
 
 def run_at_once(made, n):
     """Run as if each chain had taken a microsecond a step before."""
-    made._mapper.portions.saw(1, [1e-6] * NCHAINS)
+    made._executor.portions.saw(1, [1e-6] * NCHAINS)
     made.run(n)
 
 
@@ -99,7 +99,7 @@ def test_the_bits_are_those_of_a_serial_run(pool, cls):
     alone.run(90)
     with pool() as workers:
         made = sampler(workers, cls=cls, **settings)
-        assert made._mapper.workers == 2
+        assert made._executor._mapper.workers == 2
         for n in (30, 1, 29, 30):
             run_at_once(made, n)
         assert bits(made) == bits(alone)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.random import BitGenerator, Generator
 
+from epsie.chain.history import Rows
 from epsie.chain.notes import Note, noted
 from epsie.copying import SetsAttributes, copied
-from epsie.model.evaluation import Model
+from epsie.model.evaluation import Model, Point, Position
 from epsie.process.cancellation import NEVER, GivenUp
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import Distribution, is_built_in
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Segment:
-    """What a stretch of a chain brought: where it stands now, the rows it added, and notes."""
+    """What a stretch of a chain brought."""
 
     state: dict[Any, Any]
-    rows: Any
+    """Where it stands now."""
+    by_temperature: list[Rows]
+    """The rows it added at each temperature, coldest first."""
+    swaps: Any = None
+    """The sweeps between temperatures, if there are several."""
     notes: list[Note] = field(default_factory=list)
 
 
@@ -129,6 +134,14 @@ class BaseChain(Shown, SetsAttributes, ABC):
     @abstractmethod
     def by_temperature(self) -> Sequence[RecordedChain]:
         """Its chain at each temperature, coldest first; of an untempered one itself."""
+
+    @abstractmethod
+    def examine_starts(self, xs: Sequence[Position]) -> tuple[list[Point | None], list[str]]:
+        """The points at start positions, one for each temperature, and why they cannot be used."""
+
+    @abstractmethod
+    def begin(self, points: Sequence[Point]) -> None:
+        """Start from a point for each temperature. Drops the history."""
 
     @abstractmethod
     def where(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from epsie.copying import SetsAttributes
 from epsie.model.evaluation import Point
 
 Table = NDArray[np.void]
-Rows = dict[str, Table | None]
+Rows = Mapping[str, Table | None]
 """Rows of a history by table: 'positions', 'stats', 'acceptance' and 'blobs' (None without)."""
 
 _FEW = 32
@@ -122,7 +122,7 @@ class History(SetsAttributes):
         else:
             self._points[-1] = point
 
-    def extend(self, rows: Rows | Recent) -> None:
+    def extend(self, rows: Rows) -> None:
         """Add rows that another history gave."""
         if isinstance(rows, Recent):
             self._note(rows)
@@ -246,7 +246,7 @@ class History(SetsAttributes):
         self._store()
         return None if self._blobs is None else _view(self._blobs, self._filled)
 
-    def rows(self) -> Rows | Recent:
+    def rows(self) -> Rows:
         """All rows, for another history to `extend` itself with."""
         points = self._points
         if 0 < len(points) <= _FEW and not self._filled and points[-1].blob is None:
@@ -261,9 +261,10 @@ class History(SetsAttributes):
             "stats": self._stats,
             "acceptance": self._acceptance,
         }
-        rows: Rows = {name: _filled(table, self._filled) for name, table in tables.items()}
-        rows["blobs"] = None if self._blobs is None else _filled(self._blobs, self._filled)
-        return rows
+        return {
+            **{name: _filled(table, self._filled) for name, table in tables.items()},
+            "blobs": None if self._blobs is None else _filled(self._blobs, self._filled),
+        }
 
 
 @lru_cache(maxsize=64)

@@ -46,7 +46,7 @@ class RecordedTemperedChain(BaseChain):
     def begin(self, points: Sequence[Point]) -> None:
         """Start from a point for each temperature. Drops the history."""
         for chain, point in zip(self.chains, points, strict=True):
-            chain.begin(point)
+            chain.begin([point])
         self.iteration = self.lastclear = self.nsweeps = self.last_annealed = 0
         self.swaps.clear()
         self.notes = []
@@ -59,7 +59,7 @@ class RecordedTemperedChain(BaseChain):
         self.swaps.clear()
         self.notes = []
 
-    def examine_start(self, xs: Sequence[Position]) -> tuple[list[Point | None], list[str]]:
+    def examine_starts(self, xs: Sequence[Position]) -> tuple[list[Point | None], list[str]]:
         """The points at start positions, and why they cannot be used, if so."""
         points, problems = [], []
         for chain, x in zip(self.chains, xs, strict=True):
@@ -86,7 +86,7 @@ class RecordedTemperedChain(BaseChain):
         xs = []
         for t, chain in enumerate(self.chains):
             xs.append(as_position({name: columns[name][t] for name in columns}, chain.dtypes))
-        points, problems = self.examine_start(xs)
+        points, problems = self.examine_starts(xs)
         if problems:
             raise ValueError("the chain cannot start: " + "; ".join(problems))
         self.begin([point for point in points if point is not None])

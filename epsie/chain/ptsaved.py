@@ -45,15 +45,15 @@ class SavedTemperedChain(RecordedTemperedChain):
 
     def segment(self) -> Segment:
         """What it did since it was detached."""
-        rows = {"chains": [chain.history.rows() for chain in self.chains]}
-        return Segment(self._evolved(), {**rows, "swaps": self.swaps.rows()})
+        rows = [chain.history.rows() for chain in self.chains]
+        return Segment(self._evolved(), rows, self.swaps.rows())
 
     def attach(self, segment: Segment) -> None:
         """Take over what a detached copy did."""
         self.resume(segment.state)
-        for chain, rows in zip(self.chains, segment.rows["chains"], strict=True):
+        for chain, rows in zip(self.chains, segment.by_temperature, strict=True):
             chain.history.extend(rows)
-        self.swaps.extend(segment.rows["swaps"])
+        self.swaps.extend(segment.swaps)
         self.notes += segment.notes
 
     def note(self) -> Note:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any, Self
 
@@ -35,9 +35,9 @@ class RecordedChain(BaseChain):
 
     # ---- start
 
-    def begin(self, point: Point) -> None:
-        """Start from a point. Drops the history."""
-        self.point = point
+    def begin(self, points: Sequence[Point]) -> None:
+        """Start from a point, the only one. Drops the history."""
+        (self.point,) = points
         self.proposed = None
         self.iteration = 0
         self.restart()
@@ -52,6 +52,12 @@ class RecordedChain(BaseChain):
     @abstractmethod
     def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:
         """The point at a start position, and why it cannot be used, if so."""
+
+    def examine_starts(self, xs: Sequence[Position]) -> tuple[list[Point | None], list[str]]:
+        """The point at the only start position, and why it cannot be used, if so."""
+        (x,) = xs
+        point, problems = self.examine_start(x)
+        return [point], problems
 
     @property
     def start_position(self) -> dict[str, float]:
@@ -70,7 +76,7 @@ class RecordedChain(BaseChain):
         point, problems = self.examine_start(as_position(values, self.dtypes))
         if problems or point is None:
             raise ValueError(f"the chain cannot start: {problems[0]}")
-        self.begin(point)
+        self.begin([point])
 
     @property
     def stats0(self) -> dict[str, float]:

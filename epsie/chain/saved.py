@@ -46,12 +46,13 @@ class SavedChain(RecordedChain):
 
     def segment(self) -> Segment:
         """What it did since it was detached."""
-        return Segment(self.state, self.history.rows())
+        return Segment(self.state, [self.history.rows()])
 
     def attach(self, segment: Segment) -> None:
         """Take over what a detached copy did."""
         self.resume(segment.state)
-        self.history.extend(segment.rows)
+        (rows,) = segment.by_temperature
+        self.history.extend(rows)
         self.notes += segment.notes
 
     def note(self) -> Note:

@@ -50,7 +50,7 @@ def refuse_difference(chain: int, begin: int, found: Segment, again: Segment) ->
         If they differ; it says where, and in what.
     """
     first: tuple[int, dict[str, Any]] | None = None
-    tables = zip(_tables(found.rows), _tables(again.rows))
+    tables = zip(_tables(found), _tables(again))
     for (where, one), (_, other) in tables:
         row = _first_difference(one, other)
         if row is not None and (first is None or row < first[0]):
@@ -69,15 +69,15 @@ def refuse_difference(chain: int, begin: int, found: Segment, again: Segment) ->
         )
 
 
-def _tables(rows: Any) -> Iterator[tuple[dict[str, Any], NDArray[Any]]]:
-    """Every column of the rows of a chain, or of all temperatures of one, and what it is of."""
-    tempered = "chains" in rows
-    for level, part in enumerate(rows["chains"] if tempered else [rows]):
-        where = {"temperature number": level} if tempered else {}
+def _tables(segment: Segment) -> Iterator[tuple[dict[str, Any], NDArray[Any]]]:
+    """Every column of the rows at each temperature, and what it is of."""
+    levels = segment.by_temperature
+    for level, rows in enumerate(levels):
+        where = {"temperature number": level} if len(levels) > 1 else {}
         for table, kind in _KINDS.items():
-            columns = part[table]
-            for name in () if columns is None else columns.dtype.names or ():
-                yield {**where, "what differs": kind.format(name)}, columns[name]
+            if (columns := rows[table]) is not None:
+                for name in columns.dtype.names or ():
+                    yield {**where, "what differs": kind.format(name)}, columns[name]
 
 
 _KINDS = {

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from epsie.errors import EpsieError, PoolError
-from epsie.execution.portions import Portions
-from epsie.execution.utilisation import Utilisation
 from epsie.pools.foreign.scripts import refuse_early_start
 from epsie.pools.pool import Function
 from epsie.pools.transport import Ticket
@@ -31,10 +29,6 @@ class Mapper(ABC):
         threads = getattr(pool, "threads_per_worker", 1)
         self.threads: int = threads if isinstance(threads, int) else 1
         """How many threads linear algebra may use in each worker."""
-        self.utilisation = Utilisation()
-        """How busy the workers were in the last run."""
-        self.portions = Portions()
-        """How many chains a worker is given at once."""
 
     @property
     def workers(self) -> int | None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from epsie.errors import RunDirectoryError
-from epsie.execution.stretch import ask_all
 from epsie.model.evaluation import Point
 
 TOLERANCE = 1e-8
@@ -22,29 +21,20 @@ def check_model(sampler: Any) -> None:
     RunDirectoryError
         If a value differs by more than rounding. Other last bits warn.
     """
-    places = [_places(chain) for chain in sampler.chains]
-    found = ask_all(sampler.chains, "examine_start", places, sampler._mapper, sampler._carrier)
+    places = [[leaf.point.x for leaf in chain.by_temperature] for chain in sampler.chains]
+    found = sampler._executor.ask(sampler.chains, "examine_starts", places)
     other = []
     for chain, (points, problems) in zip(sampler.chains, found, strict=True):
         if problems:
             other.append(f"chain {chain.chain_id}: {'; '.join(problems)}")
             continue
-        for leaf, point in zip(chain.by_temperature, _flat(points), strict=True):
+        for leaf, point in zip(chain.by_temperature, points, strict=True):
             other += [f"chain {chain.chain_id}: {text}" for text in _changes(leaf.point, point)]
     if other:
         raise RunDirectoryError(
             "the model is not that of the run: at saved positions it gives other values\n  "
             + "\n  ".join(other[:10])
         )
-
-
-def _places(chain: Any) -> Any:
-    xs = [leaf.point.x for leaf in chain.by_temperature]
-    return xs if hasattr(chain, "chains") else xs[0]
-
-
-def _flat(points: Any) -> list[Point]:
-    return points if isinstance(points, list) else [points]
 
 
 def _changes(saved: Point, now: Point) -> Iterator[str]:

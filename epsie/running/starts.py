@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from epsie.chain.chain import Chain
 from epsie.chain.start import as_position, check_names
-from epsie.execution.stretch import ask_all
 from epsie.model.evaluation import Point
 
 Prior = Callable[[np.random.Generator], Mapping[str, Any]] | Mapping[str, Any]
@@ -43,37 +41,38 @@ def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:
     """
     if not callable(prior):
         check_names(prior, sampler.parameters)
-    leaves: list[list[Chain]] = [chain.by_temperature for chain in sampler.chains]
-    places = [(i, t) for i, temperatures in enumerate(leaves) for t in range(len(temperatures))]
-    generators = {
-        (i, t): np.random.default_rng(
-            np.random.SeedSequence(sampler.seed, spawn_key=(_STREAM, i, t))
-        )
-        for i, t in places
+    places = {
+        (i, t): leaf
+        for i, chain in enumerate(sampler.chains)
+        for t, leaf in enumerate(chain.by_temperature)
     }
+    generators = {place: _generator(sampler.seed, place) for place in places}
     found: dict[tuple[int, int], Point] = {}
-    left, refused = places, []
+    left, refusal = list(places), ""
     for _ in range(tries):
-        chains = [leaves[i][t].detached() for i, t in left]
-        xs = [
-            as_position(_draw(prior, sampler.parameters, generators[place]), chain.dtypes)
-            for place, chain in zip(left, chains, strict=True)
-        ]
-        answers = ask_all(chains, "examine_start", xs, sampler._mapper, sampler._carrier)
-        refused = [problems for _, problems in answers if problems]
-        found |= {
-            place: point
-            for place, (point, problems) in zip(left, answers, strict=True)
-            if not problems
-        }
+        chains = [places[place].detached() for place in left]
+        draws = [_draw(prior, sampler.parameters, generators[place]) for place in left]
+        xs = [as_position(draw, chain.dtypes) for draw, chain in zip(draws, chains, strict=True)]
+        answers = sampler._executor.ask(chains, "examine_start", xs)
+        for place, (point, problems) in zip(left, answers, strict=True):
+            if problems:
+                refusal = problems[0]
+            else:
+                found[place] = point
         left = [place for place in left if place not in found]
         if not left:
-            return [[found[i, t] for t in range(len(row))] for i, row in enumerate(leaves)]
+            ntemps = len(places) // len(sampler.chains)
+            points = [found[place] for place in places]
+            return [points[i : i + ntemps] for i in range(0, len(points), ntemps)]
     raise ValueError(
         f"after {tries} draws from the prior there is no start for {len(left)} of {len(places)}; "
-        f"the last one refused: {refused[-1][0]}. Draw from where the model has a likelihood, or "
+        f"the last one refused: {refusal}. Draw from where the model has a likelihood, or "
         "allow more tries"
     )
+
+
+def _generator(seed: int, place: tuple[int, int]) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, *place)))
 
 
 def _draw(prior: Prior, parameters: tuple[str, ...], rng: np.random.Generator) -> Mapping[str, Any]:

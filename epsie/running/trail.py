@@ -82,8 +82,7 @@ def _fields(rows: Rows, kept: NDArray[np.intp]) -> NDArray[np.float64]:
 
 def coldest(segment: Segment) -> Rows:
     """The rows of a segment, at the coldest temperature."""
-    rows: Rows = segment.rows["chains"][0] if "chains" in segment.rows else segment.rows
-    return rows
+    return segment.by_temperature[0]
 
 
 def accepted(rows: Rows) -> Any:

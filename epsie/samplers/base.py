@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 from epsie.chain.base import Segment
 from epsie.chain.start import NO_START
 from epsie.checks import as_count
-from epsie.execution.stretch import run_all
 from epsie.execution.utilisation import Utilisation
 from epsie.execution.verification import Verifier
 from epsie.logs import logged_run
@@ -116,7 +115,7 @@ class BaseSampler(RecordedSampler):
             from epsie.running.stopping import as_until
 
             target = as_until(until)
-        self._mapper.utilisation = Utilisation()
+        self._executor.utilisation = Utilisation()
         verifier = self._verifier if verify else None
         recording = recording_of(
             self._recording, directory, every=every, thin=thin, keep=keep, grace=grace
@@ -138,7 +137,7 @@ class BaseSampler(RecordedSampler):
         self, niterations: int, progress: Progress, verifier: Verifier | None = None
     ) -> list[list[Segment]]:
         """What so many iterations bring, or fewer; the chains are not changed."""
-        return run_all(self.chains, niterations, self._mapper, self._carrier, progress, verifier)
+        return self._executor.run(self.chains, niterations, progress, verifier)
 
     def _attach(self, segments: list[list[Segment]]) -> None:
         """Take over what `_advanced` gave."""
@@ -149,7 +148,7 @@ class BaseSampler(RecordedSampler):
     @property
     def utilisation(self) -> Utilisation:
         """How busy the workers were in the last run, or are in this one."""
-        return self._mapper.utilisation
+        return self._executor.utilisation
 
     def lacks(self, until: Mapping[str, Any]) -> str:
         """What is not reached yet of what `run` is to run `until`, in words; '' if all is.

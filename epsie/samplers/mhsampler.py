@@ -124,7 +124,7 @@ class MetropolisHastingsSampler(BaseSampler):
                 f"start positions must be arrays of shape ({self.nchains},), one value for each "
                 f"chain; got {shapes}"
             )
-        return list(zip(*[column.tolist() for column in columns.values()], strict=True))
+        return [[x] for x in zip(*[column.tolist() for column in columns.values()], strict=True)]
 
     def _stacked(self, table: str) -> NDArray[np.void]:
         self._refuse_before_first_step(table)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from epsie.chain.notes import Learned, learned
 from epsie.checks import as_count
-from epsie.execution.stretch import ask_all
 from epsie.process.signals import interrupt_deferred
 from epsie.results.diagnosable import Diagnosable
 from epsie.running.starts import Prior, drawn_starts
@@ -62,7 +61,7 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
     @start_position.setter
     def start_position(self, values: Mapping[str, Any]) -> None:
         starts = self._starts(values)
-        found = ask_all(self.chains, "examine_start", starts, self._mapper, self._carrier)
+        found = self._executor.ask(self.chains, "examine_starts", starts)
         refused = [
             f"chain {chain.chain_id}: {problem}"
             for chain, (_, problems) in zip(self.chains, found, strict=True)
@@ -75,8 +74,8 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
                 + "\nChoose others for these chains and set start_position again"
             )
         with interrupt_deferred():
-            for chain, (start, _) in zip(self.chains, found, strict=True):
-                chain.begin(start)
+            for chain, (points, _) in zip(self.chains, found, strict=True):
+                chain.begin(points)
 
     @abstractmethod
     def _starts(self, values: Mapping[str, Any]) -> list[Any]:
@@ -105,7 +104,7 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
         points = drawn_starts(self, prior, as_count(tries, "tries"))
         with interrupt_deferred():
             for chain, of_chain in zip(self.chains, points, strict=True):
-                chain.begin(of_chain if hasattr(chain, "chains") else of_chain[0])
+                chain.begin(of_chain)
 
     @property
     def _has_start(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import weakref
 from abc import ABC
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 from numpy.random import BitGenerator
 
 from epsie.checks import as_count, as_names
+from epsie.execution.executor import Executor
 from epsie.model.evaluation import Model, NanPolicy, as_nan_policy
-from epsie.pools import Mapper, mapper_for
-from epsie.pools.transport import ModelCarrier
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import check_cover
 from epsie.proposals.normal import Normal
@@ -46,8 +44,6 @@ class ConfiguredSampler(ABC):
     """
 
     chains: list[Any]
-    _mapper: Mapper
-    _carrier: ModelCarrier
 
     def __init__(
         self,
@@ -63,8 +59,7 @@ class ConfiguredSampler(ABC):
     ) -> None:
         self._seed_given = seed is not None
         self.parameters = parameters
-        self.pool = pool
-        self.model = model
+        self._executor = Executor(pool, model)
         self.seed = create_seed(None if seed is None else as_count(seed, "seed", least=0))
         self.bit_generator = find_bit_generator(bit_generator)
         self.nan = as_nan_policy(nan)
@@ -88,32 +83,22 @@ class ConfiguredSampler(ABC):
         TypeError
             If it cannot be called, or not be sent to the pool's workers.
         """
-        model: Model = self._carrier.model
-        return model
+        return self._executor.model
 
     @model.setter
     def model(self, model: Model) -> None:
-        if not callable(model):
-            raise TypeError(f"the model must be callable; got {model!r}")
-        carrier = ModelCarrier(model)
-        carrier.ticket(self._mapper.in_process)
-        self._carrier = carrier
-        for chain in getattr(self, "chains", ()):
+        self._executor.model = model
+        for chain in self.chains:
             chain.model = model
 
     @property
     def pool(self) -> Any:
         """Where the chains run. Settable: see `epsie.pools.mapper_for`."""
-        return self._mapper.pool
+        return self._executor.pool
 
     @pool.setter
     def pool(self, pool: Any) -> None:
-        mapper = mapper_for(pool)
-        if hasattr(self, "_carrier"):
-            self._carrier.ticket(mapper.in_process)
-            self._mapper.close()
-        self._mapper = mapper
-        weakref.finalize(self, mapper.close)
+        self._executor.pool = pool
 
     def set_proposals(
         self,

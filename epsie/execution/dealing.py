@@ -1,0 +1,175 @@
+"""A job of many chains: dealt out to workers as tasks, and failing as one."""
+
+from __future__ import annotations
+
+import pickle
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from math import ceil
+from typing import Any
+
+from epsie.chain.base import BaseChain
+from epsie.errors import PoolError, WorkersDied
+from epsie.execution.work import Answer, Report, Settings, Task, this_process, work
+from epsie.pools.base import Mapper
+from epsie.pools.transport import ModelCarrier, Ticket, pickled
+from epsie.process.threads import capped
+
+ChainAt = Callable[[int], BaseChain]
+"""Gives the chain of an index. It is asked as late as can be: copies are made on the way."""
+
+
+def dealt(
+    mapper: Mapper,
+    carrier: ModelCarrier,
+    chain_at: ChainAt,
+    job: str,
+    arguments: Sequence[Any],
+    at_once: int,
+) -> list[Report]:
+    """What workers say of a method of every chain, so many chains in a task.
+
+    Raises
+    ------
+    PoolError
+        If the pool failed.
+    """
+    # In this process the cap is set once for all tasks, not for each.
+    with capped(mapper.threads) if mapper.in_process else nullcontext():
+        try:
+            return Deal(mapper, carrier, chain_at, job, arguments, at_once).reports()
+        except WorkersDied:
+            if at_once == 1:
+                raise
+            # Again, one by one: the error is to name the chain.
+            return Deal(mapper, carrier, chain_at, job, arguments, 1).reports()
+
+
+class Deal:
+    """A job of many chains as tasks for a pool.
+
+    Parameters
+    ----------
+    mapper : Mapper
+        The pool.
+    carrier : ModelCarrier
+        The model.
+    chain_at : callable
+        Gives the chain of an index.
+    job : str
+        The method of each chain that is called.
+    arguments : sequence
+        Its argument for each chain.
+    at_once : int
+        How many chains make a task.
+    """
+
+    def __init__(
+        self,
+        mapper: Mapper,
+        carrier: ModelCarrier,
+        chain_at: ChainAt,
+        job: str,
+        arguments: Sequence[Any],
+        at_once: int,
+    ) -> None:
+        self._mapper, self._carrier = mapper, carrier
+        self._chain_at, self._job, self._arguments = chain_at, job, arguments
+        self._at_once = at_once
+        self._run = secrets.token_hex(8)
+        self._ticket = carrier.ticket(mapper.in_process)
+        sign = carrier.sign
+        sign.run += 1
+        here = sign.here if mapper.in_process else None
+        self._settings = Settings(this_process(), sign.run, here, mapper.threads)
+
+    def reports(self) -> list[Report]:
+        """What the workers say, once they all have the model."""
+        reports = self._asked(range(ceil(len(self._arguments) / self._at_once)))
+        if any(report.lacks_model for report in reports):
+            ticket = self._carrier.ticket(self._mapper.in_process, with_body=True)
+            self._ask_again(reports, self._mapper.deliver(ticket))
+            # Some may have joined since.
+            self._ask_again(reports, ticket)
+        return reports
+
+    def _ask_again(self, reports: list[Report], ticket: Ticket) -> None:
+        """Ask anew who lacked the model, with another way to it."""
+        self._ticket = ticket
+        if lacking := [report.number for report in reports if report.lacks_model]:
+            for report in self._asked(lacking):
+                reports[report.number] = report
+
+    def _asked(self, numbers: Sequence[int]) -> list[Report]:
+        # Made as they are dealt, so that the first worker starts while the last chain is packed.
+        reports = self._mapper(work, map(self._task, numbers))
+        _check(reports, [(self._run, number) for number in numbers])
+        return reports
+
+    def _task(self, number: int) -> Task:
+        first = number * self._at_once
+        arguments = list(self._arguments[first : first + self._at_once])
+        chains = map(self._chain_at, range(first, first + len(arguments)))
+        packed = _packed(list(chains), self._mapper.in_process)
+        return Task(
+            self._run, number, self._job, first, packed, arguments, self._ticket, self._settings
+        )
+
+
+def _packed(chains: list[BaseChain], in_process: bool) -> list[BaseChain | bytes]:
+    """Copies of chains as they go to a worker."""
+    if in_process:
+        return [chain.detached() for chain in chains]
+    shells = [chain.shell() for chain in chains]
+    if all(chain.is_built_in for chain in chains):
+        # Together in two thirds of the time. What they share is what their copies share, too.
+        return [pickle.dumps(shells, pickle.HIGHEST_PROTOCOL)]
+    return [pickled([shell], "a chain with its proposals") for shell in shells]
+
+
+def _check(reports: Iterable[Any], asked: list[tuple[str, int]]) -> None:
+    """Refuse what a pool gives if it is not one report for each task, in order."""
+    for report in reports:
+        if not isinstance(report, Report):
+            raise PoolError(
+                f"the pool's map gave {report!r} of type {type(report).__name__} instead of the "
+                "result of the function; it must return the results themselves"
+            )
+    given = [(report.run, report.number) for report in reports]
+    if given != asked:
+        raise PoolError(
+            f"the pool's map gave {len(given)} results for {len(asked)} tasks, for items "
+            f"{[number for _, number in given]}; it must give one for each, in order"
+        )
+
+
+class WorkerTraceback(Exception):
+    """The traceback in the worker, as text."""
+
+    def __str__(self) -> str:
+        return f"\n\n{self.args[0]}"
+
+
+def refuse_failures(answers: list[Answer]) -> None:
+    """Raise the first error of any chain.
+
+    Raises
+    ------
+    StepError
+        If a chain failed.
+    KeyboardInterrupt
+        If a worker was interrupted.
+    """
+    failed = [answer for answer in answers if answer.error is not None]
+    if failed:
+        error = failed[0].error
+        assert error is not None
+        if error.__cause__ is None and failed[0].trace:
+            error.__cause__ = WorkerTraceback(failed[0].trace)
+        if len(failed) > 1:
+            indices = ", ".join(str(answer.index) for answer in failed)
+            error.add_note(f"chains {indices} failed; this is the first")
+        raise error
+    if any(answer.interrupted for answer in answers):
+        raise KeyboardInterrupt("a worker was interrupted")

@@ -1,0 +1,189 @@
+"""Where chains do their jobs: a pool, and a model on its way to its workers."""
+
+from __future__ import annotations
+
+import copy
+import time
+import weakref
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from typing import Any, Protocol
+
+from epsie.chain.base import BaseChain, Segment
+from epsie.execution.dealing import ChainAt, dealt, refuse_failures
+from epsie.execution.portions import Portions
+from epsie.execution.utilisation import Utilisation
+from epsie.execution.verification import Verifier, refuse_difference
+from epsie.execution.work import Answer
+from epsie.model.evaluation import Model
+from epsie.pools.base import Mapper
+from epsie.pools.choose import SerialPool
+from epsie.pools.mapper import mapper_for
+from epsie.pools.transport import ModelCarrier
+
+
+class Rounds(Protocol):
+    """Cuts a run into rounds, and is told what each brought."""
+
+    def rounds(self, niterations: int, nchains: int) -> Generator[int]:
+        """The lengths of the rounds."""
+
+    def saw(self, segments: Sequence[Segment]) -> None:
+        """Take in what a round brought: a segment of each chain."""
+
+
+class Executor:
+    """Has copies of chains do their jobs in a pool, and measures how its workers do.
+
+    Parameters
+    ----------
+    pool : object
+        See `epsie.pools.mapper_for`.
+    model : callable
+        The model.
+
+    Raises
+    ------
+    TypeError
+        If the pool is none, or the model cannot be called or not be sent to its workers.
+    """
+
+    utilisation: Utilisation
+    """How busy the workers were."""
+
+    def __init__(self, pool: Any, model: Model) -> None:
+        self._use(mapper_for(pool))
+        self.model = model
+
+    def _use(self, mapper: Mapper) -> None:
+        self._mapper = mapper
+        self.utilisation = Utilisation()
+        self.portions = Portions()
+        weakref.finalize(self, mapper.close)
+
+    @property
+    def pool(self) -> Any:
+        """The pool. Settable, as long as the model can be sent to its workers."""
+        return self._mapper.pool
+
+    @pool.setter
+    def pool(self, pool: Any) -> None:
+        mapper = mapper_for(pool)
+        self._carrier.ticket(mapper.in_process)
+        self._mapper.close()
+        self._use(mapper)
+
+    @property
+    def model(self) -> Model:
+        """The model. It is frozen when assigned: to change it, assign it again."""
+        model: Model = self._carrier.model
+        return model
+
+    @model.setter
+    def model(self, model: Model) -> None:
+        if not callable(model):
+            raise TypeError(f"the model must be callable; got {model!r}")
+        carrier = ModelCarrier(model)
+        carrier.ticket(self._mapper.in_process)
+        self._carrier = carrier
+
+    def ask(self, chains: Sequence[BaseChain], job: str, arguments: Sequence[Any]) -> list[Any]:
+        """The results of a method of every chain, called on copies of them.
+
+        Raises
+        ------
+        StepError
+            If one failed: the error of the first one that did.
+        PoolError
+            If the pool failed.
+        """
+        return [answer.result for answer in self._answers(chains.__getitem__, job, arguments)]
+
+    def run(
+        self,
+        chains: Sequence[BaseChain],
+        niterations: int,
+        progress: Rounds,
+        verifier: Verifier | None = None,
+    ) -> list[list[Segment]]:
+        """Let every chain make so many steps, on copies; nothing is attached to `chains`.
+
+        Parameters
+        ----------
+        chains : sequence of BaseChain
+            The chains.
+        niterations : int
+            How many steps each is to make.
+        progress : Rounds
+            Cuts the work into rounds, and is told after each.
+        verifier : Verifier, optional
+            Says which chain of each round is repeated, and compared.
+
+        Returns
+        -------
+        list of list of Segment
+            For every chain what each round brought.
+
+        Raises
+        ------
+        StepError
+            If a chain failed: the error of the first one that did.
+        PoolError
+            If the pool failed.
+        NotReproducibleError
+            If a chain that is repeated gives something else.
+        """
+        segments: list[list[Segment]] = [[] for _ in chains]
+
+        def follower(i: int) -> BaseChain:
+            return _follower(chains[i], segments[i])
+
+        with closing(progress.rounds(niterations, len(chains))) as rounds:
+            for length in rounds:
+                new = self._advanced(follower, length, len(chains))
+                if verifier is not None and length:
+                    i = verifier.next(len(chains))
+                    self._repeat(follower(i), length, new[i])
+                for past, segment in zip(segments, new):
+                    past.append(segment)
+                progress.saw(new)
+        return segments
+
+    def _advanced(self, chain_at: ChainAt, length: int, nchains: int) -> list[Segment]:
+        """What so many steps of every chain bring."""
+        at_once = self.portions.size(length, nchains, self._mapper.workers)
+        answers = self._answers(chain_at, "advance", [length] * nchains, at_once)
+        self.portions.saw(length, [answer.seconds for answer in answers])
+        return [answer.result for answer in answers]
+
+    def _repeat(self, chain: BaseChain, length: int, found: Segment) -> None:
+        """Let a chain make so many steps again, in this process, and compare."""
+        here = copy.copy(self)
+        here._use(mapper_for(SerialPool(self._mapper.threads)))
+        (again,) = here.ask([chain], "advance", [length])
+        refuse_difference(chain.chain_id, chain.iteration, found, again)
+
+    def _answers(
+        self, chain_at: ChainAt, job: str, arguments: Sequence[Any], at_once: int = 1
+    ) -> list[Answer]:
+        """What workers say of every chain, if none failed."""
+        started = time.perf_counter()
+        try:
+            reports = dealt(self._mapper, self._carrier, chain_at, job, arguments, at_once)
+        except BaseException:
+            self._carrier.sign.stop()
+            raise
+        worked = [(report.worker, answer) for report in reports for answer in report.answers]
+        elapsed = time.perf_counter() - started
+        self.utilisation.add(elapsed, [(worker, answer.seconds) for worker, answer in worked])
+        answers = [answer for _, answer in worked]
+        refuse_failures(answers)
+        return answers
+
+
+def _follower(chain: BaseChain, past: list[Segment]) -> BaseChain:
+    """The chain, or a copy of it that stands where its last segment ended."""
+    if past:
+        chain = chain.detached()
+        chain.set_state(past[-1].state)
+    return chain
