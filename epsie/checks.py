@@ -75,3 +75,9 @@ def as_beta(beta: Any) -> float:
     if not 0 <= beta <= 1:
         raise ValueError(f"beta must lie in [0, 1]; got {beta!r}")
     return float(beta)
+
+
+def given(value: Any, limit: int = 200) -> str:
+    """What was given, for messages: shortened if it is long."""
+    text = f"{value!r} of type {type(value).__name__}"
+    return text if len(text) <= limit else f"{text[:limit]}..."

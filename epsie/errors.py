@@ -7,6 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 
+def said(error: BaseException) -> str:
+    """The type of an error and what it says, even if it fails to say it."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return f"{type(error).__name__} (that cannot say what it is)"
+
+
 class EpsieError(RuntimeError):
     """What every error of a run is: the sampler is as it was before the call."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.chaindata import ChainData
 from epsie.errors import ModelError
-from epsie.model.evaluation import STORABLE, check_storable
+from epsie.model.blob import STORABLE, check_storable
 
 
 def blob_columns(blobs: list[Any]) -> dict[str, NDArray[Any]]:

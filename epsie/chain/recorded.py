@@ -12,7 +12,8 @@ from epsie.chain.chaindata import array2dict
 from epsie.chain.history import History, Table
 from epsie.chain.start import NO_START, as_position, refused_start
 from epsie.checks import as_count
-from epsie.model.evaluation import Point, Position, check_first_blob
+from epsie.model.blob import first_blob
+from epsie.model.evaluation import Point, Position
 from epsie.proposals.joint import JointProposal
 
 
@@ -108,8 +109,7 @@ class RecordedChain(BaseChain):
     @blob0.setter
     def blob0(self, blob: Mapping[str, Any] | None) -> None:
         start = self._started()
-        check_first_blob(blob)
-        self._restart(Point(start.x, start.logl, start.logp, blob))
+        self._restart(Point(start.x, start.logl, start.logp, first_blob(blob)))
 
     def _started(self) -> Point:
         if self.start is None:

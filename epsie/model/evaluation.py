@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
 
-from epsie.errors import ModelError
+from epsie.checks import given
+from epsie.errors import ModelError, said
+from epsie.model.blob import first_blob, next_blob
+from epsie.process.interruption import is_interrupt
 
 Model: TypeAlias = Callable[..., Any]
 """Called as ``model(**parameters)``, returns ``(logl, logp)`` or ``(logl, logp, blob)``."""
@@ -19,9 +22,6 @@ Position: TypeAlias = tuple[float, ...]
 
 NanPolicy: TypeAlias = Literal["raise", "reject"]
 """What to do where a model returns NaN or +inf."""
-
-STORABLE = "biufcUS"
-"""The kinds of numpy types that a blob's values may have."""
 
 _EXPECTED = "it must return (logl, logp) or (logl, logp, blob)"
 
@@ -73,28 +73,33 @@ def evaluate(model: Model, parameters: Sequence[str], x: Position, like: Point |
         If the model returned something else than it may. Where the prior vanishes (logp = -inf)
         `logl` and the blob are not looked at; elsewhere NaN and +inf are refused.
     """
-    answer = model(**dict(zip(parameters, x)))
+    answer: Any = None
     blob: Any = None
     try:
+        answer = model(**dict(zip(parameters, x)))
+    except BaseException as error:
+        if isinstance(error, Exception) or is_interrupt(error):
+            raise
+        raise model_error(error, {}) from error
+    try:
+        answer = answer if answer.__class__ is tuple else _in_order(answer)
         if len(answer) == 2:
             logl, logp = answer
         else:
             logl, logp, blob = answer
         if logp.__class__ is not float:
-            logp = float(logp)
+            logp = float(logp) if logp.__class__ in _REAL else _as_float(logp)
         if logp == -inf:
             return Point(x, -inf, -inf, None)
         if logl.__class__ is not float:
-            logl = float(logl)
+            logl = float(logl) if logl.__class__ in _REAL else _as_float(logl)
     except (TypeError, ValueError):
         _refuse_answer(answer)
     # A comparison with NaN is False, so that this one line finds NaN and +inf.
     if not (logl < inf and logp < inf):
         raise NotFiniteError(f"the model returned logl = {logl!r}, logp = {logp!r}")
-    if like is None:
-        check_first_blob(blob)
-    elif blob is not like.blob:
-        _check_blob(blob, like.blob)
+    if like is None or blob is not like.blob:
+        blob = first_blob(blob) if like is None else next_blob(blob, like.blob)
     return Point(x, logl, logp, blob)
 
 
@@ -122,82 +127,58 @@ class NotFiniteError(ModelError):
     )
 
 
-class BlobTypeError(ModelError, TypeError):
-    """The model's blob is no dict of names and values."""
-
-
 def no_model(**parameters: Any) -> NoReturn:
     """Stands for a model where there is none, as in a chain on its way to a worker."""
     raise RuntimeError("this chain has no model: a worker gives it one")
 
 
-def model_error(error: Exception, where: Mapping[str, Any]) -> ModelError:
+def model_error(error: BaseException, where: Mapping[str, Any]) -> ModelError:
     """An error of a model, or of what it returned, as one that says where it happened."""
-    if isinstance(error, ModelError):
+    if isinstance(error, ModelError) and type(error).__module__.startswith("epsie."):
         return error.at(where)
-    return ModelError(f"the model raised {type(error).__name__}: {error}", where)
+    return ModelError(f"the model raised {said(error)}", where)
+
+
+def _in_order(answer: Any) -> tuple[Any, ...]:
+    """An answer that is no tuple as one.
+
+    Raises
+    ------
+    TypeError
+        If it has no order, or is no sequence of values.
+    """
+    if isinstance(answer, Set | Mapping | str | bytes):
+        raise TypeError
+    return tuple(answer)
+
+
+def _as_float(value: Any) -> float:
+    """A real number as a Python float, which no array that the model updates can change.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none. A string that reads like one is none, and of a complex one half would be
+        lost.
+    """
+    kind: str = getattr(getattr(value, "dtype", None), "kind", "")
+    if isinstance(value, str | bytes | bytearray) or kind in tuple("SUc"):
+        raise TypeError
+    number: Any = value.item() if kind == "O" else value
+    return float(number)
+
+
+_REAL: frozenset[Any] = frozenset({float, int, np.float64, np.float32, np.int64})
 
 
 def _refuse_answer(answer: Any) -> NoReturn:
     try:
         length = len(answer)
     except TypeError:
-        raise ModelError(f"the model returned {_shown(answer)}; {_EXPECTED}") from None
+        raise ModelError(f"the model returned {given(answer)}; {_EXPECTED}") from None
     if length not in (2, 3):
-        raise ModelError(f"the model returned {length} values, {_shown(answer)}; {_EXPECTED}")
+        raise ModelError(f"the model returned {length} values, {given(answer)}; {_EXPECTED}")
     raise ModelError(
-        f"the model returned {_shown(answer)}; logl and logp must be real numbers (logl may be "
+        f"the model returned {given(answer)}; logl and logp must be real numbers (logl may be "
         "None or NaN only where logp is -inf)"
     )
-
-
-def check_first_blob(blob: Any) -> None:
-    """Refuse a blob that is no dict of names and storable values."""
-    if blob is None:
-        return
-    if not isinstance(blob, Mapping):
-        raise BlobTypeError(
-            f"the model's blob must be a dict of names and values; got {_shown(blob)}. "
-            "Return (logl, logp) if there is nothing to add"
-        )
-    for key, value in blob.items():
-        if not isinstance(key, str):
-            raise BlobTypeError(f"the keys of the model's blob must be str; got {key!r}")
-        check_storable(key, value)
-
-
-def check_storable(key: str, value: Any) -> None:
-    """Refuse a blob's value that has no place in an array.
-
-    Raises
-    ------
-    ModelError
-        If the value is no number, bool, string or array of those.
-    """
-    try:
-        kind = np.asarray(value).dtype.kind
-    except ValueError:
-        kind = "O"
-    if kind not in STORABLE:
-        raise ModelError(
-            f"the model's blob has {key!r}: {_shown(value)}, which cannot be stored; allowed are "
-            "numbers, bools, strings and arrays of a fixed shape (for a missing number use NaN)"
-        )
-
-
-def _check_blob(blob: Any, first: Mapping[str, Any] | None) -> None:
-    if first is None:
-        raise ModelError(
-            f"the model returned a blob, {_shown(blob)}, but none at the start position; "
-            "it must always return one, with the same keys, or never"
-        )
-    if not isinstance(blob, Mapping) or blob.keys() != first.keys():
-        got = sorted(blob) if isinstance(blob, Mapping) else _shown(blob)
-        raise ModelError(
-            f"the model's blob changed: got {got}, at the start it had the keys {sorted(first)}"
-        )
-
-
-def _shown(value: Any, limit: int = 200) -> str:
-    text = f"{value!r} of type {type(value).__name__}"
-    return text if len(text) <= limit else f"{text[:limit]}..."
