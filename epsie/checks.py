@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Reversible, Set
 from typing import Any
 
 
@@ -12,20 +12,45 @@ def as_names(parameters: str | Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     ValueError
-        If there is none, or one is repeated.
+        If there is none, one is empty or repeated, or they have no order, as in a set.
     TypeError
         If one is not a str.
     """
-    names = (parameters,) if isinstance(parameters, str) else tuple(parameters)
+    names = (parameters,) if isinstance(parameters, str) else in_order(parameters, "parameters")
     if not names:
         raise ValueError("parameters must hold at least one name; got none")
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"parameters must be str; got {name!r} of type {type(name).__name__}")
+        if not name:
+            raise ValueError(f"the name of a parameter is empty; got {names!r}")
+    # Of a str's subclass, as numpy's, the text: what is written must be read again.
+    names = tuple([str.__str__(name) for name in names])
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"parameters must differ; got {', '.join(repeated)} more than once")
     return names
+
+
+def in_order(values: Iterable[Any], what: str) -> tuple[Any, ...]:
+    """Several things as a tuple.
+
+    Raises
+    ------
+    ValueError
+        If they have no order: that of a set changes from one process to the next.
+    TypeError
+        If they are no several things.
+    """
+    # What is in an order can be reversed, the keys of a dict too.
+    if isinstance(values, Set) and not isinstance(values, Reversible):
+        raise ValueError(
+            f"{what} must have an order, which a {type(values).__name__} has not: samples would "
+            f"differ from one process to the next. Give a list; got {values!r}"
+        )
+    if isinstance(values, Iterable):
+        return tuple(values)
+    raise TypeError(f"{what} must be several, as a list; got {given(values)}")
 
 
 def as_count(value: Any, name: str, least: int = 1) -> int:

@@ -12,7 +12,7 @@ from epsie.chain.base import BaseChain
 from epsie.chain.chain import Chain
 from epsie.chain.chaindata import stack_tables
 from epsie.chain.start import as_position, check_names
-from epsie.model.evaluation import Point, Position
+from epsie.model.evaluation import Point, Position, in_one_order
 from epsie.tempering.swaps import SwapHistory
 
 
@@ -89,7 +89,7 @@ class RecordedTemperedChain(BaseChain):
         points, problems = self.examine_starts(xs)
         if problems:
             raise ValueError("the chain cannot start: " + "; ".join(problems))
-        self.begin([point for point in points if point is not None])
+        self.begin(in_one_order([point for point in points if point is not None]))
 
     @property
     def stats0(self) -> dict[str, NDArray[np.float64]]:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from epsie.chain.base import BaseChain
-from epsie.errors import EpsieError, PoolError, ProposalError
+from epsie.errors import EpsieError, PoolError, ProposalError, said
 from epsie.pools.transport import Ticket, cannot_import
 from epsie.process.cancellation import GivenUp
+from epsie.process.interruption import is_interrupt
 from epsie.process.threads import capped
 
 
@@ -129,13 +130,16 @@ def _caught(answer: Answer, task: Task, chain: BaseChain | None) -> Iterator[Non
     started = time.perf_counter()
     try:
         yield
-    except (Exception, SystemExit) as error:
-        _say(answer, error, {"chain": answer.index} if chain is None else chain.where())
-    except (KeyboardInterrupt, GivenUp) as error:
-        if isinstance(error, KeyboardInterrupt) and this_process() == task.settings.parent:
-            raise
-        # The parent was interrupted too. A worker that raised would print a traceback, or die.
+    except GivenUp:
         answer.interrupted = True
+    except BaseException as error:
+        if is_interrupt(error) and this_process() == task.settings.parent:
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            # The parent was interrupted too. A worker that raised would print a traceback, or die.
+            answer.interrupted = True
+        else:
+            _say(answer, error, {"chain": answer.index} if chain is None else chain.where())
     answer.seconds += time.perf_counter() - started
 
 
@@ -143,7 +147,7 @@ def _say(answer: Answer, error: BaseException, where: dict[str, Any]) -> None:
     """Put a failure into an answer: the error, and the traceback of what caused it."""
     cause = error.__cause__ or error
     if not isinstance(error, EpsieError):
-        failure: EpsieError = ProposalError(f"{type(error).__name__}: {error}", where)
+        failure: EpsieError = ProposalError(said(error), where)
         failure.__cause__ = error
         error = failure
     answer.error = error

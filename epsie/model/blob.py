@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -88,20 +88,6 @@ def _in_order(blob: Any, first: Blob) -> dict[str, Any]:
             f"the model's blob changed: got {got}, at the start it had the keys {sorted(first)}"
         )
     return {key: own[key] for key in first}
-
-
-def in_one_order(blobs: Sequence[Blob | None]) -> list[dict[str, Any] | None]:
-    """The blobs of several starts, in the order of the first one's keys.
-
-    Raises
-    ------
-    ModelError
-        If they have other keys, or some are missing.
-    """
-    first = blobs[0]
-    if first is None:
-        blobs = [None if blob is None else next_blob(blob, first) for blob in blobs]
-    return [None if first is None else next_blob(blob, first) for blob in blobs]
 
 
 def _own(key: str, value: Any) -> Any:

@@ -103,6 +103,24 @@ def evaluate(model: Model, parameters: Sequence[str], x: Position, like: Point |
     return Point(x, logl, logp, blob)
 
 
+def in_one_order(points: Sequence[Point]) -> list[Point]:
+    """Points of several starts, with their blobs' keys in the order of the first one's.
+
+    Raises
+    ------
+    ModelError
+        If the blobs have other keys, or some points have none.
+    """
+    first, *others = points
+    made = [first]
+    for point in others:
+        blob = point.blob
+        if blob is not first.blob:
+            blob = next_blob(blob, first.blob)
+        made.append(Point(point.x, point.logl, point.logp, blob))
+    return made
+
+
 def as_nan_policy(nan: Any) -> NanPolicy:
     """What to do with NaN.
 

@@ -21,8 +21,9 @@ from typing import Any
 
 import cloudpickle
 
-from epsie.errors import PoolError
+from epsie.errors import PoolError, said
 from epsie.process.cancellation import NEVER, StopSign, sign_at
+from epsie.process.interruption import is_interrupt
 
 _CACHED = 4
 """How many models a worker keeps."""
@@ -100,10 +101,10 @@ def _loaded(body: bytes) -> Any:
         return pickle.loads(body)
     except (ImportError, AttributeError) as error:
         raise PoolError(cannot_import("the model", error)) from error
-    except Exception as error:
-        raise PoolError(
-            f"a worker could not unpickle the model: {type(error).__name__}: {error}"
-        ) from error
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        raise PoolError(f"a worker could not unpickle the model: {said(error)}") from error
 
 
 def cannot_import(what: str, error: Exception) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.notes import Learned, learned
 from epsie.checks import as_count
+from epsie.model.evaluation import Point, in_one_order
 from epsie.process.signals import interrupt_deferred
 from epsie.results.diagnosable import Diagnosable
 from epsie.running.starts import Prior, drawn_starts
@@ -73,9 +74,14 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
                 + "\n  ".join(refused)
                 + "\nChoose others for these chains and set start_position again"
             )
+        self._begin([points for points, _ in found])
+
+    def _begin(self, starts: list[list[Point]]) -> None:
+        """Let all chains start, from a point for each temperature."""
+        points = in_one_order([point for start in starts for point in start])
         with interrupt_deferred():
-            for chain, (points, _) in zip(self.chains, found, strict=True):
-                chain.begin(points)
+            for chain in self.chains:
+                chain.begin([points.pop(0) for _ in starts[0]])
 
     @abstractmethod
     def _starts(self, values: Mapping[str, Any]) -> list[Any]:
@@ -101,10 +107,7 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
         ModelError
             If the model fails.
         """
-        points = drawn_starts(self, prior, as_count(tries, "tries"))
-        with interrupt_deferred():
-            for chain, of_chain in zip(self.chains, points, strict=True):
-                chain.begin(of_chain)
+        self._begin(drawn_starts(self, prior, as_count(tries, "tries")))
 
     @property
     def _has_start(self) -> bool:
