@@ -78,10 +78,10 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
 
     def _begin(self, starts: list[list[Point]]) -> None:
         """Let all chains start, from a point for each temperature."""
-        points = in_one_order([point for start in starts for point in start])
+        points = iter(in_one_order([point for start in starts for point in start]))
         with interrupt_deferred():
             for chain in self.chains:
-                chain.begin([points.pop(0) for _ in starts[0]])
+                chain.begin([next(points) for _ in starts[0]])
 
     @abstractmethod
     def _starts(self, values: Mapping[str, Any]) -> list[Any]:
