@@ -7,7 +7,7 @@ from typing import Any
 
 
 def as_names(parameters: str | Iterable[str]) -> tuple[str, ...]:
-    """Parameter names as a tuple.
+    """Parameter names as a tuple of exactly str: those of numpy's str become such.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def as_names(parameters: str | Iterable[str]) -> tuple[str, ...]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"parameters must differ; got {', '.join(repeated)} more than once")
-    return names
+    return tuple([str(name) for name in names])
 
 
 def in_order(values: Iterable[Any], what: str) -> tuple[Any, ...]:

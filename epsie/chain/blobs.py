@@ -16,8 +16,8 @@ from epsie.model.blob import STORABLE, check_storable
 def blob_columns(blobs: list[Any]) -> dict[str, NDArray[Any]]:
     """The blobs of many points, as one array for each key."""
     columns = {}
-    for name in blobs[0]:
-        values = [blob[name] for blob in blobs]
+    for key in blobs[0]:
+        name, values = str(key), [blob[key] for blob in blobs]
         try:
             columns[name] = np.array(values)
         except ValueError:

@@ -131,8 +131,7 @@ def as_nan_policy(nan: Any) -> NanPolicy:
     """
     if nan not in ("raise", "reject"):
         raise ValueError(f"nan must be 'raise' or 'reject'; got {nan!r}")
-    policy: NanPolicy = nan
-    return policy
+    return "raise" if nan == "raise" else "reject"
 
 
 class NotFiniteError(ModelError):

@@ -2,8 +2,8 @@
 
 The bytes are a header, JSON, and the raw bytes of all arrays. The JSON's own null, true, false,
 strings, lists, finite floats and small integers stand for themselves; everything else is an object
-with a single key that tells its type. Reading executes nothing and takes no more memory than is
-proportional to the bytes at hand.
+with a single key that tells its type. Reading executes nothing, and takes at most ten times the
+memory of the bytes at hand (and a MiB): where the objects would take more, spaces are added.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from epsie.errors import CheckpointError, NewerFormatError
-from epsie.storage.plaintypes import read_array, spec_of
+from epsie.storage.plaintypes import as_shape, read_array, spec_of
 
 FORMAT = 1
 """The version of the format; readers refuse later ones."""
@@ -30,6 +30,12 @@ HEADER_SIZE = _HEADER.size + _DIGEST
 
 _MAX_DEPTH = 100
 _SMALL = 2**63
+
+_COSTS = {"{": 200, "[": 64, ",": 32, '"': 16}
+"""Bytes in memory of the objects that these characters of a text stand for, at most."""
+
+_EXPANSION, _ALLOWANCE = 7, 2**20
+"""How many times larger than the bytes the objects may be, and how much larger in any case."""
 
 
 class Header(NamedTuple):
@@ -67,10 +73,17 @@ def encode(tree: Any, number: int = 0) -> bytes:
 
     blocks: list[bytes] = []
     node = _Writer(blocks).node(tree, "", 0)
-    text = json.dumps({"epsie": __version__, "tree": node}, separators=(",", ":")).encode()
-    body = b"".join([text, *blocks])
+    text = json.dumps({"epsie": __version__, "tree": node}, separators=(",", ":"))
+    room = HEADER_SIZE + len(text) + sum(map(len, blocks))
+    text += " " * -((room * _EXPANSION + _ALLOWANCE - _objects_of(text)) // _EXPANSION)
+    body = b"".join([text.encode(), *blocks])
     header = _HEADER.pack(MAGIC, FORMAT, number, len(text), len(body) - len(text))
     return header + hashlib.sha256(header + body).digest() + body
+
+
+def _objects_of(text: str) -> int:
+    """How many bytes the objects of a JSON text take, at most."""
+    return sum(cost * text.count(character) for character, cost in _COSTS.items())
 
 
 def read_header(data: bytes | memoryview) -> Header:
@@ -123,14 +136,53 @@ def decode(data: bytes | memoryview, *, copy: bool = True) -> tuple[Any, int]:
     return _tree(view[HEADER_SIZE:start], view[start:], copy), header.number
 
 
-def _tree(text: memoryview, blocks: memoryview, copy: bool) -> Any:
+def _tree(data: memoryview, blocks: memoryview, copy: bool) -> Any:
     try:
-        found = json.loads(bytes(text))
-        return _Reader(blocks, copy).node(found["tree"], 0)
+        text = str(data, "ascii")
+        if _objects_of(text) > _EXPANSION * (HEADER_SIZE + len(data) + len(blocks)) + _ALLOWANCE:
+            raise CheckpointError("malformed: there are more objects in it than ever are written")
+        reader = _Reader(blocks, copy)
+        found = json.loads(text, object_pairs_hook=reader.thing, parse_constant=_no_constant)
+        if found.__class__ is not _Root:
+            raise CheckpointError("malformed: there is no tree")
+        if reader.at != len(blocks):
+            raise CheckpointError(f"malformed: {len(blocks) - reader.at} bytes belong to nothing")
+        _refuse_strange([found.tree], 0)
     except CheckpointError:
         raise
-    except (ValueError, TypeError, KeyError, LookupError, ArithmeticError, RecursionError) as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise CheckpointError(f"malformed: {type(error).__name__}: {error}") from error
+    return found.tree
+
+
+class _Root:
+    """What the outermost object of a text becomes."""
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+
+
+def _no_constant(name: str) -> None:
+    raise CheckpointError(f"malformed: {name} is no JSON")
+
+
+def _refuse_strange(tree: Any, depth: int) -> None:
+    """Refuse what is nested more deeply than it is ever written, or holds an outermost object."""
+    if depth > _MAX_DEPTH + 3 or tree.__class__ is _Root:
+        raise CheckpointError("malformed: nested too deeply")
+    for item in tree.values() if tree.__class__ is dict else tree:
+        if item.__class__ in _NESTED:
+            _refuse_strange(item, depth + 1)
+
+
+_NESTED = (dict, list, tuple, _Root)
 
 
 class _Writer:
@@ -154,7 +206,7 @@ class _Writer:
 
     def _other(self, value: Any, where: str, depth: int) -> Any:
         if isinstance(value, dict):
-            return {"dict": [self._item(key, value[key], where, depth) for key in value]}
+            return self._dict(value, where, depth)
         if isinstance(value, list | tuple):
             nodes = [self.node(item, f"{where}[{i}]", depth) for i, item in enumerate(value)]
             return nodes if isinstance(value, list) else {"tuple": nodes}
@@ -170,18 +222,26 @@ class _Writer:
             "be made of dicts, lists, tuples, strings, numbers, bools, None and numpy arrays"
         )
 
-    def _item(self, key: Any, value: Any, where: str, depth: int) -> list[Any]:
-        if isinstance(key, bool) or not isinstance(key, int | str):
-            raise TypeError(
-                f"state{where} has the key {key!r} of type {type(key).__name__}; keys must be str "
-                "or int"
-            )
-        return [self.node(key, where, depth), self.node(value, f"{where}[{key!r}]", depth)]
+    def _dict(self, value: dict[Any, Any], where: str, depth: int) -> Any:
+        items: dict[Any, Any] = {}
+        for key, item in value.items():
+            if isinstance(key, bool) or not isinstance(key, int | str):
+                raise TypeError(
+                    f"state{where} has the key {key!r} of type {type(key).__name__}; keys must be "
+                    "str or int"
+                )
+            # Not of a class derived from them, as numpy's str is.
+            exact = str(key) if isinstance(key, str) else int(key)
+            if exact in items:
+                raise TypeError(f"state{where} has the key {exact!r} twice")
+            items[exact] = self.node(item, f"{where}[{exact!r}]", depth)
+        return {"dict": [[self.node(key, where, depth), items[key]] for key in items]}
 
     def _array(self, value: Any, where: str) -> Any:
         array = np.asarray(value)
         try:
             spec = spec_of(array.dtype)
+            as_shape(array.shape)
         except TypeError as error:
             raise TypeError(f"state{where} is an array that cannot be saved: {error}") from None
         block = array.astype(spec.dtype, copy=False).tobytes()
@@ -191,48 +251,50 @@ class _Writer:
 
 
 class _Reader:
-    """Makes a tree of JSON and the bytes of its arrays, which come in the order of the JSON."""
+    """Makes what JSON's objects stand for. The bytes of arrays come in the order of the text."""
 
     def __init__(self, blocks: memoryview, copy: bool) -> None:
         self.blocks = blocks
         self.copy = copy
         self.at = 0
 
-    def node(self, node: Any, depth: int) -> Any:
-        if depth > _MAX_DEPTH + 2:
-            raise CheckpointError("malformed: nested too deeply")
-        if isinstance(node, list):
-            return [self.node(item, depth + 1) for item in node]
-        if not isinstance(node, dict):
-            return node
-        ((kind, value),) = node.items()
+    def thing(self, pairs: list[tuple[str, Any]]) -> Any:
+        """What an object with these keys and values stands for."""
+        if [key for key, _ in pairs] == ["epsie", "tree"]:
+            return _Root(pairs[1][1])
+        ((kind, value),) = pairs
+        if kind in ("int", "float", "bytes"):
+            return self._number(kind, value)
+        if value.__class__ is not list:
+            raise CheckpointError(f"malformed: {kind!r:.100} of {value!r:.100}")
         if kind == "dict":
-            return self._dict(value, depth + 1)
+            return self._dict(value)
         if kind == "tuple":
-            return tuple([self.node(item, depth + 1) for item in value])
+            return tuple(value)
+        if kind == "complex":
+            return complex(*value)
         if kind in ("array", "scalar"):
             array = self._array(*value)
-            return array if kind == "array" else array[()]
-        return self._number(kind, value)
+            if kind == "array":
+                return array
+            if array.shape:
+                raise CheckpointError(f"malformed: a number of shape {array.shape}")
+            return array[()]
+        raise CheckpointError(f"malformed: there is no type {kind!r:.100}")
 
     def _number(self, kind: str, value: Any) -> Any:
-        if kind == "int":
-            return int(value, 16)
-        if kind == "float":
-            return float(value)
+        if value.__class__ is not str:
+            raise CheckpointError(f"malformed: {kind!r} of {value!r:.100}")
         if kind == "bytes":
             return bytes.fromhex(value)
-        if kind == "complex":
-            return complex(*[self.node(part, 0) for part in value])
-        raise CheckpointError(f"malformed: there is no type {kind!r}")
+        return int(value, 16) if kind == "int" else float(value)
 
-    def _dict(self, items: Any, depth: int) -> dict[Any, Any]:
+    def _dict(self, items: list[Any]) -> dict[Any, Any]:
         found: dict[Any, Any] = {}
-        for key_node, value in items:
-            key = self.node(key_node, depth)
+        for key, value in items:
             if key.__class__ not in (str, int) or key in found:
                 raise CheckpointError(f"malformed: the key {key!r:.100} is none, or is repeated")
-            found[key] = self.node(value, depth)
+            found[key] = value
         return found
 
     def _array(self, spec: Any, shape: Any, size: Any) -> Any:
