@@ -93,13 +93,14 @@ _MOVED = {
             ("pools.", "pools.foreign", "clusters collecting schwimmbad scripts"),
             ("pools.", "pools.own", "interruptible process serving wire"),
             ("pools.", "pools.ranks", "mpi team worker"),
-            ("rundir.", "cli", "info verify"),
+            ("rundir.", "cli", "verify"),
             ("rundir.", "running", "interrupts modelcheck recorder recording"),
             ("rundir.", "storage", "files"),
         )
         for name in names.split()
     },
     "drawing": "running.starts",
+    "rundir.info": "storage.rundir.facts",
 }
 """Former paths of modules, and where they are now, both below the package."""
 

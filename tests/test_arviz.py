@@ -131,8 +131,10 @@ def test_burn_in(plain):
     early = MetropolisHastingsSampler("x", lambda x: (0.0, 0.0), 1, ATAdaptiveNormal("x", 99))
     early.start_position = {"x": [0.0]}
     early.run(99)
-    with pytest.raises(ValueError, match="adaptation ends at iteration 99, the chains are at 99"):
-        early.to_arviz()
+    tree, summary = early.to_arviz(), early.summary()
+    assert tree["posterior"].sizes["draw"] == summary.ndraws == 99 - summary.burn_in
+    assert tree.attrs["burn_in"] == summary.burn_in < 99
+    assert tree.attrs["burn_in_is"] == summary.burn_in_is
 
 
 def test_groups_of_blobs(plain):
@@ -210,7 +212,7 @@ def test_round_trips(tmp_path, nested, tempered, kind):
 
 
 def test_inactive_parameters_stay_nan(nested, tmp_path):
-    tree = nested.to_arviz()
+    tree = nested.to_arviz(burn_in=0)
     a = nested.positions["a"]
     assert 0.1 < np.isnan(a).mean() < 0.9
     assert tree["posterior"]["k"].dtype == np.int64

@@ -14,10 +14,10 @@ import pytest
 
 import epsie
 from epsie.cli import commands as cli
-from epsie.cli.info import duration
 from epsie.proposals import ATAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.rundir import segments
+from epsie.storage.rundir.facts import duration
 from tests.test_invariance import Drift
 
 ROOT = Path(__file__).parent.parent

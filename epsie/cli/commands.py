@@ -73,7 +73,7 @@ def parser() -> Parser:
         return added
 
     def burn_in(added: argparse.ArgumentParser) -> None:
-        text = "iterations to leave out; by default those of adaptation"
+        text = "iterations to leave out; by default until learning ends or the chains have settled"
         added.add_argument("--burn-in", type=_count, metavar="N", help=text)
 
     command("info", info, "what a run is, how far it is, and when it will be done")
@@ -98,7 +98,7 @@ def parser() -> Parser:
 
 
 _PICTURES = ("trace", "corner", "adaptation", "temperatures", "round_trips", "evidence")
-_TEMPERED = _PICTURES[3:]
+_OF_DRAWS = ("trace", "corner", "evidence")
 
 
 def _count(text: str) -> int:
@@ -123,14 +123,12 @@ def _show_warning(message: Warning | str, *about: Any) -> None:
     _complain(f"warning: {' '.join(str(message).split())}")
 
 
-# ---- commands
-
-
 def info(options: argparse.Namespace) -> int:
     """Say what a run is."""
-    from epsie.cli.info import describe_run
+    from epsie.storage.rundir.facts import run_facts
+    from epsie.storage.rundir.saved import Saved
 
-    lines = describe_run(options.directory)
+    lines = run_facts(Saved(options.directory))
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         _say(f"{name.ljust(width)}  {text}")
@@ -153,13 +151,13 @@ def plot(options: argparse.Namespace) -> int:
     run = open_run(options.directory)
     name = f"{options.directory.resolve().name}-plots"
     where = options.output or options.directory.resolve().with_name(name)
-    chosen = [name for name in options.only if run.ntemps or name not in _TEMPERED]
+    chosen = _PICTURES if run.ntemps else _PICTURES[:3]
     if options.only is not _PICTURES:
-        chosen = list(options.only)
+        chosen = options.only
     where.mkdir(parents=True, exist_ok=True)
     code = 0
     for name in chosen:
-        settings = {} if name in ("adaptation", *_TEMPERED[:2]) else {"burn_in": options.burn_in}
+        settings = {"burn_in": options.burn_in} if name in _OF_DRAWS else {}
         file = where / f"{name}.{options.format}"
         try:
             getattr(plots, name)(run, **settings).savefig(file)
@@ -186,7 +184,8 @@ def export_run(options: argparse.Namespace) -> int:
 def verify(options: argparse.Namespace) -> int:
     """Check a run."""
     from epsie import open_run
-    from epsie.cli.verify import problems, unknown_parts
+    from epsie.cli.verify import problems
+    from epsie.storage.rundir.manifest import unknown_parts
 
     found = 0
     for problem in problems(options.directory):

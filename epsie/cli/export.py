@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from epsie.results.arviz import attributes, save_arviz
+from epsie.results.burn_in import burn_in_of
 from epsie.results.visited import Visited
 from epsie.storage.rundir.reader import Run
 from epsie.storage.rundir.segments import TABLES
@@ -29,8 +30,8 @@ def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -
         for the tables as they are: a group for each, with a data set for each field, of shape
         ([ntemps,] nchains, n).
     burn_in, hot
-        As for `epsie.arviz.to_arviz`. In an ``.h5`` file everything is kept, and `burn_in` is not
-        taken into account.
+        As for `epsie.arviz.to_arviz`. In an ``.h5`` file everything is kept, and the burn-in is an
+        attribute alone.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -
         tree = run.to_arviz(burn_in, hot=hot)
         _whole(path, lambda unfinished: save_arviz(tree, str(unfinished)))
     else:
-        _whole(path, lambda unfinished: _save_hdf5(run, unfinished))
+        _whole(path, lambda unfinished: _save_hdf5(run, unfinished, burn_in))
 
 
 def _whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -67,28 +68,26 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _save_hdf5(run: Run, path: Path) -> None:
+def _save_hdf5(run: Run, path: Path, burn_in: int | None) -> None:
     """Write all tables, a segment at a time."""
     try:
         import h5py
     except ImportError as error:
         raise ImportError("this needs h5py: pip install 'epsie[hdf5]'") from error
     with h5py.File(path, "w") as file:
-        file.attrs.update(attributes(Visited(run), 0))
+        visited = Visited(run)
+        file.attrs.update(attributes(visited, burn_in_of(visited, burn_in), 0))
         file["iterations"] = run.iterations
         for name in TABLES:
             group = None
             for piece in run.pieces(name):
-                if piece is not None:
-                    group = group or file.create_group(name)
-                    for field in piece.dtype.names:
-                        _append(group, field, piece[field], axis=piece.ndim - 1)
-        if run.ntemps is not None:
-            file["betas"] = run.betas
-            for name in ("temperature_swaps", "temperature_acceptance"):
-                table = getattr(run, name)
-                if table is not None:
-                    file[name] = table
+                group = group or file.create_group(name)
+                for field in piece.dtype.names:
+                    _append(group, field, piece[field], axis=piece.ndim - 1)
+        file["betas"] = visited.betas
+        if visited.ntemps > 1:
+            file["temperature_swaps"] = run.temperature_swaps
+            file["temperature_acceptance"] = run.temperature_acceptance
 
 
 def _append(group: Any, field: str, values: Any, axis: int) -> None:

@@ -1,4 +1,4 @@
-"""Whether a run on disk is whole, and can be gone on with."""
+"""The command `verify`: whether a run on disk is whole, and can be gone on with."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from epsie.errors import CheckpointError, EpsieError, RunDirectoryError
+from epsie.samplers.mhsampler import MetropolisHastingsSampler
+from epsie.samplers.ptsampler import ParallelTemperedSampler
 from epsie.storage.files import read_file
-from epsie.storage.rundir.manifest import Manifest, read_manifest, rebuilt
-from epsie.storage.rundir.reader import Run
+from epsie.storage.rundir.manifest import rebuilt, unknown_parts
+from epsie.storage.rundir.saved import Saved
 from epsie.storage.rundir.segments import TABLES, Content, Segment, all_segments
-from epsie.storage.rundir.states import saved_iterations, state_path
+from epsie.storage.rundir.states import last_state, saved_iterations, state_path
 
 
 def problems(directory: Path) -> Iterator[str]:
@@ -22,8 +24,7 @@ def problems(directory: Path) -> Iterator[str]:
     to the last state, and hold what they should; a sampler must take up the last state.
     """
     try:
-        manifest = read_manifest(directory)
-        run = Run(directory)
+        run = Saved(directory)
     except EpsieError as error:
         yield _line(error)
         return
@@ -34,17 +35,17 @@ def problems(directory: Path) -> Iterator[str]:
             pass  # a newer one was written meanwhile
         except CheckpointError as error:
             yield _line(error)
-    yield from _segments(run, manifest)
-    yield from _resumability(run, manifest)
+    yield from _segments(run)
+    yield from _resumability(run)
 
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error.args[0] if error.args else error).split())
 
 
-def _segments(run: Run, manifest: Manifest) -> Iterator[str]:
+def _segments(run: Saved) -> Iterator[str]:
     """What is wrong with what was visited."""
-    at = manifest["start"]
+    at = run.start
     while at < run.niterations:
         try:
             content = run.content(at)
@@ -52,11 +53,11 @@ def _segments(run: Run, manifest: Manifest) -> Iterator[str]:
             yield _line(error)
             at = _next(run, at)
             continue
-        yield from _contents(content, run, manifest)
+        yield from _contents(content, run)
         at = content["stop"]
 
 
-def _next(run: Run, at: int) -> int:
+def _next(run: Saved, at: int) -> int:
     """Where to go on after a segment that is missing or damaged."""
     there: list[Segment] = all_segments(run.directory)
     ends = [segment.stop for segment in there if segment.start <= at < segment.stop]
@@ -64,11 +65,10 @@ def _next(run: Run, at: int) -> int:
     return max(ends, default=min(starts, default=run.niterations))
 
 
-def _contents(content: Content, run: Run, manifest: Manifest) -> Iterator[str]:
+def _contents(content: Content, run: Saved) -> Iterator[str]:
     """What is wrong with a segment that can be read."""
-    start, stop, thin = content["start"], content["stop"], manifest["thin"]
-    places = (run.nchains,) if run.ntemps is None else (run.ntemps, run.nchains)
-    shape = (*places, stop // thin - start // thin)
+    start, stop, thin = content["start"], content["stop"], run.settings["thin"]
+    shape = (*run.places, stop // thin - start // thin)
     for name in TABLES:
         table = content.get(name)
         if table is None and name == "blobs":
@@ -78,17 +78,8 @@ def _contents(content: Content, run: Run, manifest: Manifest) -> Iterator[str]:
             yield f"iterations {start} to {stop} have {name} of shape {found} instead of {shape}"
 
 
-def unknown_parts(manifest: Manifest) -> list[str]:
-    """The classes of the run's proposals and annealer that are not of epsie."""
-    entries = [*manifest["proposals"], manifest.get("annealer")]
-    return [entry["class"] for entry in entries if entry is not None and entry["recipe"] is None]
-
-
-def _resumability(run: Run, manifest: Manifest) -> Iterator[str]:
+def _resumability(run: Saved) -> Iterator[str]:
     """What keeps a sampler from taking up the last state."""
-    from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-    from epsie.storage.rundir.states import last_state
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damage was told of above
@@ -98,13 +89,13 @@ def _resumability(run: Run, manifest: Manifest) -> Iterator[str]:
         return
     if iteration < run.niterations:
         yield f"it can be resumed from iteration {iteration} only"
+    manifest = run.settings
     if unknown_parts(manifest):
         return
     classes: Any = {cls.name: cls for cls in (MetropolisHastingsSampler, ParallelTemperedSampler)}
     try:
-        rebuilt(manifest, classes[manifest["sampler"]], _no_model, None, None, None).set_state(
-            state
-        )
+        made = rebuilt(manifest, classes[manifest["sampler"]], _no_model, None, None, None)
+        made.set_state(state)
     except (EpsieError, ValueError, KeyError, TypeError) as error:
         yield f"it cannot be resumed: {_line(error)}"
 

@@ -1,4 +1,4 @@
-"""How proposals learn: acceptance, and the widths of jumps."""
+"""The learning of proposals: acceptance, and the widths of jumps."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.checks import as_names
-from epsie.plots.sample import Floats
+from epsie.plots.sample import Floats, known_names
 from epsie.plots.style import (
     COLOURS,
     Picture,
@@ -59,14 +58,10 @@ def adaptation(
         If there is nothing to show, or an argument names what there is not.
     """
     visited = Visited(source)
-    names = visited.parameters if parameters is None else as_names(parameters)
-    unknown = [name for name in names if name not in visited.parameters]
-    if unknown:
-        raise ValueError(
-            f"parameters must be of {', '.join(visited.parameters)}; got {', '.join(unknown)}"
-        )
-    table = visited.table_at("acceptance", temperature)
-    noted, widths = source.learned.iterations, source.learned.widths[:, :, temperature]
+    names = known_names(visited, parameters)
+    table = visited.columns_at("acceptance", temperature)
+    learned = visited.source.learned
+    noted, widths = learned.iterations, learned.widths[:, :, temperature]
     learning = bool(len(noted)) and bool(np.isfinite(widths).any())
     # A legend has a column for a dozen parameters.
     width = 6.6 + 1.5 * -(-len(names) // 12) if learning else 7

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from epsie.checks import as_count
 from epsie.plots.sample import Floats, Sample, samples
-from epsie.plots.style import COLOURS, Picture, fitting, longest_tick, shortened, styled
+from epsie.plots.style import COLOURS, Picture, caption, fitting, longest_tick, shortened, styled
+from epsie.results.burn_in import burn_in_of, rows_after
 from epsie.results.visited import Visited
 
 _MOST_SAMPLES = 200_000
@@ -46,8 +46,9 @@ def corner(
         If there is nothing to show, or an argument names what there is not.
     """
     visited = Visited(source)
-    burn_in = None if burn_in is None else as_count(burn_in, "burn_in", least=0)
-    shown = samples(visited, parameters, labels, temperature, visited.burn_in(burn_in))
+    used = burn_in_of(visited, burn_in, temperature=temperature)
+    rows = rows_after(visited, used)
+    shown = samples(visited, parameters, labels, temperature, rows)
     step = -(-shown[0].values.size // _MOST_SAMPLES)
     shown = [Sample(s.name, s.values[:, ::step], s.discrete, s.period) for s in shown]
     n = len(shown)
@@ -68,6 +69,7 @@ def corner(
             _draw_pair(axes, beside, below)
         _label(axes, beside, below, (row, column, n), inches, size)
     _arrange(figure, panels, inches, size)
+    caption(figure, f"draws {used}", figure.get_figwidth())
     return figure
 
 
@@ -77,7 +79,7 @@ def _arrange(figure: Picture, panels: dict[Any, Any], inches: float, size: float
     character = 0.6 * _small(size) / 72
     ticks = [longest_tick(panels[row, 0].yaxis) for row in range(1, n)]
     left = 0.36 + character * max(ticks, default=0)
-    bottom = 0.46 + 0.72 * character * max(longest_tick(panels[n - 1, i].xaxis) for i in range(n))
+    bottom = 0.6 + 0.72 * character * max(longest_tick(panels[n - 1, i].xaxis) for i in range(n))
     top, right, gap = 0.1 + 3.6 * size / 72, 0.25, 0.08 * inches
     extent = n * inches + (n - 1) * gap
     width, height = left + extent + right, bottom + extent + top
@@ -89,7 +91,7 @@ def _arrange(figure: Picture, panels: dict[Any, Any], inches: float, size: float
     for row in range(1, n):
         panels[row, 0].yaxis.set_label_coords(-(left - 0.2) / inches, 0.5)
     for column in range(n):
-        panels[n - 1, column].xaxis.set_label_coords(0.5, -(bottom - 0.24) / inches)
+        panels[n - 1, column].xaxis.set_label_coords(0.5, -(bottom - 0.38) / inches)
 
 
 def _small(size: float) -> float:

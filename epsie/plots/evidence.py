@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from epsie.plots.sample import Floats
-from epsie.plots.style import COLOURS, GREY, Picture, number, number_ticks, picture, styled
+from epsie.plots.style import COLOURS, GREY, Picture, caption, number, number_ticks, picture, styled
+from epsie.results.burn_in import burn_in_of, evidence_burn_in, rows_after
 from epsie.results.visited import Visited
 from epsie.tempering.evidence import LEAST_SAMPLES, Evidence, log_evidence
 
@@ -29,7 +30,7 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     source : ParallelTemperedSampler or Run
         A tempered sampler, or what `epsie.open_run` gave of one.
     burn_in : int, optional
-        Iterations to leave out; by default those up to the end of adaptation.
+        Iterations to leave out; by default as for `log_evidence`.
 
     Returns
     -------
@@ -43,8 +44,10 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     visited = Visited(source)
     if visited.ntemps < 2:
         raise ValueError("there is one temperature only: no integral over temperatures")
-    after = visited.iterations > visited.burn_in(burn_in)
-    logl = np.stack([visited.table_at("stats", t)["logl"][:, after] for t in range(visited.ntemps)])
+    used = evidence_burn_in(visited, burn_in)
+    if burn_in is None and used.iteration >= visited.iterations[-1]:
+        used = burn_in_of(visited)
+    logl = visited.columns("stats", ["logl"])["logl"][..., rows_after(visited, used)]
     betas = visited.betas
     there = np.isfinite(logl)
     means: Floats = np.where(there, logl, 0).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
@@ -59,7 +62,10 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     _draw_integrand(right, betas.T[rows], shifted[rows], fill_to=0.0)
     right.set_xscale("log")
     right.set(xlabel=r"$\beta$", ylabel=r"$\beta\,\langle\log L-\log L_1\rangle_\beta$")
-    figure.suptitle(_title(logl, betas), fontsize=10)
+    rested = visited.source.last_moved
+    moves = f"the ladder moved until iteration {rested}: no estimate"
+    figure.suptitle(moves if rested > used.iteration else _title(logl, betas), fontsize=10)
+    caption(figure, f"draws {used}", 9)
     return figure
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from epsie.checks import as_names
 from epsie.plots.style import angle_ticks, number, number_ticks
+from epsie.results.source import ALL
 from epsie.results.visited import Visited
 
 Floats = NDArray[np.float64]
@@ -109,29 +110,42 @@ def samples(
     parameters: str | Iterable[str] | None,
     labels: Mapping[str, str] | None,
     temperature: int = 0,
-    after: int = 0,
+    rows: slice = ALL,
 ) -> list[Sample]:
-    """The samples of some parameters at a temperature, from after an iteration on.
+    """The samples of some parameters at a temperature.
 
     Raises
     ------
     ValueError
         If there are no such parameters or temperature, or nothing was visited yet.
     """
-    names = visited.parameters if parameters is None else as_names(parameters)
-    for what, given in (("parameters", names), ("labels", labels or {})):
-        unknown = [name for name in given if name not in visited.parameters]
-        if unknown:
-            raise ValueError(
-                f"{what} must be of {', '.join(visited.parameters)}; got {', '.join(unknown)}"
-            )
-    positions = visited.table_at("positions", temperature)
-    rows = visited.iterations > after
+    names = known_names(visited, parameters)
+    known_names(visited, labels or (), "labels")
+    positions = visited.columns_at("positions", temperature, names)
     periods = visited.periods
     return [
         _sample((labels or {}).get(name, name), positions[name][:, rows], periods.get(name))
         for name in names
     ]
+
+
+def known_names(
+    visited: Visited, given: str | Iterable[str] | None, what: str = "parameters"
+) -> tuple[str, ...]:
+    """The names of parameters that were given; all if None.
+
+    Raises
+    ------
+    ValueError
+        If there is no such parameter.
+    """
+    names = visited.parameters if given is None else as_names(given) if given else ()
+    unknown = [name for name in names if name not in visited.parameters]
+    if unknown:
+        raise ValueError(
+            f"{what} must be of {', '.join(visited.parameters)}; got {', '.join(unknown)}"
+        )
+    return names
 
 
 def _sample(name: str, values: NDArray[Any], period: float | None) -> Sample:

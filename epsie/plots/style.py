@@ -1,4 +1,4 @@
-"""How pictures look."""
+"""The look of pictures: settings, colours, ticks and captions."""
 
 from __future__ import annotations
 
@@ -97,9 +97,6 @@ def line_styles(n: int) -> list[dict[str, Any]]:
     ]
 
 
-# ---- axes
-
-
 def number_ticks(axis: Any, most: int = 4, whole: bool = False) -> None:
     """Few ticks, written without a common factor or offset, which would stand somewhere else."""
     steps, least = [1, 2, 2.5, 5, 10], 1 if whole else 2
@@ -173,6 +170,17 @@ def shortened(text: str, inches: float, size: float) -> str:
 def longest_tick(axis: Any) -> int:
     """The number of characters of its longest tick label."""
     return max(map(len, axis.get_major_formatter().format_ticks(axis.get_majorticklocs())))
+
+
+def caption(figure: Picture, text: str, inches: float) -> None:
+    """Say in the lower left corner which draws a picture shows; it is so many inches wide."""
+    size = fitting([text], inches - 0.2, 7)
+    text = shortened(text, inches - 0.2, size)
+    if figure.get_layout_engine() is None:
+        width, height = figure.get_size_inches()
+        figure.text(0.08 / width, 0.05 / height, text, fontsize=size, color=GREY)
+    else:
+        figure.supxlabel(text, x=0.01, ha="left", fontsize=size, color=GREY)
 
 
 def end_of_burn_in(axes: Any, first: float, burn_in: float) -> None:

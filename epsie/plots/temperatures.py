@@ -1,4 +1,4 @@
-"""How tempered chains communicate: the ladder, its swaps, and the trips of points along it."""
+"""The communication of tempered chains: the ladder, its swaps, and the trips along it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from epsie.checks import as_count
 from epsie.plots.sample import Floats
 from epsie.plots.style import COLOURS, GREY, Picture, chain_colours, number_ticks, picture, styled
+from epsie.results import tempered
 from epsie.results.visited import Visited
 from epsie.tempering import communication
 
@@ -38,9 +39,8 @@ def temperatures(source: Any) -> Picture:
     ValueError
         If the chains are not tempered, or no sweep was made.
     """
-    visited = _tempered(source)
-    ratios = source.temperature_acceptance
-    assert ratios is not None
+    visited = Visited(source)
+    ratios = tempered.ratios(visited)
     acceptance = communication.swap_acceptance(ratios)
     barrier = communication.communication_barrier(ratios)
     figure = picture(9, 3.8)
@@ -54,13 +54,6 @@ def temperatures(source: Any) -> Picture:
         fontsize=8, loc="right", pad=8,
     )  # fmt: skip
     return figure
-
-
-def _tempered(source: Any) -> Visited:
-    visited = Visited(source)
-    if visited.ntemps < 2:
-        raise ValueError("there is one temperature only, and nothing to swap it with")
-    return visited
 
 
 def _draw_ladder(axes: Any, visited: Visited) -> None:
@@ -97,11 +90,10 @@ def _draw_ladder(axes: Any, visited: Visited) -> None:
 def _ladders(visited: Visited) -> tuple[NDArray[np.int64], Floats]:
     """The betas, shape (n, nchains, ntemps), at some iterations."""
     source = visited.source
-    iterations, betas = source.learned.iterations, source.learned.betas
-    last = source.niterations
-    if visited.settings.get("annealer") is None or not len(iterations):
-        ends = np.array([max(1, source.manifest["start"]) if hasattr(source, "manifest") else 1])
-        return np.append(ends, max(2, last)), np.stack([visited.betas] * 2)
+    last, (iterations, _, betas) = source.niterations, source.learned
+    if source.settings.get("annealer") is None or not len(iterations):
+        ends = np.array([max(1, source.start), max(2, last)])
+        return ends, np.stack([visited.betas] * 2)
     return np.append(iterations, last), np.concatenate([betas, visited.betas[np.newaxis]])
 
 
@@ -148,24 +140,25 @@ def round_trips(source: Any, *, chain: int = 0, nsweeps: int = 500) -> Picture:
     ValueError
         If the chains are not tempered, no sweep was made, or there is no such chain.
     """
-    visited = _tempered(source)
+    visited = Visited(source)
+    trips = tempered.round_trips(visited)
     if as_count(chain, "chain", least=0) >= visited.nchains:
         raise ValueError(f"chain must be an index below {visited.nchains}; got {chain}")
-    orders = source.temperature_swaps
-    if orders is None or orders.shape[-1] == 0:
+    ways = [orders[:, chain].copy() for orders in tempered.sweeps(visited, "orders")]
+    nmade = sum(way.shape[-1] for way in ways)
+    if nmade == 0:
         raise ValueError("no sweep of swaps was made yet: run the sampler first")
-    trips = communication.round_trips(orders)
     figure = picture(9, 3.4)
     left, right = figure.subplots(1, 2, width_ratios=(2.6, 1))
-    shown = orders[:, chain, -as_count(nsweeps, "nsweeps") :]
-    _draw_ways(left, shown, orders.shape[-1] - shown.shape[-1])
+    shown = np.concatenate(ways, axis=-1)[:, -as_count(nsweeps, "nsweeps") :]
+    _draw_ways(left, shown, nmade - shown.shape[-1])
     left.set_title(f"chain {chain}", loc="left")
     places = np.arange(visited.nchains)
     right.bar(places, trips, color=COLOURS[0], alpha=0.5, width=0.8)
     right.set(xlabel="chain", ylabel="round trips", ylim=(0, max(1, 1.1 * trips.max())))
     right.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     right.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    rate = 1000 * trips.mean() / orders.shape[-1]
+    rate = 1000 * trips.mean() / nmade
     right.set_title(f"{rate:.3g} in 1000 sweeps", loc="right")
     return figure
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from epsie.plots.sample import Floats, Sample, samples
 from epsie.plots.style import (
     Picture,
+    caption,
     chain_colours,
     end_of_burn_in,
     longest_tick,
@@ -18,6 +19,7 @@ from epsie.plots.style import (
     shortened,
     styled,
 )
+from epsie.results.burn_in import burn_in_of
 from epsie.results.visited import Visited
 
 _MOST_POINTS = 1500
@@ -45,7 +47,7 @@ def trace(
     parameters : iterable of str, optional
         Which; all by default.
     burn_in : int, optional
-        Iterations that count as burn-in; by default those up to the end of adaptation.
+        Iterations that count as burn-in; by default see `epsie.results.burn_in.burn_in_of`.
     temperature : int, optional
         The index of the temperature, 0 being the coldest.
     labels : mapping, optional
@@ -63,8 +65,8 @@ def trace(
     visited = Visited(source)
     shown = samples(visited, parameters, labels, temperature)
     shown.append(_log_density(visited, temperature))
-    burn_in = visited.end_of_adaptation if burn_in is None else burn_in
-    iterations = visited.iterations
+    used = burn_in_of(visited, burn_in, temperature=temperature)
+    iterations, settled = visited.iterations, visited.after(used.iteration)
     figure = Picture()
     grid = figure.add_gridspec(len(shown), 2, width_ratios=(5, 1))
     first, ticks = None, 0
@@ -73,9 +75,9 @@ def trace(
         first = first or left
         right = figure.add_subplot(grid[row, 1], sharey=left)
         _draw_traces(left, iterations, sample)
-        end_of_burn_in(left, iterations[0] - 1, min(burn_in, iterations[-1]))
-        _draw_marginals(right, sample, iterations > burn_in)
-        _limit(left, sample, iterations, burn_in)
+        end_of_burn_in(left, iterations[0] - 1, min(used.iteration, iterations[-1]))
+        _draw_marginals(right, sample, settled)
+        _limit(left, sample, settled)
         left.set_title(shortened(sample.name, 6, 9), loc="left", pad=3)
         if sample.share_active < 1:
             right.set_title(f"active {sample.share_active:.0%}", loc="right", pad=3, color="0.4")
@@ -84,6 +86,7 @@ def trace(
     assert first is not None
     left.set_xlabel("iteration")
     _arrange(figure, len(shown), ticks)
+    caption(figure, f"marginal distributions {used}", figure.get_figwidth())
     first.set_xlim(iterations[0] - 1, iterations[-1])
     number_ticks(first.xaxis, 8, whole=True)
     return figure
@@ -100,14 +103,14 @@ def _arrange(figure: Picture, nrows: int, ticks: int) -> None:
 
 
 def _log_density(visited: Visited, temperature: int) -> Sample:
-    stats = visited.table_at("stats", temperature)
+    stats = visited.columns_at("stats", temperature)
     values: Floats = stats["logl"] + stats["logp"]
     return Sample("log (likelihood × prior)", np.where(np.isfinite(values), values, np.nan))
 
 
-def _limit(axes: Any, sample: Sample, iterations: NDArray[np.int64], burn_in: int) -> None:
+def _limit(axes: Any, sample: Sample, rows: slice) -> None:
     """Let the axis show all that is not burn-in, and of burn-in what fits."""
-    settled = sample.values[:, iterations > burn_in]
+    settled = sample.values[:, rows]
     if settled.size and np.isfinite(settled).any():
         part = Sample(sample.name, settled, sample.discrete, sample.period)
         low, high = part.limits()
@@ -153,7 +156,7 @@ def _thinned(x: NDArray[Any], y: Floats) -> tuple[Floats, Floats]:
     return x[at].astype(float), y[at]
 
 
-def _draw_marginals(axes: Any, sample: Sample, rows: NDArray[np.bool_]) -> None:
+def _draw_marginals(axes: Any, sample: Sample, rows: slice) -> None:
     """Draw a histogram of each chain, sideways."""
     axes.set_axis_off()
     settled = Sample(sample.name, sample.values[:, rows], sample.discrete, sample.period)

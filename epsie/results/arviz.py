@@ -1,4 +1,4 @@
-"""What was visited, as ArviZ has it: a `DataTree` with ArviZ 1, an `InferenceData` before."""
+"""A source as ArviZ has it: a `DataTree` with ArviZ 1, an `InferenceData` before."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.checks import as_count
-from epsie.results.visited import Visited
+from epsie._version import __version__
+from epsie.results.burn_in import BurnIn, burn_in_of, rows_after
+from epsie.results.visited import Columns, Visited
 
 _STATS = {"logl": "logl", "logp": "logp"}
 _ACCEPTANCE = {"acceptance_ratio": "acceptance_rate", "accepted": "accepted"}
@@ -42,8 +43,9 @@ def to_arviz(
     source : BaseSampler or Run
         A sampler, or what `epsie.open_run` gave.
     burn_in : int, optional
-        Iterations up to this one are warm-up; by default those up to the end of all adaptation with
-        a duration. What the source itself leaves out is in no group.
+        Iterations up to this one are warm-up; by default see `epsie.results.burn_in.burn_in_of`. It
+        is the attribute ``burn_in``, and ``burn_in_is`` says why. What the source itself leaves out
+        is in no group.
     hot : bool, optional
         Whether there are groups of the hot temperatures.
     blob_groups : mapping, optional
@@ -72,17 +74,17 @@ def to_arviz(
     """
     arviz = _installed()
     visited = Visited(source)
-    burn_in = None if burn_in is None else as_count(burn_in, "burn_in", least=0)
-    split = int(np.searchsorted(visited.iterations, visited.burn_in(burn_in), side="right"))
+    used = burn_in_of(visited, burn_in)
+    split = rows_after(visited, used).start
     datasets: dict[str, Any] = {}
     for t in range(visited.ntemps if hot else 1):
         for group, columns in _groups(visited, t, blob_groups or {}).items():
             datasets.update(_datasets(visited, t, group, columns, split))
     if int(arviz.__version__.partition(".")[0]) < 1:
-        return arviz.InferenceData(attrs=attributes(visited, split), **datasets)
+        return arviz.InferenceData(attrs=attributes(visited, used, split), **datasets)
     from xarray import Dataset, DataTree
 
-    return DataTree.from_dict({"/": Dataset(attrs=attributes(visited, split)), **datasets})
+    return DataTree.from_dict({"/": Dataset(attrs=attributes(visited, used, split)), **datasets})
 
 
 def _installed() -> Any:
@@ -95,34 +97,26 @@ def _installed() -> Any:
     return arviz
 
 
-Columns = dict[str, NDArray[Any]]
-
-
 def _groups(visited: Visited, t: int, blob_groups: Mapping[str, str]) -> dict[str, Columns]:
     """By group the columns of one temperature, each of shape (nchains, n, ...)."""
-    positions, stats, acceptance, blobs = (
-        visited.table(name) for name in ("positions", "stats", "acceptance", "blobs")
+    stats, acceptance, blobs = (
+        visited.columns_at(table, t) for table in ("stats", "acceptance", "blobs")
     )
-    assert positions is not None and stats is not None and acceptance is not None
-    groups: dict[str, Columns] = {
-        "posterior": {name: positions[name][t] for name in visited.parameters}
-    }
-    columns = {"lp": stats["logl"][t] + stats["logp"][t]} if t == 0 else {}
-    columns |= {as_: stats[name][t] for name, as_ in _STATS.items()}
-    columns |= {as_: acceptance[name][t] for name, as_ in _ACCEPTANCE.items()}
+    groups = {"posterior": visited.columns_at("positions", t)}
+    columns = {"lp": stats["logl"] + stats["logp"]} if t == 0 else {}
+    columns |= {as_: stats[name] for name, as_ in _STATS.items()}
+    columns |= {as_: acceptance[name] for name, as_ in _ACCEPTANCE.items()}
     groups["sample_stats"] = columns
-    names = () if blobs is None else blobs.dtype.names or ()
-    unknown = [name for name in blob_groups if name not in names]
+    unknown = [name for name in blob_groups if name not in blobs]
     if unknown:
         raise ValueError(
-            f"there are no blobs {', '.join(unknown)}; there are {', '.join(names) or 'none'}"
+            f"there are no blobs {', '.join(unknown)}; there are {', '.join(blobs) or 'none'}"
         )
-    for name in names:
+    for name, column in blobs.items():
         group = groups.setdefault(blob_groups.get(name, "blobs"), {})
         if name in group:
             raise ValueError(f"the blob {name!r} has the name of something else in its group")
-        assert blobs is not None
-        group[name] = blobs[name][t]
+        group[name] = column
     return groups
 
 
@@ -133,7 +127,7 @@ def _datasets(
     from xarray import Dataset
 
     clashes = [name for name in columns if name in (*_DIMS, "beta")]
-    if clashes and (visited.tempered or "beta" not in clashes):
+    if clashes and (visited.has_hot or "beta" not in clashes):
         raise ValueError(f"ArviZ needs the name {clashes[0]!r} for itself; rename the parameter")
     name = group if t == 0 else f"{group}_t{t}"
     for prefix, rows in (("", slice(split, None)), ("warmup_", slice(split))):
@@ -141,7 +135,7 @@ def _datasets(
         if not len(draws):
             continue
         coordinates: dict[str, Any] = {"chain": np.arange(visited.nchains), "draw": draws}
-        if visited.tempered:
+        if visited.has_hot:
             coordinates["beta"] = ("chain", visited.betas[:, t].copy())
         variables = {
             column: ((*_DIMS, *_own_dims(column, values)), np.ascontiguousarray(values[:, rows]))
@@ -155,12 +149,7 @@ def _own_dims(name: str, values: NDArray[Any]) -> list[str]:
     return [f"{name}_dim_{i}" for i in range(values.ndim - 2)]
 
 
-# ---- attributes
-
-
 def _library() -> dict[str, Any]:
-    from epsie._version import __version__
-
     return {
         "created_at": datetime.now(UTC).isoformat(),
         "inference_library": "epsie",
@@ -168,18 +157,20 @@ def _library() -> dict[str, Any]:
     }
 
 
-def attributes(visited: Visited, split: int) -> dict[str, Any]:
-    """The settings as numbers and texts, which every file format takes."""
-    settings = dict(visited.settings)
+def attributes(visited: Visited, burn_in: BurnIn, split: int) -> dict[str, Any]:
+    """The settings as numbers and texts, which every file format takes; and the burn-in."""
+    settings = dict(visited.source.settings)
     settings["seed"] = str(settings["seed"])
-    versions = {"numpy": np.__version__, "python": platform.python_version()}
-    settings.setdefault("versions", {"epsie": _library()["inference_library_version"], **versions})
-    if visited.tempered:
+    versions = {"epsie": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    settings = {"versions": versions, **settings}
+    if visited.has_hot:
         settings["betas"] = visited.betas
     plain = (str, int, float)
     return {
         **_library(),
         "tuning_steps": split,
+        "burn_in": burn_in.iteration,
+        "burn_in_is": burn_in.why,
         **{
             name: value if type(value) in plain else json.dumps(value, default=_as_json)
             for name, value in settings.items()
@@ -189,9 +180,6 @@ def attributes(visited: Visited, split: int) -> dict[str, Any]:
 
 def _as_json(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else repr(value)
-
-
-# ---- files
 
 
 def save_arviz(tree: Any, path: str) -> None:

@@ -1,20 +1,25 @@
-"""Diagnostics as methods: of samplers, and of runs on disk."""
+"""Diagnostics and the evidence as methods: of samplers, and of runs on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.checks import as_count
 from epsie.logs import logger
+from epsie.results import tempered
+from epsie.results.burn_in import BurnIn, burn_in_of, periods_of, suggested_burn_in
+from epsie.results.source import Source
+from epsie.results.visited import Columns, Visited
+from epsie.tempering import communication
+from epsie.tempering.evidence import Evidence
 
+# The diagnostics are imported where they are used: to sample needs none.
 if TYPE_CHECKING:
-    from epsie.diagnostics import Summary
     from epsie.diagnostics.draws import Angular
-    from epsie.results.visited import Visited
+    from epsie.diagnostics.summary import Summary
 
 Floats = NDArray[np.float64]
 
@@ -22,26 +27,51 @@ Floats = NDArray[np.float64]
 class Chosen(NamedTuple):
     """The draws that are to be diagnosed, and how they were chosen."""
 
-    draws: NDArray[np.void]
+    draws: Columns
     periods: dict[str, float]
-    burn_in: int
-    burn_in_is: str
+    burn_in: BurnIn
     spacing: int
+
+
+def _of_draws(name: str, gives: str) -> Callable[..., dict[str, float]]:
+    """The method that applies a function of `epsie.diagnostics` to the draws that count."""
+
+    def method(
+        self: Diagnosable,
+        burn_in: int | None = None,
+        *,
+        temperature: int = 0,
+        angular: Angular = (),
+    ) -> dict[str, float]:
+        from epsie.diagnostics import convergence
+
+        chosen = self._chosen(burn_in, temperature, angular)
+        found: dict[str, float] = getattr(convergence, name)(chosen.draws, chosen.periods)
+        return found
+
+    method.__name__, method.__doc__ = name, gives
+    method.__qualname__ = f"Diagnosable.{name}"
+    return method
 
 
 class Diagnosable:
     """What has chains that can be diagnosed; see `epsie.diagnostics` for what each method gives.
 
-    All take
+    A sampler that writes a run directory speaks of the whole run there, as `epsie.open_run` does;
+    another one of what it did since the last clear. All take
 
     burn_in : int, optional
-        The iteration after which draws are used. By default that at which all adaptation with a
-        duration has ended; if there is none, or it goes on, the suggested one, at most half.
+        The iteration after which draws are used; by default see `epsie.results.burn_in.burn_in_of`.
     temperature : int, optional
         Which temperature of a tempered chain, by index: 0 is the coldest.
     angular : iterable of str or mapping, optional
         Angles in radians, or the period of each, beside those known from their proposals.
     """
+
+    @property
+    def _source(self) -> Source:
+        """What is looked at."""
+        raise NotImplementedError
 
     @property
     def adaptation_end(self) -> int | None:
@@ -50,46 +80,27 @@ class Diagnosable:
         Components of a transdimensional proposal, which are not always active, may adapt longer. It
         is not known (None) if proposals are reset after swaps.
         """
-        return self._visited.known_end or None
+        return Visited(self).known_end or None
 
-    @property
-    def _visited(self) -> Visited:
-        from epsie.results.visited import Visited
-
-        return Visited(self)
-
-    # ---- how much draws are worth
+    ess_bulk = _of_draws(
+        "ess_bulk", "The effective sample size for the centre of the distribution, by parameter."
+    )
+    ess_tail = _of_draws("ess_tail", "The effective sample size for the tails, by parameter.")
+    rhat = _of_draws("rhat", "The rank-normalised split R-hat, by parameter.")
+    mcse_mean = _of_draws("mcse_mean", "The Monte Carlo standard error of the mean, by parameter.")
+    mcse_sd = _of_draws(
+        "mcse_sd", "The Monte Carlo standard error of the standard deviation, by parameter."
+    )
 
     def autocorrelation_length(
         self, burn_in: int | None = None, *, temperature: int = 0, angular: Angular = ()
     ) -> dict[str, Floats]:
         """The integrated autocorrelation length of every chain, in iterations; by parameter."""
-        from epsie import diagnostics
+        from epsie.diagnostics import convergence
 
         chosen = self._chosen(burn_in, temperature, angular)
-        lengths = diagnostics.autocorrelation_length(chosen.draws, chosen.periods)
+        lengths = convergence.autocorrelation_length(chosen.draws, chosen.periods)
         return {name: chosen.spacing * length for name, length in lengths.items()}
-
-    def ess_bulk(
-        self, burn_in: int | None = None, *, temperature: int = 0, angular: Angular = ()
-    ) -> dict[str, float]:
-        """The effective sample size for the centre of the distribution, by parameter."""
-        found: dict[str, float] = self._diagnosed("ess_bulk", burn_in, temperature, angular)
-        return found
-
-    def ess_tail(
-        self, burn_in: int | None = None, *, temperature: int = 0, angular: Angular = ()
-    ) -> dict[str, float]:
-        """The effective sample size for the tails, by parameter."""
-        found: dict[str, float] = self._diagnosed("ess_tail", burn_in, temperature, angular)
-        return found
-
-    def rhat(
-        self, burn_in: int | None = None, *, temperature: int = 0, angular: Angular = ()
-    ) -> dict[str, float]:
-        """The rank-normalised split R-hat, by parameter."""
-        found: dict[str, float] = self._diagnosed("rhat", burn_in, temperature, angular)
-        return found
 
     def nested_rhat(
         self,
@@ -100,69 +111,43 @@ class Diagnosable:
         angular: Angular = (),
     ) -> dict[str, float]:
         """The nested R-hat, by parameter; `superchains` has the superchain of each chain."""
-        from epsie import diagnostics
+        from epsie.diagnostics import convergence
 
         chosen = self._chosen(burn_in, temperature, angular)
-        return diagnostics.nested_rhat(chosen.draws, superchains, chosen.periods)
-
-    def mcse_mean(
-        self, burn_in: int | None = None, *, temperature: int = 0, angular: Angular = ()
-    ) -> dict[str, float]:
-        """The Monte Carlo standard error of the mean, by parameter."""
-        found: dict[str, float] = self._diagnosed("mcse_mean", burn_in, temperature, angular)
-        return found
-
-    def mcse_sd(
-        self, burn_in: int | None = None, *, temperature: int = 0, angular: Angular = ()
-    ) -> dict[str, float]:
-        """The Monte Carlo standard error of the standard deviation, by parameter."""
-        found: dict[str, float] = self._diagnosed("mcse_sd", burn_in, temperature, angular)
-        return found
-
-    # ---- how the chains do
+        return convergence.nested_rhat(chosen.draws, superchains, chosen.periods)
 
     def acceptance_rate(self, burn_in: int = 0, *, temperature: int = 0) -> Floats:
         """The share of its jumps that each chain accepted after `burn_in`, shape (nchains,)."""
-        from epsie import diagnostics
+        from epsie.diagnostics import acceptance
 
-        visited = self._visited
-        table = visited.table_at("acceptance", temperature)
-        return diagnostics.acceptance_rate(table[:, visited.some_iterations > burn_in])
+        return acceptance.acceptance_rate(self._decisions(burn_in, temperature)[1])
 
     def block_acceptance_rate(self, burn_in: int = 0, *, temperature: int = 0) -> dict[str, Floats]:
         """The share of each block's jumps that were accepted, by parameters joined with '+'."""
-        from epsie import diagnostics
+        from epsie.diagnostics import acceptance
 
-        visited = self._visited
         intervals = {
             "+".join(part.parameters): (part.jump_interval, part.jump_interval_duration)
-            for part in visited.proposals
+            for part in self._source.proposals
         }
-        after = visited.some_iterations > burn_in
-        table = visited.table_at("acceptance", temperature)[:, after]
-        return diagnostics.block_acceptance_rate(table, visited.iterations[after], intervals)
+        iterations, decisions = self._decisions(burn_in, temperature)
+        return acceptance.block_acceptance_rate(decisions, iterations, intervals)
+
+    def _decisions(self, burn_in: int, temperature: int) -> tuple[NDArray[np.int64], Columns]:
+        visited = Visited(self)
+        columns, rows = visited.columns_at("acceptance", temperature), visited.after(burn_in)
+        return visited.iterations[rows], {name: of_it[:, rows] for name, of_it in columns.items()}
 
     def suggest_burn_in(self, *, temperature: int = 0, angular: Angular = ()) -> int:
         """The iteration by which every chain has settled in all that it records; 0: at once."""
-        from epsie import diagnostics
-        from epsie.diagnostics.draws import as_periods
-
-        visited = self._visited
-        at = visited.some_iterations
-        positions, stats = (visited.table_at(name, temperature) for name in ("positions", "stats"))
-        draws = {name: positions[name] for name in visited.parameters}
-        # Parameters may be called so, too.
-        draws |= {f"({name})": stats[name] for name in ("logl", "logp")}
-        periods = visited.periods | as_periods(angular, visited.parameters)
-        first = diagnostics.suggest_burn_in(draws, periods)
-        return int(at[first - 1]) if first else 0
+        return suggested_burn_in(Visited(self), temperature=temperature, angular=angular)
 
     def stuck_chains(self, *, temperature: int = 0) -> dict[int, int]:
         """The chains that have ceased to move, and the iteration since which each stands."""
-        from epsie import diagnostics
+        from epsie.diagnostics import burnin
 
-        visited = self._visited
-        found = diagnostics.stuck_chains(visited.table_at("positions", temperature))
+        visited = Visited(self)
+        found = burnin.stuck_chains(visited.columns_at("positions", temperature))
         return {chain: int(visited.iterations[first]) for chain, first in found.items()}
 
     def summary(
@@ -172,24 +157,32 @@ class Diagnosable:
 
         The words are logged as warnings, too.
         """
-        from epsie import diagnostics
+        from epsie.diagnostics.summary import summarise
 
         chosen = self._chosen(burn_in, temperature, angular)
         end, used = self.adaptation_end, chosen.burn_in
-        adapting = end is not None and used < end
-        summary = diagnostics.summarise(
+        adapting = end is not None and used.iteration < end
+        summary = summarise(
             chosen.draws,
             chosen.periods,
-            burn_in=used,
-            burn_in_is=chosen.burn_in_is,
+            burn_in=used.iteration,
+            burn_in_is=used.why,
             spacing=chosen.spacing,
-            acceptance_rate=self.acceptance_rate(used, temperature=temperature),
+            acceptance_rate=self.acceptance_rate(used.iteration, temperature=temperature),
             stuck=self.stuck_chains(temperature=temperature),
             warnings=[f"proposals or the ladder adapt until iteration {end}"] if adapting else [],
         )
         for warning in summary.warnings:
             logger.warning("summary: %s", warning)
         return summary
+
+    def _chosen(self, burn_in: int | None, temperature: int, angular: Angular) -> Chosen:
+        visited = Visited(self)
+        periods = periods_of(visited, angular)
+        used = burn_in_of(visited, burn_in, temperature=temperature, angular=angular)
+        columns, rows = visited.columns_at("positions", temperature), visited.after(used.iteration)
+        draws = {name: column[:, rows] for name, column in columns.items()}
+        return Chosen(draws, periods, used, visited.source.spacing)
 
     def to_arviz(
         self,
@@ -203,38 +196,67 @@ class Diagnosable:
 
         return to_arviz(self, burn_in, hot=hot, blob_groups=blob_groups)
 
-    # ---- which draws
+    @property
+    def round_trips(self) -> NDArray[np.int64]:
+        """How often a point went from coldest to hottest and back, by chain.
 
-    def _diagnosed(self, name: str, burn_in: int | None, temperature: int, angular: Angular) -> Any:
-        from epsie import diagnostics
+        Raises
+        ------
+        ValueError
+            If there is one temperature only.
+        """
+        return tempered.round_trips(Visited(self))
 
-        chosen = self._chosen(burn_in, temperature, angular)
-        return getattr(diagnostics, name)(chosen.draws, chosen.periods)
+    @property
+    def swap_acceptance(self) -> Floats:
+        """The mean acceptance ratio of each adjacent pair, shape (ntemps - 1, nchains).
 
-    def _chosen(self, burn_in: int | None, temperature: int, angular: Angular) -> Chosen:
-        from epsie.diagnostics.draws import as_periods
+        Raises
+        ------
+        ValueError
+            If there is one temperature only, or no sweep.
+        """
+        return communication.swap_acceptance(tempered.ratios(Visited(self)))
 
-        visited = self._visited
-        at = visited.some_iterations
-        periods = visited.periods | as_periods(angular, visited.parameters)
-        used, used_is = self._burn_in(burn_in, temperature, angular)
-        draws = visited.table_at("positions", temperature)
-        spacing = int(at[1] - at[0]) if len(at) > 1 else 1
-        first = int(np.searchsorted(at, used, side="right"))
-        return Chosen(draws[:, first:], periods, used, used_is, spacing)
+    @property
+    def communication_barrier(self) -> Floats:
+        """The barrier of each chain, shape (nchains,); see `epsie.tempering.communication`.
 
-    def _burn_in(self, burn_in: int | None, temperature: int, angular: Angular) -> tuple[int, str]:
-        """The burn-in to use, and where it comes from."""
-        if burn_in is not None:
-            return as_count(burn_in, "burn_in", least=0), "as given"
-        opened_with: int = getattr(self, "burn_in", 0)
-        if opened_with:
-            return opened_with, "as the run was opened with"
-        end, at = self.adaptation_end, self._visited.some_iterations
-        if end is not None and end < at[-1]:
-            return end, "the end of adaptation"
-        suggested = self.suggest_burn_in(temperature=temperature, angular=angular)
-        half = int(at[(len(at) - 1) // 2])
-        if suggested > half:
-            return half, f"half of them; the chains settle only by iteration {suggested}"
-        return suggested, "by when the chains have settled"
+        Raises
+        ------
+        ValueError
+            If there is one temperature only, or no sweep.
+        """
+        return communication.communication_barrier(tempered.ratios(Visited(self)))
+
+    @property
+    def recommended_ntemps(self) -> int:
+        """The number of temperatures that the mean barrier of the chains recommends."""
+        return communication.recommended_ntemps(float(self.communication_barrier.mean()))
+
+    def log_evidence(self, method: str = "mbar", burn_in: int | None = None) -> Evidence:
+        """The evidence.
+
+        For it to be the evidence, the model's `logp` must be a normalised density.
+
+        Parameters
+        ----------
+        method : {'mbar', 'bridge', 'stepping_stone', 'thermodynamic'}, optional
+            How to estimate it: see `epsie.tempering.evidence`.
+        burn_in : int, optional
+            Samples up to this iteration are left out, iterations before a clear counted. By default
+            as everywhere, but not before adaptation has ended and all ladders have come to rest.
+
+        Returns
+        -------
+        Evidence
+            `log_z`, its `standard_error`, the `method` and the estimate `per_chain`. Each chain is
+            estimated with its own ladder.
+
+        Raises
+        ------
+        ValueError
+            If the ladder does not reach beta = 0; if it moved after `burn_in`; if too few samples
+            are left.
+        """
+        return tempered.log_evidence(Visited(self), method, burn_in)

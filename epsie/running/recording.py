@@ -12,10 +12,11 @@ from typing import Any
 from epsie.checks import as_count
 from epsie.errors import RunDirectoryError
 from epsie.execution.verification import Verifier
-from epsie.logs import logged_run, logger
+from epsie.logs import logger
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.running.interrupts import Interrupts
+from epsie.running.logged import logged_run
 from epsie.running.modelcheck import check_model
 from epsie.running.progress import Progress, next_length
 from epsie.running.recorder import Recorder, starting

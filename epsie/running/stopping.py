@@ -12,9 +12,9 @@ import numpy as np
 from epsie.chain.base import Segment
 from epsie.checks import as_count
 from epsie.diagnostics import convergence
-from epsie.diagnostics.burnin import suggest_burn_in
-from epsie.diagnostics.draws import LEAST_DRAWS, Angular, Parameter, as_parameters, as_periods
+from epsie.diagnostics.draws import LEAST_DRAWS, Angular, Parameter, as_parameters
 from epsie.logs import logger
+from epsie.results.burn_in import periods_of, settled
 from epsie.results.visited import Visited
 from epsie.running.trail import Trail
 
@@ -100,22 +100,21 @@ class Stopper:
     until : Until
         What is to be reached.
     visited : Visited
-        The sampler or the run.
-    start : int
-        The iteration after which there is a record.
-    spacing : int
-        The number of iterations from one saved row to the next.
+        The sampler.
     """
 
-    def __init__(self, until: Until, visited: Visited, start: int, spacing: int = 1) -> None:
+    def __init__(self, until: Until, visited: Visited) -> None:
+        start = visited.source.start
         self.until = until
         self.parameters = visited.parameters
-        self.periods = visited.periods | as_periods(until.angular, visited.parameters)
+        self.periods = periods_of(visited, until.angular)
+        # Where `burn_in_of` makes do with what there is, a run goes on: until learning has ended,
+        # or the chains have settled in the first half of the draws (of the trail, which is short).
         known = visited.known_end or None
         self.burn_in = known if until.burn_in is None else until.burn_in
         rows = _ROWS_PER_ESS * (until.ess or 0) / visited.nchains
         after = max(start, self.burn_in or 0)
-        self.trail = Trail(after, max(_LEAST_ROWS, ceil(rows)), spacing)
+        self.trail = Trail(after, max(_LEAST_ROWS, ceil(rows)), visited.source.spacing)
         self.iteration = start
         self.met = False
         """Whether the present iteration is one at which is checked, and all is reached."""
@@ -148,9 +147,7 @@ class Stopper:
         draws = dict(zip(self.parameters, values, strict=False))
         first = 0
         if self.burn_in is None:
-            # Parameters may be called so, too.
-            all_of_it = draws | {"(logl)": values[-2], "(logp)": values[-1]}
-            first = suggest_burn_in(all_of_it, self.periods)
+            first = settled(draws, {"logl": values[-2], "logp": values[-1]}, self.periods)
             if first > len(self.trail.iterations) // 2:
                 return f"the chains settle only by iteration {self.trail.iterations[first]}"
         if len(self.trail.iterations) - first < LEAST_DRAWS:
@@ -175,9 +172,6 @@ class Stopper:
         return ""
 
 
-# ---- of samplers and of runs on disk
-
-
 def stopper_of(sampler: Any, until: Until) -> Stopper:
     """A stopper that knows what a sampler has visited: in its directory, or since its last clear.
 
@@ -189,22 +183,14 @@ def stopper_of(sampler: Any, until: Until) -> Stopper:
         What is to be reached.
     """
     visited = Visited(sampler)
-    if sampler._recording is not None:
-        from epsie.storage.rundir import open_run
-
-        run = open_run(sampler._recording.directory)
-        stopper = Stopper(until, visited, run.manifest["start"], run.manifest["thin"])
-        at = run.iterations
-        for positions, stats in zip(run.pieces("positions"), run.pieces("stats"), strict=True):
-            n = positions.shape[-1]
-            cold = (positions, stats) if run.ntemps is None else (positions[0], stats[0])
-            chains = [{"positions": p, "stats": s} for p, s in zip(*cold, strict=True)]
-            stopper.trail.add(at[:n], chains)
-            at = at[n:]
-    else:
-        stopper = Stopper(until, visited, sampler.lastclear)
-        coldest = [chain.by_temperature[0] for chain in sampler.chains]
-        chains = [{"positions": chain.positions, "stats": chain.stats} for chain in coldest]
-        stopper.trail.add(visited.iterations, chains)
+    source, cold = visited.source, slice(1)
+    stopper = Stopper(until, visited)
+    at = source.iterations
+    tables = zip(source.pieces("positions", cold), source.pieces("stats", cold), strict=True)
+    for (positions,), (stats,) in tables:
+        n = positions.shape[-1]
+        chains = [{"positions": p, "stats": s} for p, s in zip(positions, stats, strict=True)]
+        stopper.trail.add(at[:n], chains)
+        at = at[n:]
     stopper.at(sampler.niterations)
     return stopper

@@ -12,12 +12,12 @@ from epsie.chain.start import NO_START
 from epsie.checks import as_count
 from epsie.execution.utilisation import Utilisation
 from epsie.execution.verification import Verifier
-from epsie.logs import logged_run
 from epsie.model.evaluation import Model
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
+from epsie.running.logged import logged_run
 from epsie.running.progress import Progress
-from epsie.running.recording import Recording, record, recording_of, resumed
+from epsie.running.recording import record, recording_of, resumed
 from epsie.samplers.recorded import RecordedSampler
 from epsie.storage.checkpoint import dump_state, load_state
 
@@ -29,9 +29,6 @@ class BaseSampler(RecordedSampler):
     """Independent chains that share a model and a pool: how they run, are saved and go on."""
 
     name: str = ""
-
-    _recording: Recording | None = None
-    """Where its runs are saved."""
 
     @cached_property
     def _verifier(self) -> Verifier:

@@ -14,12 +14,9 @@ from epsie.chain.ptchain import ParallelTemperedChain
 from epsie.chain.start import as_columns
 from epsie.checks import as_count
 from epsie.model.evaluation import Model, NanPolicy
-from epsie.proposals.adaptation.base import end_of_learning
 from epsie.proposals.base import BaseProposal
 from epsie.rng.bit_generators import create_bit_generators
 from epsie.samplers.base import BaseSampler
-from epsie.tempering import communication
-from epsie.tempering.evidence import LEAST_SAMPLES, Evidence, log_evidence
 
 
 class ParallelTemperedSampler(BaseSampler):
@@ -184,97 +181,6 @@ class ParallelTemperedSampler(BaseSampler):
         if self.ntemps == 1:
             return None
         return np.stack([chain.swaps.ratios.T for chain in self.chains], axis=1)
-
-    # ---- how points travel between the temperatures
-
-    @property
-    def round_trips(self) -> NDArray[np.int64]:
-        """How often a point went from coldest to hottest and back since the last clear, by chain.
-
-        Raises
-        ------
-        ValueError
-            If there is one temperature only.
-        """
-        return communication.round_trips(self._swept(self.temperature_swaps))
-
-    @property
-    def swap_acceptance(self) -> NDArray[np.float64]:
-        """The mean acceptance ratio of each adjacent pair, shape (ntemps - 1, nchains).
-
-        Raises
-        ------
-        ValueError
-            If there is one temperature only, or no sweep since the last clear.
-        """
-        return communication.swap_acceptance(self._swept(self.temperature_acceptance))
-
-    @property
-    def communication_barrier(self) -> NDArray[np.float64]:
-        """The barrier of each chain, shape (nchains,); see `epsie.tempering.communication`.
-
-        Raises
-        ------
-        ValueError
-            If there is one temperature only, or no sweep since the last clear.
-        """
-        return communication.communication_barrier(self._swept(self.temperature_acceptance))
-
-    @property
-    def recommended_ntemps(self) -> int:
-        """The number of temperatures that the mean barrier of the chains recommends."""
-        return communication.recommended_ntemps(float(self.communication_barrier.mean()))
-
-    def _swept(self, table: NDArray[Any] | None) -> NDArray[Any]:
-        if table is None:
-            raise ValueError("there is one temperature only, and nothing to swap it with")
-        return table
-
-    # ---- evidence
-
-    def log_evidence(self, method: str = "mbar", burn_in: int | None = None) -> Evidence:
-        """The evidence, from the samples since the last clear.
-
-        For it to be the evidence, the model's `logp` must be a normalised density.
-
-        Parameters
-        ----------
-        method : {'mbar', 'bridge', 'stepping_stone', 'thermodynamic'}, optional
-            How to estimate it: see `epsie.tempering.evidence`.
-        burn_in : int, optional
-            Samples up to this iteration are left out, iterations before a clear counted. By default
-            it is where all adaptation with a duration has ended and all ladders have come to rest.
-
-        Returns
-        -------
-        Evidence
-            `log_z`, its `standard_error`, the `method` and the estimate `per_chain`. Each chain is
-            estimated with its own ladder.
-
-        Raises
-        ------
-        ValueError
-            If the ladder does not reach beta = 0; if it moved after `burn_in`; if too few samples
-            are left.
-        """
-        rested = max(chain.last_annealed for chain in self.chains)
-        if burn_in is None:
-            leaves = [leaf for chain in self.chains for leaf in chain.leaves()]
-            burn_in = max(rested, *map(end_of_learning, leaves))
-        elif as_count(burn_in, "burn_in", least=0) < rested:
-            raise ValueError(
-                f"the ladder moved until iteration {rested}: samples of a moving ladder tell no "
-                f"evidence. burn_in must be at least that; got {burn_in}"
-            )
-        left = self.niterations - max(burn_in, self.lastclear)
-        if left < LEAST_SAMPLES:
-            raise ValueError(
-                f"too few samples are left: adaptation or burn-in ends at iteration {burn_in}, the "
-                f"last clear was at {self.lastclear}, the chains are at {self.niterations}. Run "
-                "on, or give annealers a duration and choose burn_in"
-            )
-        logl = np.stack([chain.stats["logl"][:, -left:] for chain in self.chains], axis=1)
-        return log_evidence(logl, self.betas, method)
 
     def _starts(self, values: Mapping[str, Any]) -> list[Any]:
         columns = as_columns(values, self.chains[0].chains[0].dtypes)

@@ -14,9 +14,13 @@ from epsie.checks import as_count
 from epsie.model.evaluation import Point, in_one_order
 from epsie.process.signals import interrupt_deferred
 from epsie.results.diagnosable import Diagnosable
+from epsie.results.source import Source
+from epsie.running.recording import Recording
 from epsie.running.starts import Prior, drawn_starts
+from epsie.samplers.memory import Memory
 from epsie.samplers.settings import ConfiguredSampler
 from epsie.shown import Facts, Shown, sampler_facts
+from epsie.storage.rundir.saved import Saved
 
 
 class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
@@ -24,6 +28,14 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
 
     def _facts(self) -> Facts:
         return sampler_facts(self)
+
+    _recording: Recording | None = None
+    """Where its runs are saved."""
+
+    @property
+    def _source(self) -> Source:
+        """The whole run, if it is saved in a directory; else what is in memory."""
+        return Memory(self) if self._recording is None else Saved(self._recording.directory)
 
     @property
     def nchains(self) -> int:

@@ -8,6 +8,7 @@ temperatures pay (Syed, Bouchard-Cote, Deligiannidis & Doucet 2022, doi:10.1111/
 from __future__ import annotations
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,17 +88,36 @@ def round_trips(swaps: ArrayLike) -> NDArray[np.int64]:
         Of each chain, shape (nchains,); a number without an axis of chains.
     """
     orders = np.asarray(swaps)
-    ntemps, chains = orders.shape[0], orders.shape[1:-1]
-    orders = orders.reshape(ntemps, -1, orders.shape[-1])
-    places = np.arange(orders.shape[1])
-    trips = np.zeros(len(places), dtype=np.int64)
-    # Of the point at each temperature: 1 if it has been at the coldest since it last came home, 2
-    # if at the hottest since that.
-    stage = np.zeros((ntemps, len(places)), dtype=np.int64)
-    stage[0] = 1
-    for order in np.moveaxis(orders, -1, 0):
-        stage = stage[order, places]
-        stage[-1][stage[-1] == 1] = 2
-        trips += stage[0] == 2
-        stage[0] = 1
-    return trips.reshape(chains)
+    ntemps, *chains, nsweeps = orders.shape
+    nchains = int(np.prod(chains))
+    trips = RoundTrips(ntemps, nchains)
+    trips.add(orders.reshape(ntemps, nchains, nsweeps))
+    return trips.made.reshape(chains)
+
+
+class RoundTrips:
+    """A count of round trips, sweep by sweep.
+
+    Parameters
+    ----------
+    ntemps, nchains : int
+        The number of temperatures and of chains.
+    """
+
+    def __init__(self, ntemps: int, nchains: int) -> None:
+        self.made = np.zeros(nchains, dtype=np.int64)
+        """Of each chain, shape (nchains,)."""
+        # Of the point at each temperature: 1 if it has been at the coldest since it last came
+        # home, 2 if at the hottest since that.
+        self._stage = np.zeros((ntemps, nchains), dtype=np.int64)
+        self._stage[0] = 1
+
+    def add(self, orders: NDArray[Any]) -> None:
+        """Take in the sweeps that came next, shape (ntemps, nchains, nsweeps)."""
+        stage, places = self._stage, np.arange(len(self.made))
+        for order in np.moveaxis(orders, -1, 0):
+            stage = stage[order, places]
+            stage[-1][stage[-1] == 1] = 2
+            self.made += stage[0] == 2
+            stage[0] = 1
+        self._stage = stage

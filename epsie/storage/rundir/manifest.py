@@ -99,6 +99,12 @@ def read_manifest(directory: Path) -> Manifest:
     return manifest
 
 
+def unknown_parts(manifest: Manifest) -> list[str]:
+    """The classes of the run's proposals and annealer that are not of epsie."""
+    entries = [*manifest["proposals"], manifest.get("annealer")]
+    return [entry["class"] for entry in entries if entry is not None and entry["recipe"] is None]
+
+
 def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool) -> list[str]:
     """In what a sampler differs from the one of a run.
 

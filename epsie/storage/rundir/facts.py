@@ -1,4 +1,4 @@
-"""What a run on disk is, and how far."""
+"""The facts of a run on disk: what it is, how far it is and how fast it goes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from epsie.cli.verify import unknown_parts
 from epsie.results.visited import Visited
+from epsie.shown import Facts
 from epsie.storage.rundir import lock
-from epsie.storage.rundir.reader import Run
+from epsie.storage.rundir.manifest import unknown_parts
+from epsie.storage.rundir.saved import Saved
 from epsie.storage.rundir.states import saved_iterations, state_path
 
 
@@ -26,7 +27,7 @@ class Pace(NamedTuple):
     """Seconds from the last save to its end at this rate; None if it is not running."""
 
 
-def pace(run: Run, holder: lock.Holder | None) -> Pace:
+def pace(run: Saved, holder: lock.Holder | None) -> Pace:
     """How fast a run goes, from the times at which it was saved."""
     times = {}
     for iteration in saved_iterations(run.directory):
@@ -47,43 +48,42 @@ def pace(run: Run, holder: lock.Holder | None) -> Pace:
     return Pace(saved_at, rate, left)
 
 
-def describe_run(directory: Path) -> list[tuple[str, str]]:
-    """What a person wants to know of a run, line by line.
-
-    Raises
-    ------
-    RunDirectoryError
-        If there is no run.
-    CheckpointError
-        If its settings are damaged.
-    """
-    run = Run(directory)
-    holder = lock.holder(directory)
-    visited, manifest = Visited(run), run.manifest
-    kind = {"metropolis_hastings": "Metropolis-Hastings", "parallel_tempered": "parallel tempered"}
-    chains = f"{run.nchains} chains" + (f" x {run.ntemps} temperatures" if run.ntemps else "")
-    kept = "" if manifest["thin"] == 1 else f", every {manifest['thin']}-th kept"
-    began = "" if manifest["start"] == 0 else f", kept from {manifest['start']} on"
-    lines = [
-        ("run", str(directory)),
-        ("sampler", f"{kind.get(manifest['sampler'], manifest['sampler'])}, {chains}"),
-        ("parameters", f"{len(run.parameters)}: {', '.join(run.parameters)}"),
-        ("iterations", f"{run.niterations}{kept}{began}"),
+def run_facts(run: Saved) -> Facts:
+    """What a person wants to know of a run, line by line."""
+    settings, end, holder = run.settings, Visited(run).known_end, lock.holder(run.directory)
+    parts = [f"{e['class']}({', '.join(e['parameters'])})" for e in settings["proposals"]]
+    unknown = unknown_parts(settings)
+    betas = run.betas.mean(axis=0).tolist() if len(run.places) == 2 else ()
+    facts = [
+        ("run", str(run.directory)),
+        ("sampler", _kind(run)),
+        ("parameters", f"{len(settings['parameters'])}: {', '.join(settings['parameters'])}"),
+        ("iterations", _kept(run)),
+        ("adaptation", f"{'ended' if end <= run.niterations else 'ends'} at {end}" if end else ""),
+        ("proposals", ", ".join(parts)),
+        ("to resume", f"pass again: {', '.join(unknown)}" if unknown else ""),
+        ("betas", ", ".join(f"{beta:.4g}" for beta in betas)),
+        ("seed", f"{settings['seed']} ({settings['bit_generator']})"),
+        ("begun with", ", ".join(f"{name} {v}" for name, v in settings["versions"].items())),
+        ("on disk", _size(run.directory)),
+        *_progress(run, holder),
     ]
-    end = visited.known_end
-    if end:
-        lines.append(("adaptation", f"{'ended' if end <= run.niterations else 'ends'} at {end}"))
-    parts = [f"{e['class']}({', '.join(e['parameters'])})" for e in manifest["proposals"]]
-    lines.append(("proposals", ", ".join(parts)))
-    if unknown_parts(manifest):
-        lines.append(("to resume", f"pass again: {', '.join(unknown_parts(manifest))}"))
-    if run.ntemps:
-        betas = run.betas.mean(axis=0)
-        lines.append(("betas", ", ".join(f"{beta:.4g}" for beta in betas)))
-    lines.append(("seed", f"{manifest['seed']} ({manifest['bit_generator']})"))
-    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
-    lines += [("begun with", versions), ("on disk", _size(directory)), *_progress(run, holder)]
-    return lines
+    return [(name, text) for name, text in facts if text]
+
+
+_KINDS = {"metropolis_hastings": "Metropolis-Hastings", "parallel_tempered": "parallel tempered"}
+
+
+def _kind(run: Saved) -> str:
+    name: str = run.settings["sampler"]
+    hot = f" x {run.ntemps} temperatures" if len(run.places) == 2 else ""
+    return f"{_KINDS.get(name, name)}, {run.nchains} chains{hot}"
+
+
+def _kept(run: Saved) -> str:
+    thin = run.settings["thin"]
+    kept = "" if thin == 1 else f", every {thin}-th kept"
+    return f"{run.niterations}{kept}" + (f", kept from {run.start} on" if run.start else "")
 
 
 def _size(directory: Path) -> str:
@@ -96,7 +96,7 @@ def _size(directory: Path) -> str:
     return f"{sum(sizes) / 2**20:.1f} MiB in {len(sizes)} files"
 
 
-def _progress(run: Run, holder: lock.Holder | None) -> list[tuple[str, str]]:
+def _progress(run: Saved, holder: lock.Holder | None) -> list[tuple[str, str]]:
     """When it was saved, how fast it goes, and who writes to it."""
     found = pace(run, holder)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.saved_at))

@@ -1,0 +1,125 @@
+"""The burn-in: which draws count, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from epsie.checks import as_count
+from epsie.results.visited import Visited
+
+if TYPE_CHECKING:
+    from epsie.diagnostics.draws import Angular
+
+
+class BurnIn(NamedTuple):
+    """The draws after an iteration count, for a reason. Its `str` says so."""
+
+    iteration: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"after iteration {self.iteration} ({self.why})"
+
+
+def burn_in_of(
+    visited: Visited, given: int | None = None, *, temperature: int = 0, angular: Angular = ()
+) -> BurnIn:
+    """The burn-in that counts, wherever draws are looked at.
+
+    It is the first of these that there is: what was given; what the run was opened with; the end of
+    all adaptation with a duration, if the chains are beyond it; where they have settled, in the
+    first half of the draws, or the half of them.
+
+    Parameters
+    ----------
+    visited : Visited
+        What is looked at.
+    given : int, optional
+        What a person gave.
+    temperature : int, optional
+        The index of the temperature that is looked at.
+    angular : iterable of str or mapping, optional
+        Angles beside those known from their proposals.
+
+    Raises
+    ------
+    ValueError
+        If it is no count, or there are no draws.
+    """
+    if given is not None:
+        return BurnIn(as_count(given, "burn_in", least=0), "as given")
+    at, end = visited.iterations, visited.known_end
+    if visited.source.left_out:
+        return BurnIn(visited.source.left_out, "as the run was opened with")
+    if 0 < end < at[-1]:
+        return BurnIn(end, "the end of adaptation")
+    suggested = suggested_burn_in(visited, temperature=temperature, angular=angular)
+    half = int(at[(len(at) - 1) // 2])
+    if suggested > half:
+        return BurnIn(half, f"half of them; the chains settle only by iteration {suggested}")
+    return BurnIn(suggested, "by when the chains have settled")
+
+
+def suggested_burn_in(visited: Visited, *, temperature: int = 0, angular: Angular = ()) -> int:
+    """The iteration by which every chain has settled in all that it records; 0: at once."""
+    draws = visited.columns_at("positions", temperature)
+    stats = visited.columns_at("stats", temperature)
+    first = settled(draws, stats, periods_of(visited, angular))
+    return int(visited.iterations[first - 1]) if first else 0
+
+
+def periods_of(visited: Visited, angular: Angular) -> dict[str, float]:
+    """The periods of angles: known from their proposals, or given."""
+    from epsie.diagnostics.draws import as_periods
+
+    return visited.periods | as_periods(angular, visited.parameters)
+
+
+def settled(
+    draws: Mapping[str, NDArray[Any]], stats: Mapping[str, NDArray[Any]], periods: Angular
+) -> int:
+    """The number of rows until chains have settled in their parameters and in `stats`."""
+    from epsie.diagnostics.burnin import suggest_burn_in
+
+    # Parameters may be called logl, too.
+    return suggest_burn_in({**draws, **{f"({n})": stats[n] for n in ("logl", "logp")}}, periods)
+
+
+def rows_after(visited: Visited, burn_in: BurnIn) -> slice:
+    """The rows after a burn-in, of which there must be some.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    last = int(visited.iterations[-1])
+    if last <= burn_in.iteration:
+        raise ValueError(
+            f"no samples are left: burn_in is iteration {burn_in.iteration}, the chains are at "
+            f"{last}. Run on, or give a smaller burn_in"
+        )
+    return visited.after(burn_in.iteration)
+
+
+def evidence_burn_in(visited: Visited, given: int | None = None) -> BurnIn:
+    """The burn-in of the evidence, for which learning must have ended and ladders be at rest.
+
+    Raises
+    ------
+    ValueError
+        If it is no count, or there are no draws.
+    """
+    burn_in = burn_in_of(visited, given)
+    end = visited.end_of_adaptation
+    if end and not visited.known_end:
+        # They learn anew after every swap.
+        end = visited.source.niterations
+    if given is not None or burn_in.iteration >= max(end, visited.source.last_moved):
+        return burn_in
+    if end >= visited.source.last_moved:
+        return BurnIn(end, "the end of adaptation")
+    return BurnIn(visited.source.last_moved, "by when the ladder has come to rest")

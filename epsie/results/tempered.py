@@ -1,0 +1,75 @@
+"""What the temperatures of a source tell: how points travel between them, and the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.results.burn_in import evidence_burn_in
+from epsie.results.visited import Visited
+from epsie.tempering import communication, evidence
+
+
+def sweeps(visited: Visited, name: str) -> Iterator[NDArray[Any]]:
+    """What sweeps did, piece by piece: see `Source.sweeps`.
+
+    Raises
+    ------
+    ValueError
+        If there is one temperature only.
+    """
+    if visited.ntemps == 1:
+        raise ValueError("there is one temperature only, and nothing to swap it with")
+    return visited.source.sweeps(name)
+
+
+def round_trips(visited: Visited) -> NDArray[np.int64]:
+    """The round trips of each chain, shape (nchains,)."""
+    trips = communication.RoundTrips(visited.ntemps, visited.nchains)
+    for orders in sweeps(visited, "orders"):
+        trips.add(orders)
+    return trips.made
+
+
+def ratios(visited: Visited) -> NDArray[np.float64]:
+    """The acceptance ratios of adjacent pairs at every sweep, shape (ntemps - 1, nchains, n)."""
+    pieces = list(sweeps(visited, "ratios"))
+    nothing = np.empty((visited.ntemps - 1, visited.nchains, 0))
+    # In one order in memory, as rounding depends on it.
+    return np.ascontiguousarray(np.concatenate([nothing, *pieces], axis=-1))
+
+
+def log_evidence(
+    visited: Visited, method: str = "mbar", burn_in: int | None = None
+) -> evidence.Evidence:
+    """The evidence from the draws after a burn-in, each chain with its own ladder.
+
+    Raises
+    ------
+    ValueError
+        If the ladder does not reach beta = 0; if it moved after `burn_in`; if too few samples are
+        left.
+    """
+    if visited.ntemps == 1:
+        raise ValueError(
+            "the evidence needs two temperatures or more: a ParallelTemperedSampler with betas "
+            "that descend from 1 to 0"
+        )
+    used, rested = evidence_burn_in(visited, burn_in).iteration, visited.source.last_moved
+    if used < rested:
+        raise ValueError(
+            f"the ladder moved until iteration {rested}: samples of a moving ladder tell no "
+            f"evidence. burn_in must be at least that; got {used}"
+        )
+    rows = visited.after(used)
+    if len(visited.iterations[rows]) < evidence.LEAST_SAMPLES:
+        raise ValueError(
+            f"too few samples are left: adaptation or burn-in ends at iteration {used}, the last "
+            f"clear was at {visited.source.start}, the chains are at {visited.source.niterations}. "
+            "Run on, or give annealers a duration and choose burn_in"
+        )
+    logl = visited.columns("stats", ["logl"])["logl"][..., rows]
+    return evidence.log_evidence(logl, visited.betas, method)

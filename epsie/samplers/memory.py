@@ -1,0 +1,82 @@
+"""The source that the memory of a sampler is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.chaindata import stack_tables
+from epsie.chain.notes import Learned, learned
+from epsie.proposals.base import BaseProposal
+from epsie.results.source import ALL
+from epsie.storage.rundir.manifest import Manifest, describe
+
+_BLOCK = 65_536
+"""Rows that are copied at a time."""
+
+
+class Memory:
+    """What a sampler has visited since its last clear or resume.
+
+    Parameters
+    ----------
+    sampler : BaseSampler
+        The sampler.
+    """
+
+    spacing = 1
+    left_out = 0
+
+    def __init__(self, sampler: Any) -> None:
+        self._sampler = sampler
+        self._leaves = [chain.by_temperature for chain in sampler.chains]
+        self.proposals: Sequence[BaseProposal] = sampler.proposals
+        self.nchains = len(self._leaves)
+        self.ntemps = len(self._leaves[0])
+        self.start: int = sampler.lastclear
+        self.niterations: int = sampler.niterations
+
+    @cached_property
+    def settings(self) -> Manifest:
+        """The settings as plain data."""
+        return describe(self._sampler)
+
+    @property
+    def iterations(self) -> NDArray[np.int64]:
+        """The iterations of the rows, shape (n,)."""
+        return np.arange(self.start + 1, self.niterations + 1)
+
+    @property
+    def betas(self) -> NDArray[np.float64]:
+        """Inverse temperatures, shape (nchains, ntemps)."""
+        return np.array([[leaf.beta for leaf in leaves] for leaves in self._leaves], dtype=float)
+
+    @property
+    def last_moved(self) -> int:
+        """The last iteration at which a ladder was changed."""
+        return max(getattr(chain, "last_annealed", 0) for chain in self._sampler.chains)
+
+    @property
+    def learned(self) -> Learned:
+        """What was learned since the start or a resume."""
+        return learned(self._sampler.chains)
+
+    def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
+        """A table piece by piece, shape (ntemps, nchains, m)."""
+        by_temperature = list(zip(*self._leaves, strict=True))[temperatures]
+        tables = [[getattr(leaf, table) for leaf in leaves] for leaves in by_temperature]
+        if tables[0][0] is None:
+            return
+        for first in range(0, self.niterations - self.start, _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            yield stack_tables([stack_tables([of[rows] for of in row]) for row in tables])
+
+    def sweeps(self, name: str) -> Iterator[NDArray[Any]]:
+        """All sweeps, shape (ntemps or ntemps - 1, nchains, n)."""
+        if self.ntemps > 1:
+            swaps = [getattr(chain.swaps, name).T for chain in self._sampler.chains]
+            yield np.stack(swaps, axis=1)

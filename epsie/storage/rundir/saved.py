@@ -1,0 +1,173 @@
+"""The source that a run directory is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.notes import Learned, joined
+from epsie.checks import as_count
+from epsie.errors import CheckpointError, RunDirectoryError
+from epsie.proposals.base import BaseProposal
+from epsie.results.source import ALL
+from epsie.storage.files import read_file
+from epsie.storage.rundir.manifest import Manifest, read_manifest
+from epsie.storage.rundir.recipes import remade
+from epsie.storage.rundir.segments import Content, all_segments, covering
+from epsie.storage.rundir.states import last_state, saved_iterations
+
+_ATTEMPTS, _PAUSE = 20, 0.01
+
+
+class Saved:
+    """What a run has saved in its directory. Nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    directory : Path
+        The directory.
+    left_out, thin : int, optional
+        The `burn_in` and `thin` of `open_run`.
+    """
+
+    def __init__(self, directory: Path, left_out: int = 0, thin: int = 1) -> None:
+        self.directory = directory
+        self.settings: Manifest = read_manifest(directory)
+        self.left_out = as_count(left_out, "burn_in", least=0)
+        self.thin = as_count(thin, "thin")
+        kept: int = self.settings["thin"]
+        if thin != 1 and self.thin % kept:
+            raise ValueError(
+                f"the run keeps every {kept}-th iteration; thin must be a multiple of that; got "
+                f"{thin}"
+            )
+        self.spacing = max(self.thin, kept)
+        self.start: int = self.settings["start"]
+        self.nchains: int = self.settings["nchains"]
+        ladders = self.settings.get("betas")
+        self.ntemps = 1 if ladders is None else ladders.shape[1]
+        self.places = (self.nchains,) if ladders is None else (self.ntemps, self.nchains)
+        """The first axes of a table on disk, and of what a person gets."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take in what was saved since it was opened."""
+        saved = saved_iterations(self.directory)
+        if not saved:
+            raise RunDirectoryError(f"{self.directory} holds no state")
+        self.niterations = saved[-1]
+
+    @cached_property
+    def proposals(self) -> list[BaseProposal]:
+        """Those that can be made anew."""
+        recipes = [entry["recipe"] for entry in self.settings["proposals"]]
+        return [remade(recipe) for recipe in recipes if recipe is not None]
+
+    @property
+    def iterations(self) -> NDArray[np.int64]:
+        """The iterations of the rows, shape (n,)."""
+        first = max(self.start, self.left_out) // self.spacing + 1
+        return np.arange(first, self.niterations // self.spacing + 1) * self.spacing
+
+    def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
+        """A table piece by piece, shape (ntemps, nchains, m)."""
+        kept, step = self.settings["thin"], self.spacing
+        for content, after, upto in self._contents(self.left_out):
+            before = content["start"] // kept
+            first = after // step + 1
+            rows = slice(first * step // kept - before - 1, upto // kept - before, step // kept)
+            found = content[table]
+            if found is not None and rows.start < rows.stop:
+                with_axis = found.reshape(self.ntemps, self.nchains, -1)
+                yield with_axis[temperatures, :, rows]
+
+    def sweeps(self, name: str) -> Iterator[NDArray[Any]]:
+        """Sweeps piece by piece, shape (ntemps or ntemps - 1, nchains, m); they are not thinned."""
+        if self.ntemps == 1:
+            return
+        interval = self.settings["swap_interval"]
+        for content, after, upto in self._contents(self.left_out):
+            before = content["start"] // interval
+            sweeps = slice(after // interval - before, upto // interval - before)
+            yield content[name][:, sweeps].transpose(2, 0, 1)
+
+    def _contents(self, after: int) -> Iterator[tuple[Content, int, int]]:
+        """The contents of segments, one at a time, and after which iteration up to which to use it.
+
+        Together they reach from iteration `after` to where the run was saved.
+        """
+        at = max(after, self.start)
+        while at < self.niterations:
+            content = self.content(at)
+            yield content, at, min(content["stop"], self.niterations)
+            at = content["stop"]
+
+    def content(self, at: int) -> Content:
+        """The content of the segment that follows an iteration.
+
+        Raises
+        ------
+        RunDirectoryError
+            If it is missing.
+        CheckpointError
+            If it is damaged.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                segment = covering(all_segments(self.directory), at)
+                found: Content = read_file(segment.path, copy=False)
+            except (FileNotFoundError, RunDirectoryError):
+                # It was merged with others while the directory was listed, or since.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                break
+        if (found["start"], found["stop"]) != (segment.start, segment.stop):
+            raise CheckpointError(
+                f"{segment.path} holds iterations {found['start']} to {found['stop']}, not those "
+                "of its name"
+            )
+        return found
+
+    @property
+    def learned(self) -> Learned:
+        """What was learned: all of the run, whatever is left out."""
+        pieces = []
+        for content, after, upto in self._contents(self.start):
+            found = Learned(*(content[f"noted {name}"] for name in Learned._fields))
+            used = (found.iterations > after) & (found.iterations <= upto)
+            pieces.append(Learned._make(part[used] for part in found))
+        return joined(pieces)
+
+    def ladders(self, after: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The saves after an iteration, that at the start first: where, and the betas there."""
+        first = self.settings.get("betas", np.ones((self.nchains, 1)))
+        iterations, ladders = [np.array([self.start])], [first[np.newaxis]]
+        for content, begin, upto in self._contents(after):
+            if "ladders" in content:
+                at = content["ladder_iterations"]
+                used = (at > begin) & (at <= upto)
+                iterations.append(at[used])
+                ladders.append(content["ladders"][used])
+        return np.concatenate(iterations), np.concatenate(ladders)
+
+    @property
+    def betas(self) -> NDArray[np.float64]:
+        """Inverse temperatures where the run was saved last, shape (nchains, ntemps)."""
+        found: NDArray[np.float64] = self.ladders(self.niterations - 1)[1][-1]
+        return found
+
+    @property
+    def last_moved(self) -> int:
+        """The last iteration at which a ladder was changed; 0 if none ever was."""
+        if self.ntemps == 1:
+            return 0
+        _, state = last_state(self.directory)
+        return max(int(chain[0]["tempering"]["last_annealed"]) for chain in state.values())
