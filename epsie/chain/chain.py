@@ -25,6 +25,7 @@ from epsie.model.evaluation import (
 )
 from epsie.proposals.base import BaseProposal, VirtualMove
 from epsie.proposals.joint import joint_over
+from epsie.proposals.outcome import Outcome
 from epsie.rng.stream import Stream
 
 __all__ = ["Chain", "Point"]
@@ -95,8 +96,7 @@ class Chain(SavedChain):
         self.history = History(self.dtypes)
         self.notes = []
         self.start = self.proposed = None
-        self.accepted = False
-        self.acceptance_ratio = 0.0
+        self.outcome = Outcome()
 
     # ---- the algorithm
 
@@ -124,7 +124,7 @@ class Chain(SavedChain):
         except Exception as error:
             self.proposed = self._rejected(drawn, error)
         if self._learns_virtually:
-            self._evaluate_virtual(drawn)
+            self.outcome.virtual = self._virtual_ratios(drawn)
 
     def decide(self) -> None:
         """Accept the proposed point or stay, note it, and let the proposals learn."""
@@ -147,18 +147,19 @@ class Chain(SavedChain):
                 accepted = self.stream.uniform() < ratio
             if accepted:
                 self.point = point = proposed
-        self.accepted, self.acceptance_ratio = accepted, ratio
+        outcome = self.outcome
+        outcome.point, outcome.proposed = point, proposed
+        outcome.accepted, outcome.acceptance_ratio = accepted, ratio
         self.history.append(point, ratio, accepted)
         self.iteration += 1
-        joint.update(self)
+        joint.learn_from(outcome, self)
 
-    def _evaluate_virtual(self, drawn: Position) -> None:
-        """Give those proposals that learn from them the ratios of their virtual moves."""
-        moves = self.proposal_dist.virtual_moves(self.point.x, drawn)
-        ratios: dict[int, list[float]] = {id(move.proposal): [] for move in moves}
-        for move in moves:
-            ratios[id(move.proposal)].append(self._virtual_ratio(move))
-            move.proposal.virtual_ratios = ratios[id(move.proposal)]
+    def _virtual_ratios(self, drawn: Position) -> dict[tuple[str, ...], list[float]]:
+        """The acceptance ratios of the virtual moves, by the parameters of who asked for them."""
+        ratios: dict[tuple[str, ...], list[float]] = {}
+        for move in self.proposal_dist.virtual_moves(self.point.x, drawn):
+            ratios.setdefault(move.parameters, []).append(self._virtual_ratio(move))
+        return ratios
 
     def _virtual_ratio(self, move: VirtualMove) -> float:
         here = self.point

@@ -15,6 +15,7 @@ from epsie.checks import as_count
 from epsie.model.blob import first_blob
 from epsie.model.evaluation import Point, Position
 from epsie.proposals.joint import JointProposal
+from epsie.proposals.outcome import Outcome
 
 
 class RecordedChain(BaseChain):
@@ -28,6 +29,8 @@ class RecordedChain(BaseChain):
     proposed: Point | None
     history: History
     proposal_dist: JointProposal
+    outcome: Outcome
+    """What became of its last step."""
 
     @property
     def by_temperature(self) -> list[Self]:
@@ -183,6 +186,16 @@ class RecordedChain(BaseChain):
             assert blobs is not None
             found["blobs"] = array2dict(blobs[index])
         return found
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the position proposed last was accepted."""
+        return self.outcome.accepted
+
+    @property
+    def acceptance_ratio(self) -> float:
+        """The probability with which it was to be accepted; NaN if all proposals rested."""
+        return self.outcome.acceptance_ratio
 
     @property
     def current_position(self) -> dict[str, float]:

@@ -13,14 +13,13 @@ from epsie.chain.notes import Note
 from epsie.chain.recorded import RecordedChain
 from epsie.copying import copied
 from epsie.model.evaluation import Point, no_model
+from epsie.proposals.outcome import Outcome
 from epsie.rng.stream import Stream
 
 
 class SavedChain(RecordedChain):
     """A chain at one temperature that can be sent, saved and taken up again."""
 
-    accepted: bool
-    acceptance_ratio: float
     nan_count: int
 
     # ---- travelling to a worker and back
@@ -35,6 +34,7 @@ class SavedChain(RecordedChain):
         twin.model = no_model
         twin.history = self.history.emptied()
         twin.notes = []
+        twin.outcome = copy.copy(self.outcome)
         return twin
 
     def detached(self, stream: Stream | None = None) -> Self:
@@ -138,5 +138,8 @@ class SavedChain(RecordedChain):
         self.proposed = None
         if proposed is not None:
             self.proposed = Point(tuple([proposed[n] for n in self.parameters]), nan, nan, None)
-        for name in ("chain_id", "beta", "iteration", "accepted", "acceptance_ratio", "nan_count"):
+        self.outcome = Outcome(
+            self.point, self.proposed, state["accepted"], state["acceptance_ratio"]
+        )
+        for name in ("chain_id", "beta", "iteration", "nan_count"):
             setattr(self, name, state[name])

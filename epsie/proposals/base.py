@@ -16,17 +16,17 @@ from epsie.proposals.birth import BaseBirth as BaseBirth
 from epsie.proposals.distribution import Distribution
 from epsie.proposals.distribution import as_number as as_number
 from epsie.proposals.distribution import is_built_in as is_built_in
+from epsie.proposals.outcome import Outcome
 from epsie.rng.stream import Stream
 
 if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
     from epsie.proposals.adaptation.base import Adaptation
 
 
 class VirtualMove(NamedTuple):
     """A position that is evaluated only for a proposal to learn from."""
 
-    proposal: BaseProposal
+    parameters: tuple[str, ...]
     x: Position
     log_hastings: float
 
@@ -79,9 +79,6 @@ class BaseProposal(Distribution, ABC):
     iterations_at_interval: int = 0
     """How many iterations it has seen with a `jump_interval` other than 1."""
 
-    virtual_ratios: list[float] | None = None
-    """Acceptance ratios of the `virtual` moves of the last step."""
-
     pick: Callable[[Position], Position]
     """Takes its part out of a chain's position."""
 
@@ -101,6 +98,7 @@ class BaseProposal(Distribution, ABC):
 
     _own_draw: ClassVar[Callable[..., Position]]
     _own_log_density: ClassVar[Callable[..., float]]
+    _own_learn_from: ClassVar[Callable[..., None]]
     _counters: ClassVar[tuple[str, ...]] = ("nsteps", "iterations_at_interval")
 
     # ---- how classes are put together
@@ -118,14 +116,26 @@ class BaseProposal(Distribution, ABC):
         for tuples, dicts, route in (
             ("draw", "_jump", BaseProposal._draw_by_jump),
             ("log_density", "_logpdf", BaseProposal._log_density_by_logpdf),
-            ("update", "_update", BaseProposal._update_by_hook),
         ):
             if tuples in own:
                 setattr(cls, f"_own_{tuples}", own[tuples])
             elif dicts in own:
                 setattr(cls, tuples, route)
+        cls._route_learning()
         if "_logpdf" in own and "log_hastings" not in own:
             cls.log_hastings = BaseProposal.log_hastings  # type: ignore[method-assign]
+
+    @classmethod
+    def _route_learning(cls) -> None:
+        """Let a class's own hook be called, with the chain."""
+        own: dict[str, Any] = dict(vars(cls))
+        if "learn_from" in own:
+            cls._own_learn_from = own["learn_from"]
+        elif "update" in own:
+            cls.learn_from = BaseProposal._learn_by_update  # type: ignore[method-assign]
+        elif "_update" in own:
+            cls.learn_from = BaseProposal._learn_by_hook  # type: ignore[method-assign]
+            cls._own_learn_from = BaseProposal._learn_by_hook
 
     # ---- jumps, for people
 
@@ -184,23 +194,30 @@ class BaseProposal(Distribution, ABC):
         if self.adaptation is None:
             return []
         return [
-            VirtualMove(self, z, 0.0 if self.symmetric else self.log_hastings(x, z))
+            VirtualMove(self.parameters, z, 0.0 if self.symmetric else self.log_hastings(x, z))
             for z in self.adaptation.virtual(self, x, y)
         ]
 
-    def update(self, chain: Chain) -> None:
-        """Learn from the step that `chain` has just made. Called after each of its jumps."""
+    def learn_from(self, outcome: Outcome, chain: Any) -> None:
+        """Count a jump that was decided on, and learn from its outcome.
+
+        The chain is for users' hooks alone.
+        """
         self.nsteps += 1
         adaptation = self.adaptation
         if adaptation is not None:
-            adaptation.update(self, chain)
+            adaptation.update(self, outcome)
 
-    def tick(self, chain: Chain) -> None:
-        """Count an iteration of `chain`, and learn from it unless it rested."""
+    def update(self, chain: Any) -> None:
+        """Learn from the step that `chain` has just made, as it does after each of its jumps."""
+        self._own_learn_from(chain.outcome, chain)
+
+    def tick(self, outcome: Outcome, chain: Any) -> None:
+        """Count an iteration, and learn from its outcome unless it rested."""
         rested = self.rests()
         self.iterations_at_interval += 1
         if not rested:
-            self.update(chain)
+            self.learn_from(outcome, chain)
 
     def locate(self, parameters: tuple[str, ...]) -> None:
         """Learn where its parameters are in a chain's positions."""
@@ -215,9 +232,9 @@ class BaseProposal(Distribution, ABC):
     def _logpdf(self, xi: Mapping[str, Any], givenx: Mapping[str, Any]) -> float:
         return float(self._own_log_density(self.position(xi), self.position(givenx)))
 
-    def _update(self, chain: Chain) -> None:
+    def _update(self, chain: Any) -> None:
         if self.adaptation is not None:
-            self.adaptation.update(self, chain)
+            self.adaptation.update(self, chain.outcome)
 
     def _draw_by_jump(self, x: Position) -> Position:
         to = self._jump(dict(zip(self.parameters, x, strict=True)))
@@ -237,9 +254,12 @@ class BaseProposal(Distribution, ABC):
         xi = dict(zip(names, y, strict=True))
         return float(self._logpdf(xi, dict(zip(names, x, strict=True))))
 
-    def _update_by_hook(self, chain: Chain) -> None:
+    def _learn_by_hook(self, outcome: Outcome, chain: Any) -> None:
         self.nsteps += 1
         self._update(chain)
+
+    def _learn_by_update(self, outcome: Outcome, chain: Any) -> None:
+        self.update(chain)
 
     # ---- jump interval
 
@@ -336,6 +356,9 @@ class BaseProposal(Distribution, ABC):
         """Forget what was learned: back to the true initial widths."""
         if self.adaptation is not None:
             self.adaptation.reset(self)
+
+
+BaseProposal._own_learn_from = BaseProposal.learn_from
 
 
 def picker(indices: Iterable[int]) -> Callable[[Position], Position]:

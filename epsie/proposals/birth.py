@@ -13,7 +13,6 @@ from epsie.proposals.boundaries import Boundaries, as_boundaries
 from epsie.proposals.distribution import Distribution, as_number
 
 if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
     from epsie.proposals.base import BaseProposal
 
 _LOG_ROOT_2PI = 0.5 * log(2 * pi)
@@ -70,7 +69,7 @@ class BaseBirth(Distribution):
         """The logarithm of the density at `x`."""
         raise NotImplementedError(f"{type(self).__name__} must define logpdf(xi)")
 
-    def update(self, chain: Chain) -> None:
+    def update(self, chain: Any) -> None:
         """Learn from the step that `chain` has just made. Called after each jump."""
 
     _own_draw = draw

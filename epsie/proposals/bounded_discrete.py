@@ -164,7 +164,7 @@ class BoundedDiscrete(IntegerProposal):
             return []
         # Others stay where one moves. If they may not, there is no density, also of a subclass.
         return [
-            VirtualMove(self, z, BoundedDiscrete.log_hastings(self, x, z))
+            VirtualMove(self.parameters, z, BoundedDiscrete.log_hastings(self, x, z))
             for z in self.adaptation.virtual(self, x, y)
         ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from numpy.random import BitGenerator
 
@@ -13,10 +13,8 @@ from epsie.checks import as_names
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal, VirtualMove, picker
 from epsie.proposals.distribution import set_state_of, state_of
+from epsie.proposals.outcome import Outcome
 from epsie.rng.stream import Stream
-
-if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
 
 
 class JointProposal(BaseProposal):
@@ -149,13 +147,13 @@ class JointProposal(BaseProposal):
         """Whether a part may ask for virtual moves."""
         return any(part.learns_virtually for part in self.proposals)
 
-    def update(self, chain: Chain) -> None:
-        """Let every part that jumped learn from the step that `chain` has just made."""
+    def learn_from(self, outcome: Outcome, chain: Any) -> None:
+        """Let every part that jumped learn from the outcome."""
         for part in self.proposals:
             if part.jump_interval == 1:
-                part.update(chain)
+                part.learn_from(outcome, chain)
             else:
-                part.tick(chain)
+                part.tick(outcome, chain)
 
     def reset(self) -> None:
         """Let all parts forget what they learned."""

@@ -6,7 +6,7 @@ import copy
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import comb, exp, inf, log
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import BitGenerator
@@ -19,10 +19,8 @@ from epsie.proposals.birth import BaseBirth, match_births
 from epsie.proposals.components import Components
 from epsie.proposals.distribution import set_state_of, state_of
 from epsie.proposals.joint import JointProposal, check_cover
+from epsie.proposals.outcome import Outcome, rejected
 from epsie.rng.stream import Stream
-
-if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
 
 _ROUNDING = 1e-12
 """What is missing of a sum of probabilities, and may be rounding alone."""
@@ -248,31 +246,21 @@ class NestedTransdimensional(BaseProposal):
 
     # ---- learning
 
-    def update(self, chain: Chain) -> None:
-        """Let every part that jumped learn from the step that `chain` has just made."""
+    def learn_from(self, outcome: Outcome, chain: Any) -> None:
+        """Let every part that jumped learn from the outcome."""
         if self._moved:
             self.nsteps += 1
             for part in self._moved:
-                if part is self.model_proposal:
-                    self._update_model(chain)
+                # A k that does not exist is rejected, whatever becomes of the other jumps.
+                if part is self.model_proposal and self._strayed:
+                    part.learn_from(*rejected(outcome, chain))
                 else:
-                    part.update(chain)
+                    part.learn_from(outcome, chain)
             for birth in self._learning_births:
                 birth.update(chain)
         for part in self._joint.proposals:
             if part.jump_interval != 1:
                 part.iterations_at_interval += 1
-
-    def _update_model(self, chain: Chain) -> None:
-        model = self.model_proposal
-        accepted, ratio = chain.accepted, chain.acceptance_ratio
-        if self._strayed:
-            chain.accepted, chain.acceptance_ratio = False, 0.0
-        if model.learns_virtually:
-            # Its one parameter is all of its jump: there is nothing else to evaluate.
-            model.virtual_ratios = [chain.acceptance_ratio]
-        model.update(chain)
-        chain.accepted, chain.acceptance_ratio = accepted, ratio
 
     @property
     def learns_virtually(self) -> bool:

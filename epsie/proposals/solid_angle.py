@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import atan2, cos, degrees, exp, expm1, hypot, inf, log, log1p, pi, radians, sin, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from epsie.model.evaluation import Position
 from epsie.proposals.adaptation.base import Adaptation
 from epsie.proposals.base import BaseProposal
-
-if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
+from epsie.proposals.outcome import Outcome
 
 _GAIN = 0.6
 
@@ -250,13 +248,13 @@ class ConcentrationAdaptation(Adaptation):
         self._last_gain = self._end**-_GAIN
         self._steepness = 1 / (self.target_rate * (1 - self.target_rate))
 
-    def update(self, proposal: Any, chain: Chain) -> None:
+    def update(self, proposal: Any, outcome: Outcome) -> None:
         """Concentrate jumps if too few are accepted, spread them if too many."""
         k = proposal.nsteps - self.start_step + 1
         if not 1 <= k < self._end:
             return
         gain = self._steepness * (k**-_GAIN - self._last_gain)
-        kappa = proposal.kappa * exp(-gain * (chain.acceptance_ratio - self.target_rate))
+        kappa = proposal.kappa * exp(-gain * (outcome.acceptance_ratio - self.target_rate))
         proposal.kappa = min(max(kappa, KAPPA_RANGE[0]), KAPPA_RANGE[1])
 
 

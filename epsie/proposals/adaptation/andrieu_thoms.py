@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from math import exp, log
 from operator import mul
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from epsie.model.evaluation import Position
 from epsie.proposals.adaptation.covariance import LARGEST_LOG_SCALE, CovarianceLearning
-
-if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
+from epsie.proposals.outcome import Outcome
 
 _JOINT_RATE = 0.234
 _COMPONENT_RATE = 0.48
@@ -91,8 +89,8 @@ class AndrieuThoms(CovarianceLearning):
         super().reset(proposal)
         self._start_again()
 
-    def update(self, proposal: Any, chain: Chain) -> None:
-        """Learn from the step that `chain` has just made."""
+    def update(self, proposal: Any, outcome: Outcome) -> None:
+        """Learn from the outcome of a jump."""
         k = proposal.nsteps - self.start_step + 1
         if not 1 <= k < self._end:
             return
@@ -100,14 +98,16 @@ class AndrieuThoms(CovarianceLearning):
         if self.componentwise:
             self.log_lambda = [
                 min(value + gain * (ratio - self.target_rate), LARGEST_LOG_SCALE)
-                for value, ratio in zip(self.log_lambda, proposal.virtual_ratios, strict=True)
+                for value, ratio in zip(
+                    self.log_lambda, outcome.ratios_of_parts(proposal.parameters), strict=True
+                )
             ]
-            raised = self.log_global + gain * (chain.acceptance_ratio - _JOINT_RATE)
+            raised = self.log_global + gain * (outcome.acceptance_ratio - _JOINT_RATE)
             self.log_global = min(raised, LARGEST_LOG_SCALE)
         else:
-            raised = self.log_lambda + gain * (chain.acceptance_ratio - self.target_rate)
+            raised = self.log_lambda + gain * (outcome.acceptance_ratio - self.target_rate)
             self.log_lambda = raised if raised < LARGEST_LOG_SCALE else LARGEST_LOG_SCALE
-        if self.take_in(proposal, chain):
+        if self.take_in(proposal, outcome):
             self._refactor()
         self._write(proposal)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from epsie.checks import as_count, as_rate
 from epsie.copying import SetsAttributes
 from epsie.model.evaluation import Position
-
-if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
+from epsie.proposals.outcome import Outcome
 
 
 class Adaptation(SetsAttributes, ABC):
@@ -45,8 +43,8 @@ class Adaptation(SetsAttributes, ABC):
         self._initial = proposal.learned()
 
     @abstractmethod
-    def update(self, proposal: Any, chain: Chain) -> None:
-        """Learn from the step that `chain` has just made."""
+    def update(self, proposal: Any, outcome: Outcome) -> None:
+        """Learn from the outcome of a jump."""
 
     def virtual(self, proposal: Any, x: Position, y: Position) -> list[Position]:
         """Further positions whose acceptance ratios from `x` are to be learned from."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epsie.model.evaluation import Position
 from epsie.proposals.adaptation.base import Adaptation
-
-if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
-
+from epsie.proposals.outcome import Outcome
 
 LARGEST_LOG_SCALE = 200.0
 """Where every jump is accepted, as that of an unknown phase, a scale would grow to overflow."""
@@ -75,12 +72,12 @@ class CovarianceLearning(Adaptation):
         self.nblocks = 0
         self.naccepted = 0
 
-    def take_in(self, proposal: Any, chain: Chain) -> bool:
+    def take_in(self, proposal: Any, outcome: Outcome) -> bool:
         """Note where the chain stands; whether what was learned is to be used anew."""
-        if chain.accepted:
+        if outcome.accepted:
             self.naccepted += 1
         positions = self.positions
-        positions.append(proposal.pick(chain.point.x))
+        positions.append(proposal.pick(outcome.point.x))
         if len(positions) < self.BLOCK:
             return False
         self.nblocks += 1

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from math import exp, log
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epsie.proposals.adaptation.covariance import LARGEST_LOG_SCALE, CovarianceLearning
-
-if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
+from epsie.proposals.outcome import Outcome
 
 _LINE_RATE = 0.44
 _SCALE_GAIN = 0.6
@@ -82,19 +80,19 @@ class EigenAdaptation(CovarianceLearning):
         super().reset(proposal)
         self._start_again()
 
-    def update(self, proposal: Any, chain: Chain) -> None:
-        """Learn from the step that `chain` has just made."""
+    def update(self, proposal: Any, outcome: Outcome) -> None:
+        """Learn from the outcome of a jump."""
         if not 1 <= proposal.nsteps - self.start_step + 1 < self._end:
             return
         i = proposal.ind
         self.npicks[i] = n = self.npicks[i] + 1
         gain = n**-_SCALE_GAIN - self._last_gain
-        raised = self.log_lambda[i] + gain * (chain.acceptance_ratio - self.target_rate)
+        raised = self.log_lambda[i] + gain * (outcome.acceptance_ratio - self.target_rate)
         if raised > LARGEST_LOG_SCALE:
             raised = LARGEST_LOG_SCALE
         self.log_lambda[i] = raised
         proposal.rescale(i, exp(0.5 * raised))
-        if self.take_in(proposal, chain):
+        if self.take_in(proposal, outcome):
             self._turn(proposal)
 
     def _rescale(self, proposal: Any) -> None:

@@ -1,14 +1,14 @@
 """How the widths of a proposal learn from the chain.
 
-An adaptation is held by a proposal. After each of the proposal's jumps it reads what the chain
-decided, and writes one thing of the proposal: its `widths`, or its covariance `factor`.
+An adaptation is held by a proposal. After each of the proposal's jumps it reads the
+outcome, and writes one thing of the proposal: its `widths`, or its covariance `factor`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import exp, inf, log10
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +17,7 @@ from epsie.checks import as_count
 from epsie.proposals.adaptation.andrieu_thoms import AndrieuThoms
 from epsie.proposals.adaptation.base import Adaptation
 from epsie.proposals.covariance import as_covariance
-
-if TYPE_CHECKING:
-    from epsie.chain.chain import Chain
+from epsie.proposals.outcome import Outcome
 
 
 class Veitch(Adaptation):
@@ -72,7 +70,7 @@ class Veitch(Adaptation):
         self.prior_widths: dict[str, float] = {}
         self._hundredths = tuple((self.deltas / 100).tolist())
 
-    def update(self, proposal: Any, chain: Chain) -> None:
+    def update(self, proposal: Any, outcome: Outcome) -> None:
         """Widen after an accepted jump, narrow after a rejected one."""
         k = proposal.nsteps - self.start_step + 1
         if not 1 <= k < self._end:
@@ -80,7 +78,7 @@ class Veitch(Adaptation):
         gain = 10 * k**-self.adaptation_decay - 1
         if gain <= 0:
             return
-        gain *= 1 - self.target_rate if chain.accepted else -self.target_rate
+        gain *= 1 - self.target_rate if outcome.accepted else -self.target_rate
         widths = []
         for width, hundredth in zip(proposal.widths, self._hundredths):
             changed = width + gain * hundredth
@@ -124,12 +122,12 @@ class SiviaSkilling(Adaptation):
         if max_std is not None:
             self._max_std = tuple(np.array(max_std, dtype=float, ndmin=1).tolist())
 
-    def update(self, proposal: Any, chain: Chain) -> None:
+    def update(self, proposal: Any, outcome: Outcome) -> None:
         """Widen while too much has been accepted, narrow while too little."""
         k = proposal.nsteps - self.start_step + 1
         if k < 1:
             return
-        if chain.accepted:
+        if outcome.accepted:
             self.n_accepted += 1
         accepted = self.n_accepted
         excess = accepted - self.target_rate * k

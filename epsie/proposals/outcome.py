@@ -1,0 +1,55 @@
+"""The outcome of a step: all that a proposal learns from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import nan
+from typing import Any
+
+from epsie.model.evaluation import Point
+
+
+def _nowhere() -> Point:
+    """Where a chain stands that has not started."""
+    return Point((), nan, nan, None)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a step. A chain has one, and fills it anew at each step.
+
+    Parameters
+    ----------
+    point : Point
+        Where the chain stands after it.
+    proposed : Point or None
+        What was proposed; None if all proposals rested.
+    accepted : bool
+        Whether it was accepted.
+    acceptance_ratio : float
+        The probability with which it was to be accepted; NaN if all proposals rested.
+    virtual : mapping
+        By the parameters of a proposal the acceptance ratios of its virtual moves.
+    """
+
+    point: Point = field(default_factory=_nowhere)
+    proposed: Point | None = None
+    accepted: bool = False
+    acceptance_ratio: float = 0.0
+    virtual: Mapping[tuple[str, ...], Sequence[float]] = field(default_factory=dict)
+
+    def ratios_of_parts(self, parameters: tuple[str, ...]) -> Sequence[float]:
+        """The acceptance ratios of each part of a jump alone.
+
+        If none was evaluated, that of all: the jump of a single parameter has no other part.
+        """
+        return self.virtual.get(parameters, (self.acceptance_ratio,))
+
+
+def rejected(outcome: Outcome, chain: Any) -> tuple[Outcome, Any]:
+    """An outcome and the chain for a proposal whose jump could not be made: it was rejected."""
+    seen = copy.copy(chain)
+    seen.outcome = replace(outcome, accepted=False, acceptance_ratio=0.0)
+    return seen.outcome, seen
