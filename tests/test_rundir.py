@@ -720,7 +720,7 @@ def test_directories_that_are_no_runs(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(RunDirectoryError, match=r"holds no run: it has thesis\.tex"):
         sampler("mh", AT).run(1, directory=tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "thesis.tex"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["thesis.tex"]
 
 
 def test_a_newer_format(tmp_path):

@@ -202,10 +202,12 @@ def verify(options: argparse.Namespace) -> int:
 
 def unlock_run(options: argparse.Namespace) -> int:
     """Take away a stale lock."""
-    from epsie.storage.rundir.lock import unlock
+    from epsie.storage.rundir.holder import holder
     from epsie.storage.rundir.manifest import read_manifest
+    from epsie.storage.rundir.takeover import unlock
 
-    read_manifest(options.directory)
+    if holder(options.directory) is None:
+        read_manifest(options.directory)
     left = unlock(options.directory)
     if left is None:
         _say(f"{options.directory} is not locked")

@@ -10,7 +10,8 @@ from epsie.errors import RunDirectoryError
 from epsie.logs import logger
 from epsie.running.modelcheck import check_model
 from epsie.storage.files import remove_unfinished, write_file
-from epsie.storage.rundir import lock
+from epsie.storage.rundir import holder
+from epsie.storage.rundir.lock import Lock
 from epsie.storage.rundir.manifest import (
     NAME,
     Manifest,
@@ -26,7 +27,7 @@ from epsie.storage.statetree import encode
 
 
 class Recorder:
-    """Writes what a sampler does to a directory. The lock must be held.
+    """Writes what a sampler does to a directory.
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ class Recorder:
         The sampler.
     directory : Path
         The directory; it exists.
+    lock : Lock
+        Its lock.
     thin : int or None
         Keep every so many-th iteration; None: as the directory does, or all.
     adopt : bool
@@ -45,8 +48,11 @@ class Recorder:
         If the directory holds something else, or a run that is not this sampler's.
     """
 
-    def __init__(self, sampler: Any, directory: Path, thin: int | None, adopt: bool) -> None:
+    def __init__(
+        self, sampler: Any, directory: Path, lock: Lock, thin: int | None, adopt: bool
+    ) -> None:
         self.sampler = sampler
+        self.lock = lock
         self.directory = directory
         if (directory / NAME).exists():
             self.manifest = read_manifest(directory)
@@ -70,7 +76,7 @@ class Recorder:
         """Make the directory one of a run."""
         sampler, directory = self.sampler, self.directory
         remove_unfinished(directory)
-        others = sorted({path.name for path in directory.iterdir()} - {lock.NAME})
+        others = sorted({path.name for path in directory.iterdir()} - {holder.NAME})
         if [name for name in others if not name.startswith("state-")]:
             raise RunDirectoryError(
                 f"{directory} exists but holds no run: it has {', '.join(others[:5])}"
@@ -120,6 +126,7 @@ class Recorder:
         stop = sampler.niterations
         if stop == self.saved:
             return
+        self.lock.check()
         try:
             content = gathered(sampler, stop - self.saved, self.manifest["thin"])
             write_file(segment_path(directory, self.saved, stop), encode(content, stop))

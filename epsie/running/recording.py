@@ -133,8 +133,8 @@ def record(
     except OSError as error:
         raise RunDirectoryError(f"{directory} cannot be made: {error}") from error
     upto = sampler.niterations + niterations if niterations is not None else total
-    with locked(directory, upto), Interrupts(recording.grace) as interrupts:
-        recorder = Recorder(sampler, directory, recording.thin, adopt=total is not None)
+    with locked(directory, upto) as lock, Interrupts(recording.grace) as interrupts:
+        recorder = Recorder(sampler, directory, lock, recording.thin, adopt=total is not None)
         recorder.remember(recording.every)
         sampler._recording = recording
         left = niterations if total is None else max(0, total - sampler.niterations)

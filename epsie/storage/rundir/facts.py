@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from epsie.results.visited import Visited
 from epsie.shown import Facts
-from epsie.storage.rundir import lock
+from epsie.storage.rundir import holder as lock
 from epsie.storage.rundir.manifest import unknown_parts
 from epsie.storage.rundir.saved import Saved
 from epsie.storage.rundir.states import saved_iterations, state_path
@@ -109,8 +109,8 @@ def _progress(run: Saved, holder: lock.Holder | None) -> list[tuple[str, str]]:
     if holder.is_alive is False:
         return [*lines, ("state", f"at rest; {state} ended before it was done")]
     upto = "" if holder.upto is None else f" up to {holder.upto}"
-    sure = "written" if holder.is_alive else "said to be written"
-    lines.append(("state", f"being {sure}{upto} by {state}"))
+    sure = "being" if holder.is_alive else "said to be"
+    lines.append(("state", f"{sure} written{upto} by {state}"))
     if found.left is not None:
         seconds = max(0.0, found.left - (time.time() - found.saved_at))
         end = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + seconds))

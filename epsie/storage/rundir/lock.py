@@ -2,30 +2,142 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
 import os
-import socket
+import secrets
+import signal
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from epsie.errors import RunDirectoryError
+from epsie.process.identity import this_process
+from epsie.storage.rundir.holder import NAME, Holder, holder, open_lock, read_holder, tokens
+from epsie.storage.rundir.takeover import BEAT, wait_until_free
 
-NAME = "lock"
 
-_mine: set[Path] = set()
-"""What this process holds: locks of the operating system are between processes."""
+class Lock:
+    """The lock of a run directory, held by this process.
+
+    Parameters
+    ----------
+    directory : Path
+        The directory.
+    descriptor : int
+        The lock, opened to be written. The operating system's lock was asked for.
+    system : bool
+        Whether it could be had.
+    upto : int or None
+        The iteration up to which the run is to go.
+    """
+
+    def __init__(self, directory: Path, descriptor: int, system: bool, upto: int | None) -> None:
+        self.path = directory / NAME
+        self._descriptor: int | None = descriptor
+        self.token = secrets.token_hex(16)
+        self._ended = threading.Event()
+        made = Holder(this_process(), upto, time.time(), self.token, True, system)
+        os.ftruncate(descriptor, 0)
+        # By a descriptor that is closed: other hosts see what it wrote then.
+        written = open_lock(self.path, os.O_WRONLY)
+        try:
+            os.write(written, made.encoded)
+        finally:
+            os.close(written)
+        tokens.add(self.token)
+        _held.append(self)
+        self._heart = threading.Thread(target=self._beat, name="epsie-lock", daemon=True)
+        self._heart.start()
+
+    def check(self) -> None:
+        """Make sure that it is still this process that may write.
+
+        Raises
+        ------
+        RunDirectoryError
+            If it was taken over or removed, or this is a process forked by the one that holds it.
+        """
+        found = None if self._descriptor is None else holder(self.path.parent, locked=True)
+        if found is None or found.token != self.token:
+            by = "was removed" if found is None else f"was taken over by {found}"
+            if self._descriptor is None:
+                by = "is held by the process that this one was forked by"
+            raise RunDirectoryError(
+                f"the lock of {self.path.parent} {by}: this process writes nothing more to it"
+            )
+
+    def _beat(self) -> None:
+        """Touch the lock now and then, however long a step takes."""
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        while not self._ended.wait(BEAT):
+            descriptor = self._descriptor
+            with suppress(OSError, RunDirectoryError):
+                if descriptor is None or not self._is_mine(descriptor):
+                    return
+                os.utime(descriptor if os.utime in os.supports_fd else self.path)
+
+    def _is_mine(self, descriptor: int) -> bool:
+        found = read_holder(descriptor, self.path)
+        return found is not None and found.token == self.token
+
+    def release(self, remove: bool = False) -> None:
+        """Give it back.
+
+        Parameters
+        ----------
+        remove : bool, optional
+            Whether the file goes too.
+        """
+        self._ended.set()
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        self._heart.join()
+        try:
+            with suppress(OSError, RunDirectoryError):
+                if self._is_mine(descriptor):
+                    if remove and _is_at(descriptor, self.path):
+                        self.path.unlink()
+                    os.ftruncate(descriptor, 0)
+        finally:
+            tokens.discard(self.token)
+            _held.remove(self)
+            os.close(descriptor)
+
+    def forget(self) -> None:
+        """Leave it to the process that this one was forked by."""
+        self._ended = threading.Event()
+        self._ended.set()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+_held: list[Lock] = []
+
+
+def _forget_all() -> None:
+    # A lock of the operating system would last as long as any worker has it opened.
+    for lock in _held:
+        lock.forget()
+    _held.clear()
+    tokens.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
 
 
 @contextmanager
-def locked(directory: Path, upto: int | None = None) -> Iterator[None]:
+def locked(
+    directory: Path, upto: int | None = None, patience: float | None = None
+) -> Iterator[Lock]:
     """Hold the lock of a run directory.
 
-    A process that ends, however it ends, loses its lock.
+    A process that ends, however it ends, loses its lock. One that was left on another host is taken
+    over if that process was of the same job, or if nobody touches it for some time.
 
     Parameters
     ----------
@@ -33,158 +145,59 @@ def locked(directory: Path, upto: int | None = None) -> Iterator[None]:
         The directory.
     upto : int, optional
         The iteration up to which the run is to go, for others to read.
+    patience : float, optional
+        That time, in seconds by the clock of this process; ten minutes by default.
 
     Raises
     ------
     RunDirectoryError
-        If somebody else holds it: it says who.
+        If somebody else holds it: it says who. The directory is as it was.
     """
-    path = (directory / NAME).resolve()
-    if path in _mine:
-        raise RunDirectoryError(f"another sampler of this process is running in {directory}")
+    lock, made = _taken(directory, upto, patience)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise RunDirectoryError(f"{directory} cannot be written to: {error}") from error
-    _mine.add(path)
-    try:
-        _take(descriptor, directory, upto)
-        yield
-        os.ftruncate(descriptor, 0)
+        yield lock
     except BaseException:
-        with contextlib.suppress(OSError):
-            if _holder(descriptor).get("pid") == os.getpid():
-                os.ftruncate(descriptor, 0)
+        lock.release(remove=made and not any(directory.glob("*.epsie")))
         raise
-    finally:
-        _mine.discard(path)
-        os.close(descriptor)
+    lock.release()
 
 
-def _take(descriptor: int, directory: Path, upto: int | None) -> None:
-    holder = _holder(descriptor)
-    here = socket.gethostname()
-    if not _exclusive(descriptor):
-        raise RunDirectoryError(
-            f"{directory} is in use by process {holder.get('pid')} on {holder.get('host')}"
-        )
-    if holder and holder.get("host") != here:
-        # Locks may not reach across the hosts of a shared file system.
-        raise RunDirectoryError(
-            f"{directory} was left locked by process {holder.get('pid')} on "
-            f"{holder.get('host')}. If that no longer runs: epsie unlock {directory}"
-        )
-    text = json.dumps({"pid": os.getpid(), "host": here, "upto": upto}).encode()
-    try:
-        os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, text)
-    except OSError as error:
-        raise RunDirectoryError(f"{directory} cannot be written to: {error}") from error
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lock, or left it.
-
-    Parameters
-    ----------
-    pid : int
-        The process.
-    host : str
-        Where it runs.
-    upto : int or None
-        The iteration up to which it is to go, if known.
-    since : float
-        Since when, in seconds since the epoch.
-    """
-
-    pid: int
-    host: str
-    upto: int | None
-    since: float
-
-    @property
-    def is_alive(self) -> bool | None:
-        """Whether the process exists; None if it is on another host."""
-        if self.host != socket.gethostname():
-            return None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return True
-
-
-def holder(directory: Path) -> Holder | None:
-    """Who holds the lock of a run directory, or left it; None if it was given back."""
+def _taken(directory: Path, upto: int | None, patience: float | None) -> tuple[Lock, bool]:
+    """The lock, and whether there was no file before."""
     path = directory / NAME
-    if path.resolve() in _mine:
-        # To open and close it here would give the operating system's lock away.
-        return Holder(os.getpid(), socket.gethostname(), None, 0.0)
-    try:
-        text, since = path.read_bytes(), path.stat().st_mtime
-        found = json.loads(text or b"{}")
-        return Holder(int(found["pid"]), str(found["host"]), found.get("upto"), since)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def unlock(directory: Path) -> Holder | None:
-    """Take away a lock that was left on another host, or by a process that ended.
-
-    Returns
-    -------
-    Holder or None
-        Who had left it; None if it was not locked.
-
-    Raises
-    ------
-    RunDirectoryError
-        If the holder is alive, as far as can be told from here.
-    """
-    left = holder(directory)
-    if left is None:
-        return None
-    try:
-        descriptor = os.open(directory / NAME, os.O_RDWR)
-    except OSError as error:
-        raise RunDirectoryError(f"{directory} cannot be written to: {error}") from error
-    try:
-        if left.is_alive or not _exclusive(descriptor):
-            raise RunDirectoryError(
-                f"{directory} is in use by process {left.pid} on {left.host}, which is alive"
-            )
-        os.ftruncate(descriptor, 0)
-    finally:
-        os.close(descriptor)
-    return left
-
-
-def _holder(descriptor: int) -> dict[str, Any]:
-    """Who wrote the lock; empty if it was given back."""
-    try:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        found = json.loads(os.read(descriptor, 1000) or b"{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _exclusive(descriptor: int) -> bool:
-    """Take the operating system's lock; whether it could be had."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        # Unlike those of flock, these are not inherited by forked workers.
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            return False
-        if error.errno != errno.ENOLCK:
+    while True:
+        descriptor, made = _opened(path)
+        try:
+            read_holder(descriptor, path)
+            system = wait_until_free(descriptor, directory, patience)
+            # Whoever gave it back may have removed it.
+            if _is_at(descriptor, path):
+                return Lock(directory, descriptor, system, upto), made
+        except BaseException as error:
+            if made and _is_at(descriptor, path):
+                path.unlink()
+            os.close(descriptor)
+            if isinstance(error, OSError):
+                raise RunDirectoryError(f"{directory} cannot be written to: {error}") from error
             raise
-    return True
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> tuple[int, bool]:
+    """The lock, opened to be written, and whether it was not there before."""
+    while True:
+        for flags in (os.O_RDWR, os.O_RDWR | os.O_CREAT | os.O_EXCL):
+            try:
+                return open_lock(path, flags), bool(flags & os.O_CREAT)
+            except (FileNotFoundError, FileExistsError) as error:
+                if not path.parent.is_dir():
+                    raise RunDirectoryError(f"{path.parent} is gone: {error}") from error
+            except OSError as error:
+                raise RunDirectoryError(f"{path.parent} cannot be written to: {error}") from error
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+    except OSError:
+        return False
