@@ -69,7 +69,7 @@ def corner(
             _draw_pair(axes, beside, below)
         _label(axes, beside, below, (row, column, n), inches, size)
     _arrange(figure, panels, inches, size)
-    caption(figure, f"draws {used}", figure.get_figwidth())
+    caption(figure, f"draws {used}")
     return figure
 
 

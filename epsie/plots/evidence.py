@@ -65,7 +65,7 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     rested = visited.source.last_moved
     moves = f"the ladder moved until iteration {rested}: no estimate"
     figure.suptitle(moves if rested > used.iteration else _title(logl, betas), fontsize=10)
-    caption(figure, f"draws {used}", 9)
+    caption(figure, f"draws {used}")
     return figure
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from io import BytesIO
 from math import ceil, floor, log10, tau
+from textwrap import fill
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -172,12 +173,11 @@ def longest_tick(axis: Any) -> int:
     return max(map(len, axis.get_major_formatter().format_ticks(axis.get_majorticklocs())))
 
 
-def caption(figure: Picture, text: str, inches: float) -> None:
-    """Say in the lower left corner which draws a picture shows; it is so many inches wide."""
-    size = fitting([text], inches - 0.2, 7)
-    text = shortened(text, inches - 0.2, size)
+def caption(figure: Picture, text: str) -> None:
+    """Say in the lower left corner, in two lines at most, which draws a picture shows."""
+    (width, height), size = figure.get_size_inches(), 6.0
+    text = fill(text, int(72 * (width - 0.1) / (0.58 * size)))
     if figure.get_layout_engine() is None:
-        width, height = figure.get_size_inches()
         figure.text(0.08 / width, 0.05 / height, text, fontsize=size, color=GREY)
     else:
         figure.supxlabel(text, x=0.01, ha="left", fontsize=size, color=GREY)

@@ -86,7 +86,7 @@ def trace(
     assert first is not None
     left.set_xlabel("iteration")
     _arrange(figure, len(shown), ticks)
-    caption(figure, f"marginal distributions {used}", figure.get_figwidth())
+    caption(figure, f"marginal distributions {used}")
     first.set_xlim(iterations[0] - 1, iterations[-1])
     number_ticks(first.xaxis, 8, whole=True)
     return figure
