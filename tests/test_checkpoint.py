@@ -22,7 +22,9 @@ import epsie
 from epsie.errors import CheckpointError, EpsieError
 from epsie.proposals import AdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-from epsie.storage.statetree import FORMAT, HEADER_SIZE, decode, encode
+from epsie.storage.header import FORMAT, HEADER_SIZE
+from epsie.storage.slots import NOTE_SIZE, Slots
+from epsie.storage.statetree import decode, encode
 from epsie.tempering.annealing import BarrierAnnealer, DynamicalAnnealer
 from tests.examples import Example, every_example, gaussian
 from tests.statistical import seed
@@ -125,7 +127,7 @@ def signed(text, blocks=b"", version=FORMAT):
     """Bytes with a valid checksum and any content, as an attacker may write them."""
     import hashlib
 
-    from epsie.storage.statetree import _HEADER, MAGIC
+    from epsie.storage.header import _HEADER, MAGIC
 
     head = _HEADER.pack(MAGIC, version, 0, len(text), len(blocks))
     return head + hashlib.sha256(head + text + blocks).digest() + text + blocks
@@ -188,12 +190,20 @@ def file(tmp_path):
         yield made
 
 
-TAIL_OF_1 = (1).to_bytes(8, "little")
-"""The end of a dataset whose second state was not finished."""
-
-
 def slot_size(dataset):
-    return (len(dataset) - 8) // 2
+    return Slots(dataset).room
+
+
+def note_of(number):
+    """What stands at both ends of a dataset of which so many states were finished."""
+    with h5py.File("note", "w", driver="core", backing_store=False) as made:
+        slots = Slots(made.create_dataset("a", data=np.zeros(1000, np.uint8)))
+        slots.finish(number)
+        return slots.dataset[:NOTE_SIZE]
+
+
+def set_notes(dataset, note):
+    dataset[:NOTE_SIZE] = dataset[-NOTE_SIZE:] = note
 
 
 def filled(number, n=300):
@@ -275,9 +285,9 @@ def test_a_damaged_last_state_is_not_passed_over(file):
     with pytest.raises(CheckpointError, match=r"last state .* is damaged.*previous=True"):
         epsie.load_state(file)
     assert same(epsie.load_state(file, previous=True), filled(2))
-    dataset[-8:] = np.frombuffer((2).to_bytes(8, "little"), np.uint8)
+    set_notes(dataset, note_of(2))
     assert same(epsie.load_state(file), filled(2))
-    dataset[-8:] = 255
+    set_notes(dataset, 255)
     with pytest.raises(CheckpointError):
         epsie.load_state(file)
     epsie.dump_state(filled(4), file)
@@ -288,7 +298,7 @@ def test_a_newer_state_is_not_passed_over(file):
     epsie.dump_state(filled(1), file)
     payload = np.frombuffer(signed(b"{}", version=FORMAT + 1), np.uint8)
     half = slot_size(file["sampler_state"])
-    file["sampler_state"][half : half + len(payload)] = payload
+    file["sampler_state"][NOTE_SIZE + half : NOTE_SIZE + half + len(payload)] = payload
     with pytest.raises(CheckpointError, match="newer epsie"):
         epsie.load_state(file)
 
@@ -359,15 +369,16 @@ def test_corruptions_of_the_payload(file, count):
     epsie.dump_state(filled(1), file)
     epsie.dump_state(filled(2), file)
     dataset = file["sampler_state"]
-    whole, half = dataset[()].tobytes(), slot_size(dataset)
+    notes = [note_of(number).tobytes() for number in (1, 2)]
+    whole, half = dataset[NOTE_SIZE:-NOTE_SIZE].tobytes(), slot_size(dataset)
     size = len(encode(filled(2)))
     outcomes = {"error": 0, "previous": 0, "same": 0}
     for _ in range(count):
-        slots, finished = [whole[:half], whole[half:-8]], rng.choice([whole[-8:], TAIL_OF_1])
+        slots, note = [whole[:half], whole[half:]], rng.choice(notes)
         for i in rng.choice([(0,), (1,), (0, 1)]):
             slots[i] = corrupted(rng, slots[i][:size]) + slots[i][size:]
-        sound = [slots[0] == whole[:half], slots[1] == whole[half:-8]]
-        dataset[:] = np.frombuffer(b"".join([*slots, finished]), np.uint8)
+        sound = [slots[0] == whole[:half], slots[1] == whole[half:]]
+        dataset[:] = np.frombuffer(b"".join([note, *slots, note]), np.uint8)
         previous = rng.random() < 0.5
         try:
             found = epsie.load_state(file, previous=previous)
@@ -375,7 +386,7 @@ def test_corruptions_of_the_payload(file, count):
             outcomes["error"] += 1
             # The first is no answer if the second was finished, unless it is asked for.
             assert not sound[1]
-            assert not sound[0] or (finished != TAIL_OF_1 and not previous)
+            assert not sound[0] or (note == notes[1] and not previous)
             continue
         assert sound[1] or sound[0]
         assert same(found, filled(2 if sound[1] else 1))

@@ -266,7 +266,12 @@ class BaseSampler(RecordedSampler):
         dump_state(self.state, fp, path, dsetname)
 
     def set_state_from_checkpoint(
-        self, fp: Any, path: str | None = None, dsetname: str = "sampler_state"
+        self,
+        fp: Any,
+        path: str | None = None,
+        dsetname: str = "sampler_state",
+        *,
+        previous: bool = False,
     ) -> None:
         """Go on from what `checkpoint` wrote: see `epsie.storage.checkpoint.load_state`."""
-        self.set_state(load_state(fp, path, dsetname))
+        self.set_state(load_state(fp, path, dsetname, previous=previous))

@@ -1,11 +1,11 @@
 """States in HDF5 files.
 
-A state is held by a dataset of bytes with two slots of fixed size, which are written in turn, and a
-note of which was finished last. A process that is killed while it writes one leaves the other, with
-the state before. A state that was finished and is damaged now is an error: the one before does not
-belong to what else is in the file. HDF5 itself promises nothing for a file whose writer was killed;
-of 200 kills during `dump_state` none lost a state. Where nothing may be lost, use a run directory:
-see `epsie.storage.rundir`.
+A state is held by a dataset of bytes with two slots of fixed size, which are written in turn, and
+notes of which was finished last: see `epsie.storage.slots`. A process that is killed while it
+writes one leaves the other, with the state before. A state that was finished and is damaged now is
+an error: the one before does not belong to what else is in the file. HDF5 itself promises nothing
+for a file whose writer was killed; of 200 kills during `dump_state` none lost a state. Where
+nothing may be lost, use a run directory: see `epsie.storage.rundir`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from epsie.errors import CheckpointError, NewerFormatError
-from epsie.storage.statetree import HEADER_SIZE, decode, encode, read_header
+from epsie.errors import CheckpointError
+from epsie.storage.slots import Slots, dataset_size, holds_slots, reserved
+from epsie.storage.statetree import decode, encode
 
-_SLACK = 1.5
-_ROUND = 4096
-_TAIL = 8
-"""Bytes at the end, which hold the number of the last state that was finished."""
 _SPARE = "~"
 """Ends the name of a dataset with larger slots until it takes the place of the former."""
 
@@ -55,20 +52,24 @@ def dump_state(
     TypeError
         If the state is no plain data, or `fp` no open HDF5 file.
     CheckpointError
-        If the file is read-only, or something else has that name.
+        If the file is read-only, something else has that name, the disk is full, or HDF5 cannot
+        write for another reason. The state before is still there.
     """
-    _refuse_unwritable(fp)
-    group = fp if path is None else fp.require_group(path)
-    found = _settled(fp, group, dsetname)
-    number = 1 + max([number for *_, number in found], default=0)
+    _refuse_no_file(fp)
+    with _named(fp, "the state cannot be written to"):
+        _refuse_unwritable(fp)
+        group = fp if path is None else fp.require_group(path)
+        found = _settled(fp, group, dsetname)
+        number = 1 + max([found.finished, *(number for number, *_ in found.states)])
     payload = encode(state, number)
-    dataset = group.get(dsetname)
-    if not _holds_slots(dataset) or len(payload) > _room(dataset):
-        _replace(fp, group, dsetname, payload, number)
-        return
-    newest = max(found, key=lambda slot: slot[2], default=None)
-    _write(dataset, 1 if newest is not None and newest[1] == 0 else 0, payload)
-    _finish(fp, dataset, number)
+    with _named(fp, "the state cannot be written to"):
+        slots = Slots(group[dsetname]) if dsetname in found.datasets else None
+        if slots is None or len(payload) > slots.room:
+            _replace(fp, group, dsetname, payload, number)
+            return
+        newest = max(found.states, default=None)
+        slots.write(1 if newest is not None and newest[2] == 0 else 0, payload)
+        slots.finish(number)
 
 
 def load_state(
@@ -102,7 +103,7 @@ def load_state(
         `pickle.UnpicklingError`.
     """
     _refuse_no_file(fp)
-    with _damage_named():
+    with _named(fp, "the state cannot be read from", passed=KeyError):
         group = fp if path is None else fp[path]
         if dsetname not in group and dsetname + _SPARE not in group:
             raise KeyError(f"there is no state {dsetname!r} in {group.name!r} of {_file_name(fp)}")
@@ -112,129 +113,96 @@ def load_state(
         return _newest(group, dsetname, previous)
 
 
-def _newest(group: Any, dsetname: str, previous: bool) -> Any:
-    """The state with the greatest number; unless asked for no other than the last finished one."""
-    problems: list[str] = []
-    slots = _slots_of(group, dsetname, problems)
-    if not slots:
-        raise CheckpointError(
-            f"the state {dsetname!r} in {_file_name(group)} cannot be read: " + "; ".join(problems)
-        )
-    name, index, number = max(slots, key=lambda slot: slot[2])
-    last = max(_finished(group[name]) for name in (dsetname, dsetname + _SPARE) if name in group)
-    if number < last and not previous:
-        raise CheckpointError(
-            f"the last state {dsetname!r} in {_file_name(group)} is damaged: "
-            f"{'; '.join(problems)}. The one before is whole: load it with previous=True"
-        )
-    return decode(_read(group[name], index))[0]
+class _Found(NamedTuple):
+    """What there is under a name."""
+
+    states: list[tuple[int, str, int]]
+    """Of all states: number, dataset and slot."""
+
+    finished: int
+    """The number of the last state that was finished; 0 if it is not known."""
+
+    sure: bool
+    """Whether there can be no later one."""
+
+    datasets: list[str]
+    """The datasets that have slots."""
 
 
-def _slots_of(
-    group: Any, dsetname: str, problems: list[str] | None = None
-) -> list[tuple[str, int, int]]:
-    """Dataset, index and number of all slots that hold a state. Why others do not: `problems`."""
-    problems = [] if problems is None else problems
-    found = []
+def _found(group: Any, dsetname: str, problems: list[str]) -> _Found:
+    """What there is under a name; what is wrong with it goes to `problems`."""
+    found = _Found([], 0, True, [])
     for name in (dsetname, dsetname + _SPARE):
         if name not in group:
             continue
-        dataset = group[name]
-        if not _holds_slots(dataset):
+        if not holds_slots(group[name]):
             problems.append(f"{name!r} was not written by epsie 2")
             continue
-        for index in (0, 1):
-            try:
-                data = _read(dataset, index)
-                found.append((name, index, decode(data)[1]))
-            except NewerFormatError:
-                # An older state beside it must not be taken for the last.
-                raise
-            except CheckpointError as error:
-                problems.append(f"slot {index} of {name!r}: {error.args[0]}")
+        slots = Slots(group[name])
+        states, finished = slots.states(problems), slots.finished
+        found.states.extend((number, name, index) for number, index in states)
+        found.datasets.append(name)
+        if finished is None and name == dsetname:
+            # It got its name only when it was finished: its notes are damaged.
+            problems.append(f"the notes of {name!r}")
+        # Of two states that follow each other none is missing.
+        sure = finished is not None or name != dsetname or len(states) == 2
+        found = found._replace(
+            finished=max(found.finished, finished or 0), sure=found.sure and sure
+        )
     return found
 
 
-def _settled(fp: Any, group: Any, dsetname: str) -> list[tuple[str, int, int]]:
-    """The slots that hold a state, once a replacement that was cut short is finished."""
-    found = _slots_of(group, dsetname)
+def _newest(group: Any, dsetname: str, previous: bool) -> Any:
+    """The state with the greatest number; unless asked for no other than the last finished one."""
+    problems: list[str] = []
+    found = _found(group, dsetname, problems)
+    for number, name, index in sorted(found.states, reverse=True):
+        if (number < found.finished or not found.sure) and not previous:
+            raise CheckpointError(
+                f"the last state {dsetname!r} in {_file_name(group)} is damaged: "
+                f"{'; '.join(problems)}. The one before is whole: load it with previous=True"
+            )
+        try:
+            return decode(Slots(group[name]).read(index))[0]
+        except CheckpointError as error:
+            problems.append(str(error))
+            if not previous:
+                break
+    raise CheckpointError(
+        f"the state {dsetname!r} in {_file_name(group)} cannot be read: " + "; ".join(problems)
+    )
+
+
+def _settled(fp: Any, group: Any, dsetname: str) -> _Found:
+    """What there is, once a replacement that was cut short is finished."""
+    found = _found(group, dsetname, [])
     spare = dsetname + _SPARE
     if spare not in group:
         return found
-    if found and max(found, key=lambda slot: slot[2])[0] == spare:
+    if found.states and max(found.states)[1] == spare:
         if dsetname in group:
             del group[dsetname]
         group.move(spare, dsetname)
     else:
         del group[spare]
     fp.flush()
-    return _slots_of(group, dsetname)
-
-
-def _holds_slots(dataset: Any) -> bool:
-    """Whether it is a dataset of bytes that are all there in the file."""
-    if getattr(dataset, "dtype", None) != np.uint8 or dataset.ndim != 1:
-        return False
-    if dataset.chunks is not None or dataset.external or dataset.is_virtual:
-        return False
-    return bool(dataset.id.get_storage_size() == dataset.size >= _TAIL)
-
-
-def _room(dataset: Any) -> int:
-    """The size of a slot."""
-    return int(dataset.size - _TAIL) // 2
-
-
-def _finished(dataset: Any) -> int:
-    """The number of the last state that was finished; 0 if there is none."""
-    return int.from_bytes(dataset[-_TAIL:].tobytes(), "little") if _holds_slots(dataset) else 0
-
-
-def _finish(fp: Any, dataset: Any, number: int) -> None:
-    """Bring a state to the file, then note that it is there."""
-    fp.flush()
-    dataset[-_TAIL:] = np.frombuffer(number.to_bytes(_TAIL, "little"), np.uint8)
-    fp.flush()
-
-
-def _read(dataset: Any, index: int) -> bytes:
-    """The bytes of a slot's state."""
-    room = _room(dataset)
-    start = index * room
-    with _damage_named():
-        _refuse_cut(dataset)
-        head = dataset[start : start + min(room, HEADER_SIZE)].tobytes()
-        size = read_header(head).size
-        if size > room:
-            raise CheckpointError(f"damaged: {size} bytes cannot be in {room}")
-        data: bytes = dataset[start : start + size].tobytes()
-    return data
-
-
-def _refuse_cut(dataset: Any) -> None:
-    offset, length = dataset.id.get_offset(), dataset.file.id.get_filesize()
-    if offset is not None and offset + dataset.size > length:
-        raise CheckpointError(f"truncated: the file ends at {length}")
-
-
-def _write(dataset: Any, index: int, payload: bytes) -> None:
-    start = index * _room(dataset)
-    dataset[start : start + len(payload)] = np.frombuffer(payload, np.uint8)
+    return _found(group, dsetname, [])
 
 
 def _replace(fp: Any, group: Any, dsetname: str, payload: bytes, number: int) -> None:
     """Write to new slots with more room, then let them take the place of what was there."""
     if dsetname in group and not hasattr(group[dsetname], "dtype"):
         raise CheckpointError(f"{dsetname!r} in {group.name!r} is a group; choose another dsetname")
-    spare = dsetname + _SPARE
-    room = -(-int(_SLACK * len(payload)) // _ROUND) * _ROUND
-    dataset = group.create_dataset(spare, data=np.zeros(2 * room + _TAIL, np.uint8))
-    _write(dataset, 0, payload)
-    _finish(fp, dataset, number)
-    if dsetname in group:
-        del group[dsetname]
-    group.move(spare, dsetname)
-    fp.flush()
+    spare, size = dsetname + _SPARE, dataset_size(len(payload))
+    with reserved(fp, size):
+        slots = Slots(group.create_dataset(spare, data=np.zeros(size, np.uint8)))
+        slots.write(0, payload)
+        slots.finish(number)
+        if dsetname in group:
+            del group[dsetname]
+        group.move(spare, dsetname)
+        fp.flush()
 
 
 def _pickled(group: Any, dsetname: str) -> Any:
@@ -251,20 +219,24 @@ def _unpickled(dataset: Any, dsetname: str, allow_pickle: bool) -> Any:
             "it; if you trust the file, load it with allow_pickle=True"
         )
     try:
+        if dataset.size > dataset.id.get_storage_size():
+            raise CheckpointError("truncated")
         return pickle.loads(dataset[()].tobytes())
     except Exception as error:
         raise CheckpointError(f"the pickle cannot be read: {error}") from error
 
 
 @contextmanager
-def _damage_named() -> Iterator[None]:
-    """Turn what HDF5 raises at damage into a `CheckpointError`."""
+def _named(fp: Any, problem: str, passed: type[Exception] = CheckpointError) -> Iterator[None]:
+    """Turn what HDF5 raises, which may be anything, into a `CheckpointError`."""
     try:
         yield
-    except CheckpointError:
+    except (CheckpointError, passed):
         raise
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
-        raise CheckpointError(f"damaged: {error}") from error
+    except Exception as error:
+        raise CheckpointError(
+            f"{problem} {_file_name(fp)}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _refuse_no_file(fp: Any) -> None:
@@ -278,7 +250,6 @@ def _refuse_no_file(fp: Any) -> None:
 
 
 def _refuse_unwritable(fp: Any) -> None:
-    _refuse_no_file(fp)
     if fp.file.mode == "r":
         raise CheckpointError(
             f"the file {_file_name(fp)} is open for reading only; open it with mode 'a' or 'r+'"
@@ -286,4 +257,7 @@ def _refuse_unwritable(fp: Any) -> None:
 
 
 def _file_name(fp: Any) -> str:
-    return repr(fp.file.filename)
+    try:
+        return repr(fp.file.filename)
+    except Exception:  # of a file that is damaged
+        return "the file"

@@ -8,25 +8,15 @@ memory of the bytes at hand (and a MiB): where the objects would take more, spac
 
 from __future__ import annotations
 
-import hashlib
 import json
-import struct
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from epsie.errors import CheckpointError, NewerFormatError
+from epsie.errors import CheckpointError
+from epsie.storage.header import HEADER_SIZE, checked_header, sealed
 from epsie.storage.plaintypes import as_shape, read_array, spec_of
-
-FORMAT = 1
-"""The version of the format; readers refuse later ones."""
-
-MAGIC = b"\x89EPSIE\r\n"
-_HEADER = struct.Struct("<8sIQQQ")
-_DIGEST = 32
-HEADER_SIZE = _HEADER.size + _DIGEST
-"""The header of every version: magic, version, number, two lengths, and a sha256 of all else."""
 
 _MAX_DEPTH = 100
 _SMALL = 2**63
@@ -36,21 +26,6 @@ _COSTS = {"{": 200, "[": 64, ",": 32, '"': 16}
 
 _EXPANSION, _ALLOWANCE = 7, 2**20
 """How many times larger than the bytes the objects may be, and how much larger in any case."""
-
-
-class Header(NamedTuple):
-    """What precedes a tree."""
-
-    version: int
-    number: int
-    """Whatever the writer counts; of two states the later has the greater one."""
-    text: int
-    blocks: int
-
-    @property
-    def size(self) -> int:
-        """How many bytes there are with the header."""
-        return HEADER_SIZE + self.text + self.blocks
 
 
 def encode(tree: Any, number: int = 0) -> bytes:
@@ -77,31 +52,12 @@ def encode(tree: Any, number: int = 0) -> bytes:
     room = HEADER_SIZE + len(text) + sum(map(len, blocks))
     text += " " * -((room * _EXPANSION + _ALLOWANCE - _objects_of(text)) // _EXPANSION)
     body = b"".join([text.encode(), *blocks])
-    header = _HEADER.pack(MAGIC, FORMAT, number, len(text), len(body) - len(text))
-    return header + hashlib.sha256(header + body).digest() + body
+    return sealed(number, len(text), body)
 
 
 def _objects_of(text: str) -> int:
     """How many bytes the objects of a JSON text take, at most."""
     return sum(cost * text.count(character) for character, cost in _COSTS.items())
-
-
-def read_header(data: bytes | memoryview) -> Header:
-    """The header at the start of some bytes.
-
-    Raises
-    ------
-    CheckpointError
-        If there is none.
-    """
-    if len(data) < HEADER_SIZE:
-        raise CheckpointError(
-            f"truncated: {len(data)} bytes, but the header alone has {HEADER_SIZE}"
-        )
-    magic, *numbers = _HEADER.unpack_from(data)
-    if magic != MAGIC:
-        raise CheckpointError(f"it does not begin with {MAGIC!r} but with {magic!r}")
-    return Header(*numbers)
 
 
 def decode(data: bytes | memoryview, *, copy: bool = True) -> tuple[Any, int]:
@@ -119,20 +75,8 @@ def decode(data: bytes | memoryview, *, copy: bool = True) -> tuple[Any, int]:
     CheckpointError
         If anything is wrong with them: it says what.
     """
-    header = read_header(data)
-    if header.size != len(data):
-        raise CheckpointError(f"truncated: {len(data)} bytes instead of {header.size}")
-    view = memoryview(data)
-    digest = hashlib.sha256(view[: _HEADER.size])
-    digest.update(view[HEADER_SIZE:])
-    if digest.digest() != view[_HEADER.size : HEADER_SIZE]:
-        raise CheckpointError("damaged: the checksum is another")
-    if header.version != FORMAT:
-        raise NewerFormatError(
-            f"it has format {header.version}, but this epsie reads format {FORMAT}: it was "
-            "written by a newer epsie, which is needed to read it"
-        )
-    start = HEADER_SIZE + header.text
+    header = checked_header(data)
+    view, start = memoryview(data), HEADER_SIZE + header.text
     return _tree(view[HEADER_SIZE:start], view[start:], copy), header.number
 
 
