@@ -143,6 +143,33 @@ class BaseChain(Shown, SetsAttributes, ABC):
     def begin(self, points: Sequence[Point]) -> None:
         """Start from a point for each temperature. Drops the history."""
 
+    # ---- the model
+
+    def lend(self, model: Model) -> None:
+        """Ask this model, which its points are of: on a copy, in a worker."""
+        for leaf in self.by_temperature:
+            leaf._model = model
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a point may be of another model."""
+        return any(leaf.stale for leaf in self.by_temperature)
+
+    def present_points(self, _: None = None) -> list[Point]:
+        """What the model says of where it stands, at each temperature.
+
+        Raises
+        ------
+        ModelError
+            If the model fails, or refuses a position.
+        """
+        return [leaf.present_point() for leaf in self.by_temperature]
+
+    def renew(self, points: Sequence[Point]) -> None:
+        """Take over what the present model says of where it stands."""
+        for leaf, point in zip(self.by_temperature, points, strict=True):
+            leaf.stand(point)
+
     @abstractmethod
     def where(self) -> dict[str, Any]:
         """Where it is, for messages."""
@@ -163,12 +190,21 @@ class BaseChain(Shown, SetsAttributes, ABC):
     def set_state(self, state: Mapping[Any, Any]) -> None:
         """Go on from a `state`. Drops the history; needs no start position.
 
+        No state knows the model that it is of: before the next step the model is asked anew about
+        where the chain stands.
+
         Raises
         ------
         ValueError
             If the state is of other temperatures, parameters or proposals.
         """
         self.check_state(state)
+        self.follow(state)
+        for leaf in self.by_temperature:
+            leaf.stale = True
+
+    def follow(self, state: Mapping[Any, Any]) -> None:
+        """Go on from a state of a chain like this one, and with the same model."""
         self.resume(copied(state))
         self.restart()
 

@@ -12,7 +12,7 @@ from epsie.chain.history import History
 from epsie.chain.saved import SavedChain
 from epsie.chain.start import NO_START, refused_start
 from epsie.checks import as_beta, as_names
-from epsie.errors import ProposalError
+from epsie.errors import ModelError, ProposalError
 from epsie.model.evaluation import (
     Model,
     NanPolicy,
@@ -82,7 +82,7 @@ class Chain(SavedChain):
         nan: NanPolicy = "raise",
     ) -> None:
         self.parameters = as_names(parameters)
-        self.model = model
+        self._model = model
         self.chain_id = chain_id
         self.beta = as_beta(beta)
         self.nan = as_nan_policy(nan)
@@ -111,6 +111,8 @@ class Chain(SavedChain):
 
     def propose(self) -> None:
         """Draw a position from the proposals; None if all of them rest."""
+        if self.stale:
+            self.renew(self.present_points())
         self._drawn = self.proposal_dist.draw(self.point.x)
 
     def evaluate(self) -> None:
@@ -120,7 +122,7 @@ class Chain(SavedChain):
             self.proposed = None
             return
         try:
-            self.proposed = evaluate(self.model, self.parameters, drawn, self.point)
+            self.proposed = evaluate(self._model, self.parameters, drawn, self.point)
         except Exception as error:
             self.proposed = self._rejected(drawn, error)
         if self._learns_virtually:
@@ -164,7 +166,7 @@ class Chain(SavedChain):
     def _virtual_ratio(self, move: VirtualMove) -> float:
         here = self.point
         try:
-            there = evaluate(self.model, self.parameters, move.x, here)
+            there = evaluate(self._model, self.parameters, move.x, here)
         except Exception as error:
             there = self._rejected(move.x, error)
         if there.logp == -inf:
@@ -209,7 +211,30 @@ class Chain(SavedChain):
         """Let the proposals forget what they learned."""
         self.proposal_dist.reset()
 
-    # ---- where it may start
+    # ---- where it may start, and stand
+
+    def present_point(self) -> Point:
+        """What the model says of where it stands.
+
+        Raises
+        ------
+        ModelError
+            If the model fails, or refuses the position.
+        """
+        # Rows that there are have the blob's keys.
+        like = self.point if len(self) else None
+        try:
+            point = evaluate(self._model, self.parameters, self.point.x, like)
+        except Exception as error:
+            raise model_error(error, self.where()) from error
+        refusal = refused_start(point, self.beta)
+        if refusal:
+            raise ModelError(
+                f"the position where the chain stands {refusal}, says the model that was set since "
+                "it came there. Set start_position to another, or the former model",
+                self.where(),
+            )
+        return point
 
     def start_point(self, x: Position) -> Point:
         """What the model says of a start position.
@@ -220,7 +245,7 @@ class Chain(SavedChain):
             If the model raises or returns what it may not.
         """
         try:
-            return evaluate(self.model, self.parameters, x, None)
+            return evaluate(self._model, self.parameters, x, None)
         except Exception as error:
             raise model_error(error, self.where(x)) from error
 

@@ -13,7 +13,7 @@ from epsie.chain.history import History, Table
 from epsie.chain.start import NO_START, as_position, refused_start
 from epsie.checks import as_count
 from epsie.model.blob import first_blob
-from epsie.model.evaluation import Point, Position
+from epsie.model.evaluation import Model, Point, Position
 from epsie.proposals.joint import JointProposal
 from epsie.proposals.outcome import Outcome
 
@@ -24,6 +24,10 @@ class RecordedChain(BaseChain):
     point: Point
     """Where it stands; set with the start."""
 
+    stale: bool = False
+    """Whether the point may be of another model: then it is evaluated anew before the next step."""
+
+    _model: Model
     beta: float
     start: Point | None
     proposed: Point | None
@@ -37,11 +41,22 @@ class RecordedChain(BaseChain):
         """Itself: it has one temperature."""
         return [self]
 
+    @property
+    def model(self) -> Model:
+        """The model. After it is set, the model is asked anew about where the chain stands."""
+        return self._model
+
+    @model.setter
+    def model(self, model: Model) -> None:
+        self._model = model
+        self.stale = self.start is not None
+
     # ---- start
 
     def begin(self, points: Sequence[Point]) -> None:
         """Start from a point, the only one. Drops the history."""
         (self.point,) = points
+        self.stale = False
         self.proposed = None
         self.iteration = 0
         self.restart()
@@ -52,6 +67,17 @@ class RecordedChain(BaseChain):
         self.notes = []
         self.start = self.point
         self.lastclear = self.iteration
+
+    @abstractmethod
+    def present_point(self) -> Point:
+        """What the model says of where it stands."""
+
+    def stand(self, point: Point) -> None:
+        """Stand where it stands, with what the present model says of it."""
+        if self.start is self.point:
+            self.start = point
+        self.point = point
+        self.stale = False
 
     @abstractmethod
     def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:

@@ -31,7 +31,7 @@ class SavedChain(RecordedChain):
     def shell(self) -> Self:
         """Itself without its history and its model, and sharing all else: to be pickled."""
         twin = copy.copy(self)
-        twin.model = no_model
+        twin._model = no_model
         twin.history = self.history.emptied()
         twin.notes = []
         twin.outcome = copy.copy(self.outcome)
@@ -135,6 +135,7 @@ class SavedChain(RecordedChain):
         if "random_state" in proposals:
             self.stream.state = proposals["random_state"]
         self.point = Point(x, stats["logl"], stats["logp"], blob)
+        self.stale = False
         self.proposed = None
         if proposed is not None:
             self.proposed = Point(tuple([proposed[n] for n in self.parameters]), nan, nan, None)

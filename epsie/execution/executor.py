@@ -185,5 +185,5 @@ def _follower(chain: BaseChain, past: list[Segment]) -> BaseChain:
     """The chain, or a copy of it that stands where its last segment ended."""
     if past:
         chain = chain.detached()
-        chain.set_state(past[-1].state)
+        chain.follow(past[-1].state)
     return chain

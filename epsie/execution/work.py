@@ -100,7 +100,7 @@ def work(task: Task) -> Report:
             else:
                 chains = _unpacked(task)
         for answer, chain, argument in zip(answers, chains, task.arguments):
-            chain.model = model
+            chain.lend(model)
             with _caught(answer, task, chain):
                 answer.result = getattr(chain, task.job)(argument)
     return report

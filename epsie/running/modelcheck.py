@@ -35,6 +35,9 @@ def check_model(sampler: Any) -> None:
             "the model is not that of the run: at saved positions it gives other values\n  "
             + "\n  ".join(other[:10])
         )
+    for chain in sampler.chains:
+        for leaf in chain.by_temperature:
+            leaf.stale = False
 
 
 def _changes(saved: Point, now: Point) -> Iterator[str]:

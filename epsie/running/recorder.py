@@ -83,6 +83,7 @@ class Recorder:
             )
         for name in others:
             (directory / name).unlink()
+        sampler._renew()
         start = sampler.niterations
         manifest = with_history(describe(sampler), start, thin)
         # With the manifest it becomes a run, so that comes last.
@@ -101,6 +102,8 @@ class Recorder:
         remove_leftovers(directory, self.manifest["start"], iteration)
         remove_unfinished(directory)
         if sampler._has_start and encode(sampler.state) == encode(state):
+            if sampler._is_stale:
+                check_model(sampler)
             return
         if not (adopt and fresh):
             raise RunDirectoryError(

@@ -126,6 +126,8 @@ class BaseSampler(RecordedSampler):
             raise ValueError(NO_START)
         stopper = self._stopper(target)
         with logged_run(self, n, stopper):
+            if n:
+                self._renew()
             segments = self._advanced(n, Progress(progress, stopper), verifier)
             with interrupt_deferred():
                 self._attach(segments)
@@ -208,6 +210,9 @@ class BaseSampler(RecordedSampler):
 
     def set_state(self, state: Mapping[int, Any]) -> None:
         """Go on from a `state`. Drops the history; needs no start position.
+
+        No state knows the model that it is of: the next `run` first asks the model anew about where
+        the chains stand. Of the same model the samples are what they would have been.
 
         Raises
         ------

@@ -95,6 +95,21 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
             for chain in self.chains:
                 chain.begin([next(points) for _ in starts[0]])
 
+    @property
+    def _is_stale(self) -> bool:
+        """Whether the chains' points may be of another model."""
+        return any(chain.is_stale for chain in self.chains)
+
+    def _renew(self) -> None:
+        """Ask the model anew about where the chains stand, if their points may be another's."""
+        if not self._is_stale:
+            return
+        found = self._executor.ask(self.chains, "present_points", [None] * self.nchains)
+        points = iter(in_one_order([point for of_chain in found for point in of_chain]))
+        with interrupt_deferred():
+            for chain, of_chain in zip(self.chains, found, strict=True):
+                chain.renew([next(points) for _ in of_chain])
+
     @abstractmethod
     def _starts(self, values: Mapping[str, Any]) -> list[Any]:
         """The start of each chain, from arrays over the chains."""

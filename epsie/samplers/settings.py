@@ -78,6 +78,8 @@ class ConfiguredSampler(ABC):
     def model(self) -> Model:
         """The model. It is frozen when assigned: to change it, assign it again.
 
+        The next `run` first asks it about where the chains stand.
+
         Raises
         ------
         TypeError
