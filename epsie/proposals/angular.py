@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike
 
 from epsie.model.evaluation import Position
 from epsie.proposals import truncated_normal
+from epsie.proposals.adaptation.andrieu_thoms import AndrieuThoms, learn_andrieu_thoms
 from epsie.proposals.adaptation.widths import (
-    learn_andrieu_thoms,
+    SiviaSkilling,
+    Veitch,
     learn_sivia_skilling,
     learn_veitch,
 )
@@ -45,17 +47,6 @@ class Angular(WidthProposal):
     name = "angular"
     symmetric = True
 
-    def __init__(
-        self,
-        parameters: str | Iterable[str],
-        cov: ArrayLike | None = None,
-        jump_interval: int = 1,
-        jump_interval_duration: int | None = None,
-    ) -> None:
-        self.parameters = parameters
-        self.cov = cov
-        self.set_jump_interval(jump_interval, jump_interval_duration)
-
     def draw(self, x: Position) -> Position:
         """A jump from `x`."""
         y = []
@@ -87,34 +78,21 @@ class Angular(WidthProposal):
             for value in values
         ]
 
-    def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
-        """The positions to which each part of a jump of `by` times the widths would lead alone."""
-        parts = []
-        for i, (here, there, width) in enumerate(zip(x, y, self.widths, strict=True)):
-            step = remainder(there - here, tau)
-            there = (here + truncated_normal.stretched(step, -pi, pi, width, by)) % tau
-            parts.append((*x[:i], there if there < tau else 0.0, *x[i + 1 :]))
-        return parts
+    def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
+        """Where a jump of `by` times the width would lead, at the same quantile."""
+        step = remainder(there - here, tau)
+        there = (here + truncated_normal.stretched(step, -pi, pi, self.widths[i], by)) % tau
+        return there if there < tau else 0.0
+
+    def extents(self) -> list[float]:
+        """A turn for each parameter."""
+        return [tau] * self.ndim
 
 
-class AdaptiveAngular(Angular):
-    """A jump of angles that learns as `epsie.proposals.adaptation.Veitch` has it.
+class AdaptiveAngular(Angular, learns=Veitch):
+    """An `Angular` jump that learns as `epsie.proposals.adaptation.learn_veitch` has it.
 
     The width of the prior is 2 pi.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    adaptation_duration : int
-        For how many jumps to learn.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    start_step : int, optional
-        The jump, counted from 1, at which learning begins.
-    **kwargs
-        `adaptation_decay`, `target_rate`, `initial_std`: see
-        `epsie.proposals.adaptation.learn_veitch`.
     """
 
     name = "adaptive_angular"
@@ -132,19 +110,10 @@ class AdaptiveAngular(Angular):
         learn_veitch(self, widths, adaptation_duration, start_step=start_step, **kwargs)
 
 
-class SSAdaptiveAngular(Angular):
-    """A jump of angles that learns as `epsie.proposals.adaptation.SiviaSkilling` has it.
+class SSAdaptiveAngular(Angular, learns=SiviaSkilling):
+    """An `Angular` jump that learns as `epsie.proposals.adaptation.learn_sivia_skilling` has it.
 
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    cov, jump_interval, jump_interval_duration
-        As `Angular` takes them; `cov` is what to start from.
-    max_cov : float or array_like, optional
-        The largest variances; by default those of a standard deviation of 2 pi.
-    **kwargs
-        `target_rate`: see `epsie.proposals.adaptation.learn_sivia_skilling`.
+    By default the standard deviation of each parameter is at most 2 pi.
     """
 
     name = "ss_adaptive_angular"
@@ -155,26 +124,14 @@ class SSAdaptiveAngular(Angular):
         cov: ArrayLike | None = None,
         jump_interval: int = 1,
         jump_interval_duration: int | None = None,
-        *,
-        max_cov: ArrayLike | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(parameters, cov, jump_interval, jump_interval_duration)
-        learn_sivia_skilling(self, max_cov=tau**2 if max_cov is None else max_cov, **kwargs)
+        learn_sivia_skilling(self, **kwargs)
 
 
-class ATAdaptiveAngular(Angular):
-    """A jump of angles that learns as `epsie.proposals.adaptation.AndrieuThoms` has it.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    adaptation_duration, componentwise, start_step, target_rate, start_iteration
-        See `epsie.proposals.adaptation.learn_andrieu_thoms`.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    """
+class ATAdaptiveAngular(Angular, learns=AndrieuThoms):
+    """An `Angular` jump that learns as `epsie.proposals.adaptation.learn_andrieu_thoms` has it."""
 
     name = "at_adaptive_angular"
 
@@ -189,12 +146,5 @@ class ATAdaptiveAngular(Angular):
         start_iteration: int | None = None,
     ) -> None:
         super().__init__(parameters, None, jump_interval, adaptation_duration)
-        learn_andrieu_thoms(
-            self,
-            adaptation_duration,
-            diagonal=True,
-            componentwise=componentwise,
-            start_step=start_step,
-            target_rate=target_rate,
-            start_iteration=start_iteration,
-        )
+        scheme = componentwise, start_step, target_rate, start_iteration
+        learn_andrieu_thoms(self, adaptation_duration, True, *scheme)

@@ -7,20 +7,18 @@ from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import exp, nan
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from epsie.checks import as_count
 from epsie.errors import ProposalError
 from epsie.model.evaluation import Position
+from epsie.proposals.adaptation.base import Adaptation, Shown
 from epsie.proposals.birth import BaseBirth as BaseBirth
 from epsie.proposals.distribution import Distribution
 from epsie.proposals.distribution import as_number as as_number
 from epsie.proposals.distribution import is_built_in as is_built_in
 from epsie.proposals.outcome import Outcome
 from epsie.rng.stream import Stream
-
-if TYPE_CHECKING:
-    from epsie.proposals.adaptation.base import Adaptation
 
 
 class VirtualMove(NamedTuple):
@@ -29,19 +27,6 @@ class VirtualMove(NamedTuple):
     parameters: tuple[str, ...]
     x: Position
     log_hastings: float
-
-
-class Held:
-    """A setting of a proposal's adaptation, read as the proposal's own."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, proposal: BaseProposal | None, owner: type) -> Any:
-        adaptation = None if proposal is None else proposal.adaptation
-        if not hasattr(adaptation, self.name):
-            raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}")
-        return getattr(adaptation, self.name)
 
 
 class BaseProposal(Distribution, ABC):
@@ -82,19 +67,8 @@ class BaseProposal(Distribution, ABC):
     pick: Callable[[Position], Position]
     """Takes its part out of a chain's position."""
 
-    target_rate = Held()
-    adaptation_duration = Held()
-    adaptation_decay = Held()
-    start_step = Held()
-    prior_widths = Held()
-    deltas = Held()
-    max_std = Held()
-    n_accepted = Held()
-    diagonal = Held()
-    componentwise = Held()
-    mean = Held()
-    unit_cov = Held()
-    log_lambda = Held()
+    _learned: ClassVar[tuple[str, ...]] = ()
+    """The attributes that an adaptation changes."""
 
     _own_draw: ClassVar[Callable[..., Position]]
     _own_log_density: ClassVar[Callable[..., float]]
@@ -109,9 +83,19 @@ class BaseProposal(Distribution, ABC):
             raise TypeError(f"{cls.__name__} must define _jump(fromx), or draw(x)")
         return super().__new__(cls, *args, **kwargs)
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Route the tuple methods to a class's own dict methods, also below a built-in class."""
+    def __init_subclass__(cls, learns: type[Adaptation] | None = None, **kwargs: Any) -> None:
+        """Route the tuple methods to a class's own dict methods, also below a built-in class.
+
+        Parameters
+        ----------
+        learns : type, optional
+            The scheme by which it learns: what that `shows` can be read of the proposal.
+        """
         super().__init_subclass__(**kwargs)
+        for name in learns.shows if learns else ():
+            shown = Shown()
+            shown.__set_name__(cls, name)
+            setattr(cls, name, shown)
         own = vars(cls)
         for tuples, dicts, route in (
             ("draw", "_jump", BaseProposal._draw_by_jump),
@@ -318,6 +302,8 @@ class BaseProposal(Distribution, ABC):
     def _evolving(self) -> Iterator[tuple[Any, str]]:
         yield from super()._evolving()
         if self.adaptation is not None:
+            for name in self._learned:
+                yield self, name
             for name in self.adaptation.evolving:
                 yield self.adaptation, name
 
@@ -341,12 +327,6 @@ class BaseProposal(Distribution, ABC):
             # The duration counts jumps, that of an interval counts iterations.
             self.set_jump_interval(self.jump_interval, duration * self.jump_interval)
         adaptation.begin(self)
-
-    def learned(self) -> Any:
-        """What an adaptation has made of it, for `relearn`."""
-
-    def relearn(self, learned: Any) -> None:
-        """Go back to what `learned` gave."""
 
     def nearest(self, values: Sequence[float], to: float) -> Sequence[float]:
         """Values of one parameter, as learned from: angles are unwrapped to be near `to`."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from math import erf, inf, log
+from math import inf, log
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.model.evaluation import Position
 from epsie.proposals import truncated_normal
-from epsie.proposals.adaptation.eigenvectors import learn_eigenvectors
-from epsie.proposals.boundaries import Boundaries, as_boundaries, within
+from epsie.proposals.adaptation.eigenvectors import EigenAdaptation, learn_eigenvectors
+from epsie.proposals.bounded import Bounded
 from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
-from epsie.proposals.truncated_normal import FAR, FLAT, ROOT_2
+from epsie.proposals.truncated_normal import FAR, FLAT
 
 
-class BoundedEigenvector(Eigenvector):
+class BoundedEigenvector(Bounded, Eigenvector):
     """A jump along one eigenvector of a covariance that stays within bounds.
 
     Eigenvectors are picked as in `Eigenvector`. The length of a jump has the normal distribution
@@ -50,7 +50,6 @@ class BoundedEigenvector(Eigenvector):
     """
 
     name = "bounded_eigenvector"
-    symmetric = False
 
     def __init__(
         self,
@@ -70,16 +69,6 @@ class BoundedEigenvector(Eigenvector):
         self.boundaries = boundaries
 
     @property
-    def boundaries(self) -> dict[str, Boundaries]:
-        """The bounds of each parameter: a copy, settable as a whole."""
-        return dict(zip(self.parameters, map(Boundaries, self._bounds), strict=True))
-
-    @boundaries.setter
-    def boundaries(self, boundaries: Mapping[str, Iterable[float]]) -> None:
-        found = as_boundaries(boundaries, self.parameters, apart=True)
-        self._bounds = [(lower, upper) for lower, upper in found.values()]
-
-    @property
     def hyperplanes(self) -> NDArray[np.float64]:
         """The faces of the bounds, shape (2 ndim, ndim + 1).
 
@@ -88,9 +77,6 @@ class BoundedEigenvector(Eigenvector):
         bounds, normals = np.array(self._bounds), np.eye(self.ndim)
         lower = np.column_stack([-normals, bounds[:, 0]])
         return np.concatenate([lower, np.column_stack([normals, -bounds[:, 1]])])
-
-    def __contains__(self, point: Mapping[str, float]) -> bool:
-        return within(point, self.boundaries)
 
     def draw(self, x: Position) -> Position:
         """A jump from `x`.
@@ -144,17 +130,6 @@ class BoundedEigenvector(Eigenvector):
                 above = ahead
         return below, above
 
-    def refusal(self, x: Position) -> str | None:
-        """Why no jump can be made from `x`; None if one can."""
-        inside = [lower <= value <= upper for value, (lower, upper) in zip(x, self._bounds)]
-        return None if all(inside) else str(self._outside(x))
-
-    def _outside(self, x: Position) -> ValueError:
-        point = dict(zip(self.parameters, x, strict=True))
-        return ValueError(
-            f"Given point {point} is out of bounds; jumps start within {self.boundaries}"
-        )
-
     def log_density(self, y: Position, x: Position) -> float:
         """The density along the line of the eigenvector that y - x points along: see the class.
 
@@ -189,12 +164,9 @@ class BoundedEigenvector(Eigenvector):
         std = self._stds[i]
         if above - below < FLAT * std:
             return 0.0
-        unit = ROOT_2 * std
         length = min(max(length, below), above)
-        return log(
-            (erf(above / unit) - erf(below / unit))
-            / (erf((above - length) / unit) - erf((below - length) / unit))
-        )
+        back = truncated_normal.mass(below - length, above - length, std)
+        return log(truncated_normal.mass(below, above, std) / back)
 
     def _far_from_bounds(self, x: Position, y: Position) -> bool:
         """Whether the bounds are too far from both for any line to have less than all its mass."""
@@ -220,32 +192,8 @@ class BoundedEigenvector(Eigenvector):
         return i, float(lengths[i])
 
 
-class AdaptiveBoundedEigenvector(BoundedEigenvector):
-    """Jumps within bounds along the eigenvectors of the posterior's covariance, which it learns.
-
-    It learns and picks as `AdaptiveEigenvector` does.
-
-    Parameters
-    ----------
-    parameters : iterable of str
-        The parameters, at least two.
-    boundaries : dict
-        The bounds of each parameter, as `BoundedEigenvector` takes them.
-    adaptation_duration : int or None
-        For how many jumps to learn; None for ever, but ever less.
-    cov0 : float or array_like, optional
-        The covariance to start from, as `Eigenvector` takes it. 1 if None.
-    target_rate : float, optional
-        The acceptance rate to reach; 0.44 if None, the best for a jump in one dimension.
-    shuffle_rate : float, optional
-        See `Eigenvector`.
-    start_step : int, optional
-        The jump, counted from 1, at which learning begins.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    start_iteration : int, optional
-        Another name of `start_step`.
-    """
+class AdaptiveBoundedEigenvector(BoundedEigenvector, learns=EigenAdaptation):
+    """Jumps within bounds along eigenvectors that it learns and picks as `AdaptiveEigenvector`."""
 
     name = "adaptive_bounded_eigenvector"
     PICK_POWER = AdaptiveEigenvector.PICK_POWER
@@ -262,7 +210,6 @@ class AdaptiveBoundedEigenvector(BoundedEigenvector):
         jump_interval: int = 1,
         start_iteration: int | None = None,
     ) -> None:
-        super().__init__(
-            parameters, boundaries, cov0, shuffle_rate, jump_interval, adaptation_duration
-        )
+        interval = jump_interval, adaptation_duration
+        super().__init__(parameters, boundaries, cov0, shuffle_rate, *interval)
         learn_eigenvectors(self, adaptation_duration, target_rate, start_step, start_iteration)

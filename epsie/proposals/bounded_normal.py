@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from math import erf, inf, log
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from epsie.model.evaluation import Position
 from epsie.proposals import truncated_normal
+from epsie.proposals.adaptation.andrieu_thoms import AndrieuThoms, learn_andrieu_thoms
 from epsie.proposals.adaptation.widths import (
     SiviaSkilling,
-    learn_andrieu_thoms,
+    Veitch,
     learn_sivia_skilling,
     learn_veitch,
 )
-from epsie.proposals.boundaries import Boundaries, as_boundaries, within
-from epsie.proposals.truncated_normal import FAR, FLAT, ROOT_2, WIDE
-from epsie.proposals.widths import WidthProposal
+from epsie.proposals.boundaries import Boundaries as Boundaries
+from epsie.proposals.boundaries import as_boundaries
+from epsie.proposals.bounded import BoundedWidths
+from epsie.proposals.truncated_normal import WIDE
 
 
-class BoundedNormal(WidthProposal):
+class BoundedNormal(BoundedWidths):
     """A normal jump about the present position, truncated so that it stays within bounds.
 
     The parameters jump independently. A jump takes the same time whatever its width: see
@@ -47,7 +48,6 @@ class BoundedNormal(WidthProposal):
     """
 
     name = "bounded_normal"
-    symmetric = False
 
     def __init__(
         self,
@@ -57,24 +57,12 @@ class BoundedNormal(WidthProposal):
         jump_interval: int = 1,
         jump_interval_duration: int | None = None,
     ) -> None:
-        self.parameters = parameters
+        super().__init__(parameters, cov, jump_interval, jump_interval_duration)
         self.boundaries = boundaries
-        self.cov = cov
-        self.set_jump_interval(jump_interval, jump_interval_duration)
 
-    @property
-    def boundaries(self) -> dict[str, Boundaries]:
-        """The bounds of each parameter: a copy, settable as a whole."""
-        bounds = (Boundaries((lower, upper)) for lower, upper, _ in self._intervals)
-        return dict(zip(self.parameters, bounds, strict=True))
-
-    @boundaries.setter
-    def boundaries(self, boundaries: Mapping[str, Iterable[float]]) -> None:
-        found = as_boundaries(boundaries, self.parameters, apart=True)
-        self._intervals = [(*bounds, abs(bounds)) for bounds in found.values()]
-
-    def __contains__(self, point: Mapping[str, float]) -> bool:
-        return within(point, self.boundaries)
+    def _confine(self, bounds: Sequence[tuple[float, float]]) -> None:
+        self._edges = list(bounds)
+        self._bounds = [(lower, upper, upper - lower) for lower, upper in bounds]
 
     def draw(self, x: Position) -> Position:
         """A jump from `x`.
@@ -87,7 +75,7 @@ class BoundedNormal(WidthProposal):
         y = []
         stream = self.stream
         for here, (lower, upper, extent), width, z in zip(
-            x, self._intervals, self.widths, stream.normals(len(x))
+            x, self._bounds, self.widths, stream.normals(len(x))
         ):
             if not lower <= here <= upper:
                 raise self._outside(x)
@@ -109,7 +97,7 @@ class BoundedNormal(WidthProposal):
             If `x` is out of bounds.
         """
         total = 0.0
-        for there, here, (lower, upper, _), width in zip(y, x, self._intervals, self.widths):
+        for there, here, (lower, upper, _), width in zip(y, x, self._bounds, self.widths):
             if not lower <= here <= upper:
                 raise self._outside(x)
             if not lower <= there <= upper:
@@ -117,70 +105,24 @@ class BoundedNormal(WidthProposal):
             total += truncated_normal.log_density(there - here, lower - here, upper - here, width)
         return total
 
-    def log_hastings(self, x: Position, y: Position) -> float:
-        """Log q(x | y) - log q(y | x): of each truncated normal only the mass is left."""
-        ratio = 1.0
-        for here, there, (lower, upper, extent), width in zip(x, y, self._intervals, self.widths):
-            reach = FAR * width
-            least, most = lower + reach, upper - reach
-            # What did not move, jumps where the bounds are far, or from a flat distribution,
-            # cancels exactly. The others lie between 1/2 and 2.
-            if least < here < most and least < there < most:
-                continue
-            if here != there and FLAT * width < extent:
-                unit = ROOT_2 * width
-                ratio *= (erf((upper - here) / unit) - erf((lower - here) / unit)) / (
-                    erf((upper - there) / unit) - erf((lower - there) / unit)
-                )
-        return log(ratio)
-
-    def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
-        """The positions to which each part of a jump of `by` times the widths would lead alone."""
-        parts = []
-        for i, (here, (lower, upper, _)) in enumerate(zip(x, self._intervals, strict=True)):
-            step = truncated_normal.stretched(
-                y[i] - here, lower - here, upper - here, self.widths[i], by
-            )
-            there = min(max(here + step, lower), upper)
-            parts.append((*x[:i], there, *x[i + 1 :]))
-        return parts
-
-    def refusal(self, x: Position) -> str | None:
-        """Why no jump can be made from `x`; None if one can."""
-        inside = [low <= value <= high for value, (low, high, _) in zip(x, self._intervals)]
-        return None if all(inside) else str(self._outside(x))
-
-    def _outside(self, x: Position) -> ValueError:
-        bounds = self.boundaries
-        found = [
-            f"{name} = {value!r} not in [{bounds[name].lower!r}, {bounds[name].upper!r}]"
-            for name, value in zip(self.parameters, x, strict=True)
-            if value not in bounds[name]
-        ]
-        return ValueError(
-            f"Given point is out of bounds: {', '.join(found)}; start within the bounds, or widen "
-            "`boundaries`"
+    def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
+        """Where a jump of `by` times the width would lead, at the same quantile."""
+        lower, upper, _ = self._bounds[i]
+        step = truncated_normal.stretched(
+            there - here, lower - here, upper - here, self.widths[i], by
         )
+        inside: float = min(max(here + step, lower), upper)
+        return inside
+
+    def extents(self) -> list[float]:
+        """The distance of the bounds of each parameter."""
+        return [extent for _, _, extent in self._bounds]
 
 
-class AdaptiveBoundedNormal(BoundedNormal):
-    """A bounded normal jump that learns as `epsie.proposals.adaptation.Veitch` has it.
+class AdaptiveBoundedNormal(BoundedNormal, learns=Veitch):
+    """A `BoundedNormal` jump that learns as `epsie.proposals.adaptation.learn_veitch` has it.
 
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    boundaries : dict
-        The bounds of each parameter, both included and finite: they give the prior's widths.
-    adaptation_duration : int
-        For how many jumps to learn.
-    start_step : int, optional
-        The jump, counted from 1, at which learning begins.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    **kwargs
-        `adaptation_decay`, `target_rate`, `initial_std`: see
-        `epsie.proposals.adaptation.learn_veitch`.
+    The bounds, which must be finite, give the prior's widths.
     """
 
     name = "adaptive_bounded_normal"
@@ -199,18 +141,10 @@ class AdaptiveBoundedNormal(BoundedNormal):
         learn_veitch(self, widths, adaptation_duration, start_step=start_step, **kwargs)
 
 
-class SSAdaptiveBoundedNormal(BoundedNormal):
-    """A bounded normal jump that learns as `epsie.proposals.adaptation.SiviaSkilling` has it.
+class SSAdaptiveBoundedNormal(BoundedNormal, learns=SiviaSkilling):
+    """A `BoundedNormal` jump, with `epsie.proposals.adaptation.learn_sivia_skilling`.
 
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    boundaries, cov, jump_interval, jump_interval_duration
-        As `BoundedNormal` takes them; `cov` is what to start from.
-    **kwargs
-        `target_rate`, `max_cov`: see `epsie.proposals.adaptation.learn_sivia_skilling`. By default
-        the standard deviation of each parameter is at most the distance of its bounds.
+    By default the standard deviation of each parameter is at most the distance of its bounds.
     """
 
     name = "ss_adaptive_bounded_normal"
@@ -226,26 +160,10 @@ class SSAdaptiveBoundedNormal(BoundedNormal):
     ) -> None:
         super().__init__(parameters, boundaries, cov, jump_interval, jump_interval_duration)
         learn_sivia_skilling(self, **kwargs)
-        if kwargs.get("max_cov") is None:
-            scheme = self.adaptation
-            assert isinstance(scheme, SiviaSkilling)
-            scheme.max_std = np.array([extent for _, _, extent in self._intervals])
 
 
-class ATAdaptiveBoundedNormal(BoundedNormal):
-    """A bounded normal jump that learns as `epsie.proposals.adaptation.AndrieuThoms` has it.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    boundaries : dict
-        The bounds of each parameter, as `BoundedNormal` takes them.
-    adaptation_duration, componentwise, start_step, target_rate, start_iteration
-        See `epsie.proposals.adaptation.learn_andrieu_thoms`.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    """
+class ATAdaptiveBoundedNormal(BoundedNormal, learns=AndrieuThoms):
+    """A `BoundedNormal` jump, with `epsie.proposals.adaptation.learn_andrieu_thoms`."""
 
     name = "at_adaptive_bounded_normal"
 
@@ -261,12 +179,5 @@ class ATAdaptiveBoundedNormal(BoundedNormal):
         start_iteration: int | None = None,
     ) -> None:
         super().__init__(parameters, boundaries, None, jump_interval, adaptation_duration)
-        learn_andrieu_thoms(
-            self,
-            adaptation_duration,
-            diagonal=True,
-            componentwise=componentwise,
-            start_step=start_step,
-            target_rate=target_rate,
-            start_iteration=start_iteration,
-        )
+        scheme = componentwise, start_step, target_rate, start_iteration
+        learn_andrieu_thoms(self, adaptation_duration, True, *scheme)

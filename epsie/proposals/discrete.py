@@ -8,29 +8,18 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from epsie.model.evaluation import Position
+from epsie.proposals.adaptation.andrieu_thoms import AndrieuThoms, learn_andrieu_thoms
 from epsie.proposals.adaptation.widths import (
-    learn_andrieu_thoms,
+    SiviaSkilling,
+    Veitch,
     learn_sivia_skilling,
     learn_veitch,
 )
-from epsie.proposals.bounded_discrete import (
-    AdaptiveBoundedDiscrete,
-    ATAdaptiveBoundedDiscrete,
-    BoundedDiscrete,
-    SSAdaptiveBoundedDiscrete,
-)
+from epsie.proposals.bounded_discrete import AdaptiveBoundedDiscrete as AdaptiveBoundedDiscrete
+from epsie.proposals.bounded_discrete import ATAdaptiveBoundedDiscrete as ATAdaptiveBoundedDiscrete
+from epsie.proposals.bounded_discrete import BoundedDiscrete as BoundedDiscrete
+from epsie.proposals.bounded_discrete import SSAdaptiveBoundedDiscrete as SSAdaptiveBoundedDiscrete
 from epsie.proposals.integers import IntegerProposal, log_step_mass, whole_step
-
-__all__ = [
-    "ATAdaptiveBoundedDiscrete",
-    "ATAdaptiveNormalDiscrete",
-    "AdaptiveBoundedDiscrete",
-    "AdaptiveNormalDiscrete",
-    "BoundedDiscrete",
-    "NormalDiscrete",
-    "SSAdaptiveBoundedDiscrete",
-    "SSAdaptiveNormalDiscrete",
-]
 
 
 class NormalDiscrete(IntegerProposal):
@@ -60,19 +49,6 @@ class NormalDiscrete(IntegerProposal):
     name = "discrete"
     symmetric = True
 
-    def __init__(
-        self,
-        parameters: str | Iterable[str],
-        cov: ArrayLike | None = None,
-        successive: Mapping[str, bool] | None = None,
-        jump_interval: int = 1,
-        jump_interval_duration: int | None = None,
-    ) -> None:
-        self.parameters = parameters
-        self.cov = cov
-        self.successive = successive
-        self.set_jump_interval(jump_interval, jump_interval_duration)
-
     def draw(self, x: Position) -> Position:
         """A jump from `x`."""
         normals = self.stream.normals(len(x))
@@ -89,25 +65,8 @@ class NormalDiscrete(IntegerProposal):
         return sum(log_step_mass(there - here, width, stays) for there, here, width, stays in steps)
 
 
-class AdaptiveNormalDiscrete(NormalDiscrete):
-    """A jump of integers whose widths learn as `epsie.proposals.adaptation.Veitch` has it.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    prior_widths : dict
-        The width of each parameter's prior: a number, or a `Boundaries`.
-    adaptation_duration : int
-        For how many jumps to learn.
-    successive : dict, optional
-        See `NormalDiscrete`.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    **kwargs
-        `start_step`, `adaptation_decay`, `target_rate`, `initial_std`: see
-        `epsie.proposals.adaptation.learn_veitch`.
-    """
+class AdaptiveNormalDiscrete(NormalDiscrete, learns=Veitch):
+    """A `NormalDiscrete` jump that learns as `epsie.proposals.adaptation.learn_veitch` has it."""
 
     name = "adaptive_discrete"
 
@@ -124,22 +83,8 @@ class AdaptiveNormalDiscrete(NormalDiscrete):
         learn_veitch(self, prior_widths, adaptation_duration, **kwargs)
 
 
-class SSAdaptiveNormalDiscrete(NormalDiscrete):
-    """A jump of integers whose widths learn as `epsie.proposals.adaptation.SiviaSkilling` has it.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    cov : float or array_like, optional
-        The variances to start from.
-    successive : dict, optional
-        See `NormalDiscrete`.
-    jump_interval, jump_interval_duration : int, optional
-        See `set_jump_interval`.
-    **kwargs
-        `target_rate`, `max_cov`: see `epsie.proposals.adaptation.learn_sivia_skilling`.
-    """
+class SSAdaptiveNormalDiscrete(NormalDiscrete, learns=SiviaSkilling):
+    """A `NormalDiscrete` jump, with `epsie.proposals.adaptation.learn_sivia_skilling`."""
 
     name = "ss_adaptive_discrete"
 
@@ -156,21 +101,10 @@ class SSAdaptiveNormalDiscrete(NormalDiscrete):
         learn_sivia_skilling(self, **kwargs)
 
 
-class ATAdaptiveNormalDiscrete(NormalDiscrete):
-    """A jump of integers that learns as `epsie.proposals.adaptation.AndrieuThoms` has it.
+class ATAdaptiveNormalDiscrete(NormalDiscrete, learns=AndrieuThoms):
+    """A `NormalDiscrete` jump, with `epsie.proposals.adaptation.learn_andrieu_thoms`.
 
     What it learns is the standard deviation of the normal jump before it is rounded.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    adaptation_duration, componentwise, start_step, target_rate, start_iteration
-        See `epsie.proposals.adaptation.learn_andrieu_thoms`.
-    successive : dict, optional
-        See `NormalDiscrete`.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
     """
 
     name = "at_adaptive_discrete"
@@ -187,6 +121,5 @@ class ATAdaptiveNormalDiscrete(NormalDiscrete):
         start_iteration: int | None = None,
     ) -> None:
         super().__init__(parameters, None, successive, jump_interval, adaptation_duration)
-        learn_andrieu_thoms(
-            self, adaptation_duration, True, componentwise, start_step, target_rate, start_iteration
-        )
+        scheme = componentwise, start_step, target_rate, start_iteration
+        learn_andrieu_thoms(self, adaptation_duration, True, *scheme)

@@ -6,14 +6,18 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
 from math import inf, log, pi
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.checks import as_rate
 from epsie.model.evaluation import Position
-from epsie.proposals.adaptation.eigenvectors import eigenvectors_of, learn_eigenvectors
+from epsie.proposals.adaptation.eigenvectors import (
+    EigenAdaptation,
+    eigenvectors_of,
+    learn_eigenvectors,
+)
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.covariance import as_covariance
 
@@ -65,6 +69,7 @@ class Eigenvector(BaseProposal):
     symmetric = True
 
     shown = ("cov", "ind")
+    _learned = ("eigvals", "eigvects", "jump_scales")
 
     PICK_POWER: ClassVar[float] = 1.0
     """Unless shuffled, eigenvectors are picked in proportion to this power of the eigenvalue."""
@@ -85,13 +90,6 @@ class Eigenvector(BaseProposal):
         self._jump_scales = [1.0] * self.ndim
         self.cov = cov
         self.set_jump_interval(jump_interval, jump_interval_duration)
-
-    @property
-    def evolving(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What changes while a chain runs: what is learned."""
-        return () if self.adaptation is None else ("eigvals", "eigvects", "jump_scales")
-
-    # ---- the covariance and its eigenvectors
 
     @property
     def cov(self) -> NDArray[np.float64]:
@@ -176,18 +174,6 @@ class Eigenvector(BaseProposal):
         stds: list[float] = np.sqrt(variances).tolist()
         return stds
 
-    def learned(self) -> Any:
-        """What an adaptation has made of it."""
-        return self._eigvals, self._eigvects, self.jump_scales
-
-    def relearn(self, learned: Any) -> None:
-        """Go back to what `learned` gave."""
-        eigvals, eigvects, scales = learned
-        self.turn(eigvals, eigvects)
-        self.jump_scales = scales
-
-    # ---- jumps
-
     def draw(self, x: Position) -> Position:
         """A jump from `x`."""
         stream = self.stream
@@ -226,34 +212,15 @@ class Eigenvector(BaseProposal):
         ]
 
 
-class AdaptiveEigenvector(Eigenvector):
+class AdaptiveEigenvector(Eigenvector, learns=EigenAdaptation):
     r"""Jumps along the eigenvectors of the posterior's covariance, which it learns.
 
-    It learns as `epsie.proposals.adaptation.EigenAdaptation` has it. What `Eigenvector` picks
+    It learns as `epsie.proposals.adaptation.learn_eigenvectors` has it. What `Eigenvector` picks
     in proportion to the eigenvalues is picked in proportion to their eighth roots here: the larger
     the more often, but not so that the others hardly move. For normal posteriors in 10 dimensions
     with known eigenvalues from 1 to 0.01, picks in proportion to their power a give for the worst
     parameter, in 400 random rotations, at least 9.0 and in the median 14.6 effective samples per
     1000 jumps at a = 1, 13.0 and 18.4 at 1/2, 17.2 and 18.9 at 1/8, and always 18.2 at 0.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    adaptation_duration : int or None
-        For how many jumps to learn; None for ever, but ever less.
-    cov0 : float or array_like, optional
-        The covariance to start from, as `Eigenvector` takes it. 1 if None.
-    target_rate : float, optional
-        The acceptance rate to reach; 0.44 if None, the best for a jump in one dimension.
-    shuffle_rate : float, optional
-        See `Eigenvector`.
-    start_step : int, optional
-        The jump, counted from 1, at which learning begins.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    start_iteration : int, optional
-        Another name of `start_step`.
     """
 
     name = "adaptive_eigenvector"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil, copysign, erf, exp, floor, inf, log, log1p, pi, sqrt
-from operator import sub
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from epsie.model.evaluation import Position
 from epsie.proposals.base import as_number
@@ -40,6 +40,17 @@ class IntegerProposal(WidthProposal):
     stays: tuple[bool, ...] = ()
     """The values of `successive` in the order of the parameters."""
 
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        cov: ArrayLike | None = None,
+        successive: Mapping[str, bool] | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+    ) -> None:
+        super().__init__(parameters, cov, jump_interval, jump_interval_duration)
+        self.successive = successive
+
     @property
     def successive(self) -> dict[str, bool]:
         """Whether a parameter's value may succeed itself. Settable; None: for no parameter.
@@ -63,12 +74,10 @@ class IntegerProposal(WidthProposal):
         known = [name for name in self.parameters if name in values]
         return super().position({name: rounded(values[name], name) for name in known})
 
-    def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
-        """The positions to which each part of a jump alone leads, if it is `by` times as long."""
-        return [
-            (*x[:i], x[i] + whole_step(by * whole_middle(step, stays), step, stays), *x[i + 1 :])
-            for i, (step, stays) in enumerate(zip(map(sub, y, x), self.stays, strict=True))
-        ]
+    def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
+        """Where a jump of the i-th parameter leads if it is `by` times as long."""
+        step, stays = there - here, self.stays[i]
+        return here + whole_step(by * whole_middle(step, stays), step, stays)
 
 
 def as_bools(successive: Mapping[str, bool] | None, names: tuple[str, ...]) -> tuple[bool, ...]:

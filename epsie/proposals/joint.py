@@ -87,8 +87,6 @@ class JointProposal(BaseProposal):
         parts = [value for part in self.proposals for value in part.position(values)]
         return self._ordered(parts)
 
-    # ---- jumps
-
     def draw(self, x: Position) -> Position | None:
         """A jump of all parts from `x`; None if every one rests."""
         only = self._only
@@ -159,8 +157,6 @@ class JointProposal(BaseProposal):
         """Let all parts forget what they learned."""
         for part in self.proposals:
             part.reset()
-
-    # ---- state: one entry a part, under its parameters joined with '+'
 
     def evolved(self) -> dict[str, Any]:
         """The states of the parts."""

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.model.evaluation import Position
+from epsie.proposals.adaptation.andrieu_thoms import AndrieuThoms, learn_andrieu_thoms
 from epsie.proposals.adaptation.widths import (
-    learn_andrieu_thoms,
+    SiviaSkilling,
+    Veitch,
     learn_sivia_skilling,
     learn_veitch,
 )
@@ -48,26 +50,12 @@ class Normal(WidthProposal):
     factor: NDArray[np.float64] | None = None
     """A matrix F such that the covariance is F F^T; None if the parameters jump independently."""
 
-    def __init__(
-        self,
-        parameters: str | Iterable[str],
-        cov: ArrayLike | None = None,
-        jump_interval: int = 1,
-        jump_interval_duration: int | None = None,
-    ) -> None:
-        self.parameters = parameters
-        self.cov = cov
-        self.set_jump_interval(jump_interval, jump_interval_duration)
+    _learned = ("widths", "factor")
 
     @property
     def isdiagonal(self) -> bool:
         """Whether the parameters jump independently."""
         return self.factor is None
-
-    @property
-    def evolving(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What changes while a chain runs: the widths or the factor, if they are learned."""
-        return () if self.adaptation is None else ("widths", "factor")
 
     @property
     def cov(self) -> NDArray[np.float64]:
@@ -101,14 +89,6 @@ class Normal(WidthProposal):
             by = min(by, float((np.array(max_std) / stds).min()))
         self.factor = by * self.factor
 
-    def learned(self) -> Any:
-        """What an adaptation has made of it."""
-        return self.widths, self.factor
-
-    def relearn(self, learned: Any) -> None:
-        """Go back to what `learned` gave."""
-        self.widths, self.factor = learned
-
     def draw(self, x: Position) -> Position:
         """A jump from `x`."""
         if self.factor is None:
@@ -126,25 +106,8 @@ class Normal(WidthProposal):
         return log_normal_density(axes.T @ away, np.sqrt(variances), 1e-6 * sqrt(variances[-1]))
 
 
-class AdaptiveNormal(Normal):
-    """A normal jump whose widths learn as `epsie.proposals.adaptation.Veitch` has it.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    prior_widths : dict
-        The width of each parameter's prior: a number, or a `Boundaries`.
-    adaptation_duration : int
-        For how many jumps to learn.
-    start_step : int, optional
-        The jump, counted from 1, at which learning begins.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    **kwargs
-        `adaptation_decay`, `target_rate`, `initial_std`: see
-        `epsie.proposals.adaptation.learn_veitch`.
-    """
+class AdaptiveNormal(Normal, learns=Veitch):
+    """A `Normal` jump whose widths learn as `epsie.proposals.adaptation.learn_veitch` has it."""
 
     name = "adaptive_normal"
 
@@ -161,20 +124,8 @@ class AdaptiveNormal(Normal):
         learn_veitch(self, prior_widths, adaptation_duration, start_step=start_step, **kwargs)
 
 
-class SSAdaptiveNormal(Normal):
-    """A normal jump whose widths learn as `epsie.proposals.adaptation.SiviaSkilling` has it.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    cov : float or array_like, optional
-        The covariance to start from, as `Normal` takes it.
-    jump_interval, jump_interval_duration : int, optional
-        See `set_jump_interval`.
-    **kwargs
-        `target_rate`, `max_cov`: see `epsie.proposals.adaptation.learn_sivia_skilling`.
-    """
+class SSAdaptiveNormal(Normal, learns=SiviaSkilling):
+    """A `Normal` jump that learns as `epsie.proposals.adaptation.learn_sivia_skilling` has it."""
 
     name = "ss_adaptive_normal"
 
@@ -190,18 +141,8 @@ class SSAdaptiveNormal(Normal):
         learn_sivia_skilling(self, **kwargs)
 
 
-class ATAdaptiveNormal(Normal):
-    """A normal jump that learns as `epsie.proposals.adaptation.AndrieuThoms` has it.
-
-    Parameters
-    ----------
-    parameters : str or iterable of str
-        The parameters.
-    adaptation_duration, diagonal, componentwise, start_step, target_rate, start_iteration
-        See `epsie.proposals.adaptation.learn_andrieu_thoms`.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    """
+class ATAdaptiveNormal(Normal, learns=AndrieuThoms):
+    """A `Normal` jump that learns as `epsie.proposals.adaptation.learn_andrieu_thoms` has it."""
 
     name = "at_adaptive_normal"
 
@@ -217,12 +158,5 @@ class ATAdaptiveNormal(Normal):
         start_iteration: int | None = None,
     ) -> None:
         super().__init__(parameters, None, jump_interval, adaptation_duration)
-        learn_andrieu_thoms(
-            self,
-            adaptation_duration,
-            diagonal,
-            componentwise,
-            start_step,
-            target_rate,
-            start_iteration,
-        )
+        scheme = diagonal, componentwise, start_step, target_rate, start_iteration
+        learn_andrieu_thoms(self, adaptation_duration, *scheme)

@@ -56,6 +56,7 @@ class IsotropicSolidAngle(BaseProposal):
 
     name = "isotropic_solid_angle"
     symmetric = True
+    _learned = ("kappa",)
 
     def __init__(
         self,
@@ -72,13 +73,6 @@ class IsotropicSolidAngle(BaseProposal):
         self._radec = self._degs = False
         self.isradec, self.isdegs = radec, degs
         self.set_jump_interval(jump_interval, jump_interval_duration)
-
-    @property
-    def evolving(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What changes while a chain runs: the concentration, if it is learned."""
-        return () if self.adaptation is None else ("kappa",)
-
-    # ---- settings
 
     @property
     def azimuthal_parameter(self) -> str:
@@ -138,8 +132,6 @@ class IsotropicSolidAngle(BaseProposal):
         self._period = 360.0 if self._degs else 2 * pi
         half = self._period / 2
         self._lowest, self._highest = (-half / 2, half / 2) if self._radec else (0.0, half)
-
-    # ---- jumps
 
     def draw(self, x: Position) -> Position:
         """A jump from `x`.
@@ -212,14 +204,6 @@ class IsotropicSolidAngle(BaseProposal):
         """The period of the azimuth: 2 pi, or 360 in degrees."""
         return {self.azimuthal_parameter: self._period}
 
-    def learned(self) -> Any:
-        """What an adaptation has made of it."""
-        return self.kappa
-
-    def relearn(self, learned: Any) -> None:
-        """Go back to what `learned` gave."""
-        self.kappa = learned
-
 
 def _as_bool(value: Any, name: str) -> bool:
     if not isinstance(value, bool | np.bool_):
@@ -258,27 +242,10 @@ class ConcentrationAdaptation(Adaptation):
         proposal.kappa = min(max(kappa, KAPPA_RANGE[0]), KAPPA_RANGE[1])
 
 
-class AdaptiveIsotropicSolidAngle(IsotropicSolidAngle):
-    """A jump on the sphere whose concentration learns as `ConcentrationAdaptation` has it.
+class AdaptiveIsotropicSolidAngle(IsotropicSolidAngle, learns=ConcentrationAdaptation):
+    """An `IsotropicSolidAngle` jump that learns as `ConcentrationAdaptation` has it.
 
     It starts from a kappa of 5.
-
-    Parameters
-    ----------
-    azimuthal_parameter, polar_parameter : str
-        See `IsotropicSolidAngle`.
-    adaptation_duration : int or None
-        For how many jumps to learn; None for ever, but ever less.
-    start_step : int, optional
-        The jump, counted from 1, at which learning begins.
-    target_rate : float, optional
-        The acceptance rate to reach.
-    radec, degs : bool, optional
-        See `IsotropicSolidAngle`.
-    jump_interval : int, optional
-        Jump at every so many-th iteration while it learns.
-    start_iteration : int, optional
-        Another name of `start_step`.
     """
 
     name = "adaptive_isotropic_solid_angle"
@@ -295,14 +262,7 @@ class AdaptiveIsotropicSolidAngle(IsotropicSolidAngle):
         jump_interval: int = 1,
         start_iteration: int | None = None,
     ) -> None:
-        super().__init__(
-            azimuthal_parameter,
-            polar_parameter,
-            5.0,
-            radec,
-            degs,
-            jump_interval,
-            adaptation_duration,
-        )
+        shape, interval = (5.0, radec, degs), (jump_interval, adaptation_duration)
+        super().__init__(azimuthal_parameter, polar_parameter, *shape, *interval)
         start_step = start_step if start_iteration is None else start_iteration
         self.hold(ConcentrationAdaptation(target_rate, adaptation_duration, start_step))

@@ -47,13 +47,17 @@ def draw_wide(stream: Stream, centre: float, lower: float, upper: float, width: 
             return y
 
 
+def mass(below: float, above: float, width: float) -> float:
+    """Twice the mass that the normal distribution has within the interval."""
+    unit = ROOT_2 * width
+    return erf(above / unit) - erf(below / unit)
+
+
 def log_mass(below: float, above: float, width: float) -> float:
     """Log of the integral of exp(-step^2 / (2 width^2)) over the interval."""
-    extent = above - below
-    if extent < FLAT * width:
-        return log(extent)
-    mass = erf(above / (ROOT_2 * width)) - erf(below / (ROOT_2 * width))
-    return _LOG_HALF_PI + log(width) + log(mass)
+    if above - below < FLAT * width:
+        return log(above - below)
+    return _LOG_HALF_PI + log(width) + log(mass(below, above, width))
 
 
 def log_density(step: float, below: float, above: float, width: float) -> float:

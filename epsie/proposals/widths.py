@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,10 +19,18 @@ class WidthProposal(BaseProposal):
     All that an adaptation of widths reads and writes is `widths`.
     """
 
-    @property
-    def evolving(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What changes while a chain runs: the widths, if they are learned."""
-        return () if self.adaptation is None else ("widths",)
+    _learned: ClassVar[tuple[str, ...]] = ("widths",)
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        cov: ArrayLike | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self.cov = cov
+        self.set_jump_interval(jump_interval, jump_interval_duration)
 
     @property
     def shown(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -92,14 +100,14 @@ class WidthProposal(BaseProposal):
     def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
         """The positions to which each part of a jump alone leads, if it is `by` times as long."""
         return [
-            (*x[:i], here + by * (there - here), *x[i + 1 :])
+            (*x[:i], self._part_of_jump(i, here, there, by), *x[i + 1 :])
             for i, (here, there) in enumerate(zip(x, y, strict=True))
         ]
 
-    def learned(self) -> Any:
-        """What an adaptation has made of it."""
-        return self.widths
+    def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
+        """Where a jump of the i-th parameter leads if it is `by` times as long."""
+        return here + by * (there - here)
 
-    def relearn(self, learned: Any) -> None:
-        """Go back to what `learned` gave."""
-        self.widths = learned
+    def extents(self) -> list[float] | None:
+        """How far apart two values of each parameter may be; None if that is not known."""
+        return None

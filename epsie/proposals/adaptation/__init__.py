@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from epsie.proposals.adaptation.andrieu_thoms import AndrieuThoms
+from epsie.proposals.adaptation.andrieu_thoms import AndrieuThoms, learn_andrieu_thoms
 from epsie.proposals.adaptation.base import Adaptation
-from epsie.proposals.adaptation.eigenvectors import EigenAdaptation
+from epsie.proposals.adaptation.eigenvectors import EigenAdaptation, learn_eigenvectors
 from epsie.proposals.adaptation.widths import (
     SiviaSkilling,
     Veitch,
-    learn_andrieu_thoms,
     learn_sivia_skilling,
     learn_veitch,
 )
@@ -20,6 +19,7 @@ __all__ = [
     "SiviaSkilling",
     "Veitch",
     "learn_andrieu_thoms",
+    "learn_eigenvectors",
     "learn_sivia_skilling",
     "learn_veitch",
 ]

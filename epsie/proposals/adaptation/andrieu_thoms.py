@@ -49,6 +49,7 @@ class AndrieuThoms(CovarianceLearning):
         The acceptance rate to reach; by default 0.234, or 0.48 for each part if `componentwise`.
     """
 
+    shows = (*CovarianceLearning.shows, "diagonal", "componentwise")
     evolving = (*CovarianceLearning.evolving, "log_lambda", "log_global", "unit_factor")
 
     def __init__(
@@ -145,3 +146,31 @@ class AndrieuThoms(CovarianceLearning):
             self.unit_factor = np.ascontiguousarray(np.linalg.cholesky(self.shrunk()))
         except np.linalg.LinAlgError:
             return  # singular to rounding: what is in use stays
+
+
+def learn_andrieu_thoms(
+    proposal: Any,
+    adaptation_duration: int | None,
+    diagonal: bool = False,
+    componentwise: bool = False,
+    start_step: int = 1,
+    target_rate: float | None = None,
+    start_iteration: int | None = None,
+) -> None:
+    """Give a proposal the scheme of `AndrieuThoms`.
+
+    Parameters
+    ----------
+    proposal : WidthProposal
+        The proposal.
+    start_iteration : int, optional
+        Another name of `start_step`.
+    adaptation_duration, diagonal, componentwise, start_step, target_rate
+        See `AndrieuThoms`.
+    """
+    start_step = start_step if start_iteration is None else start_iteration
+    proposal.hold(
+        AndrieuThoms(
+            proposal.ndim, adaptation_duration, diagonal, componentwise, start_step, target_rate
+        )
+    )

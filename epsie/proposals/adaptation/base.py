@@ -27,6 +27,10 @@ class Adaptation(SetsAttributes, ABC):
 
     evolving: ClassVar[tuple[str, ...]] = ("start_step",)
     has_virtual: bool = False
+    """Whether it wants to learn from virtual moves, too."""
+
+    shows: ClassVar[tuple[str, ...]] = ("target_rate", "adaptation_duration", "start_step")
+    """What of it is read as the proposal's own: see `Shown`."""
 
     def __init__(
         self, target_rate: float, adaptation_duration: int | None = None, start_step: int = 1
@@ -40,7 +44,7 @@ class Adaptation(SetsAttributes, ABC):
 
     def begin(self, proposal: Any) -> None:
         """Note what the proposal starts from, for `reset`."""
-        self._initial = proposal.learned()
+        self._initial = {name: getattr(proposal, name) for name in proposal._learned}
 
     @abstractmethod
     def update(self, proposal: Any, outcome: Outcome) -> None:
@@ -52,8 +56,22 @@ class Adaptation(SetsAttributes, ABC):
 
     def reset(self, proposal: Any) -> None:
         """Start again from the true initial widths."""
-        proposal.relearn(self._initial)
+        for name, value in self._initial.items():
+            setattr(proposal, name, value)
         self.start_step = proposal.nsteps
+
+
+class Shown:
+    """An attribute of a proposal's adaptation, read as the proposal's own."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, proposal: Any, owner: type) -> Any:
+        adaptation = getattr(proposal, "adaptation", None)
+        if adaptation is None:
+            raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}")
+        return getattr(adaptation, self.name)
 
 
 def end_of_learning(proposal: Any) -> int:

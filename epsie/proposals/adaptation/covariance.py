@@ -39,6 +39,8 @@ class CovarianceLearning(Adaptation):
       accepted jumps counted as independent positions), variances are not, so that no unit matters.
     """
 
+    shows = (*Adaptation.shows, "mean", "unit_cov", "log_lambda")
+
     evolving: ClassVar[tuple[str, ...]] = (
         "start_step",
         "mean",

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.checks import as_count
-from epsie.proposals.adaptation.andrieu_thoms import AndrieuThoms
 from epsie.proposals.adaptation.base import Adaptation
 from epsie.proposals.covariance import as_covariance
 from epsie.proposals.outcome import Outcome
@@ -47,6 +46,8 @@ class Veitch(Adaptation):
     target_rate : float, optional
         The acceptance rate to reach.
     """
+
+    shows = (*Adaptation.shows, "adaptation_decay", "prior_widths", "deltas")
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class SiviaSkilling(Adaptation):
     """
 
     evolving = ("start_step", "n_accepted")
+    shows = (*Adaptation.shows, "n_accepted", "max_std")
 
     def __init__(self, target_rate: float = 0.234, max_std: ArrayLike | None = None) -> None:
         super().__init__(target_rate)
@@ -199,38 +201,11 @@ def learn_sivia_skilling(
     target_rate : float, optional
         The acceptance rate to reach.
     max_cov : float or array_like, optional
-        The largest variances, one for all or one for each; no limit if None.
+        The largest variances, one for all or one for each. If None the largest standard deviations
+        are the distances of bounds, or a turn of an angle; no limit where there is neither.
     """
-    max_std = None
+    max_std: ArrayLike | None = proposal.extents()
     if max_cov is not None:
         limits = as_covariance(max_cov, proposal.ndim)
         max_std = np.sqrt(limits if limits.ndim == 1 else np.diagonal(limits))
     proposal.hold(SiviaSkilling(target_rate, max_std))
-
-
-def learn_andrieu_thoms(
-    proposal: Any,
-    adaptation_duration: int | None,
-    diagonal: bool = False,
-    componentwise: bool = False,
-    start_step: int = 1,
-    target_rate: float | None = None,
-    start_iteration: int | None = None,
-) -> None:
-    """Give a proposal the scheme of `AndrieuThoms`.
-
-    Parameters
-    ----------
-    proposal : WidthProposal
-        The proposal.
-    start_iteration : int, optional
-        Another name of `start_step`.
-    adaptation_duration, diagonal, componentwise, start_step, target_rate
-        See `AndrieuThoms`.
-    """
-    start_step = start_step if start_iteration is None else start_iteration
-    proposal.hold(
-        AndrieuThoms(
-            proposal.ndim, adaptation_duration, diagonal, componentwise, start_step, target_rate
-        )
-    )
