@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from epsie.proposals.angular import AdaptiveAngular, Angular, ATAdaptiveAngular, SSAdaptiveAngular
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.birth import BaseBirth, LogNormalBirth, NormalBirth, UniformBirth, births
+from epsie.proposals.birth import BaseBirth, LogNormalBirth, NormalBirth, UniformBirth
 from epsie.proposals.boundaries import Boundaries
+from epsie.proposals.bounded_discrete import (
+    AdaptiveBoundedDiscrete,
+    ATAdaptiveBoundedDiscrete,
+    BoundedDiscrete,
+    SSAdaptiveBoundedDiscrete,
+)
 from epsie.proposals.bounded_eigenvector import AdaptiveBoundedEigenvector, BoundedEigenvector
 from epsie.proposals.bounded_normal import (
     AdaptiveBoundedNormal,
@@ -14,19 +20,16 @@ from epsie.proposals.bounded_normal import (
     SSAdaptiveBoundedNormal,
 )
 from epsie.proposals.discrete import (
-    AdaptiveBoundedDiscrete,
     AdaptiveNormalDiscrete,
-    ATAdaptiveBoundedDiscrete,
     ATAdaptiveNormalDiscrete,
-    BoundedDiscrete,
     NormalDiscrete,
-    SSAdaptiveBoundedDiscrete,
     SSAdaptiveNormalDiscrete,
 )
 from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
 from epsie.proposals.joint import JointProposal
 from epsie.proposals.nested_transdimensional import NestedTransdimensional
 from epsie.proposals.normal import AdaptiveNormal, ATAdaptiveNormal, Normal, SSAdaptiveNormal
+from epsie.proposals.registry import births, proposals
 from epsie.proposals.solid_angle import AdaptiveIsotropicSolidAngle, IsotropicSolidAngle
 
 __all__ = [
@@ -67,37 +70,3 @@ __all__ = [
     "births",
     "proposals",
 ]
-
-_CLASSES: tuple[type[BaseProposal], ...] = (
-    JointProposal,
-    Normal,
-    AdaptiveNormal,
-    SSAdaptiveNormal,
-    ATAdaptiveNormal,
-    BoundedNormal,
-    AdaptiveBoundedNormal,
-    SSAdaptiveBoundedNormal,
-    ATAdaptiveBoundedNormal,
-    Angular,
-    AdaptiveAngular,
-    SSAdaptiveAngular,
-    ATAdaptiveAngular,
-    NormalDiscrete,
-    AdaptiveNormalDiscrete,
-    SSAdaptiveNormalDiscrete,
-    ATAdaptiveNormalDiscrete,
-    BoundedDiscrete,
-    AdaptiveBoundedDiscrete,
-    SSAdaptiveBoundedDiscrete,
-    ATAdaptiveBoundedDiscrete,
-    Eigenvector,
-    AdaptiveEigenvector,
-    BoundedEigenvector,
-    AdaptiveBoundedEigenvector,
-    IsotropicSolidAngle,
-    AdaptiveIsotropicSolidAngle,
-    NestedTransdimensional,
-)
-
-proposals: dict[str, type[BaseProposal]] = {cls.name: cls for cls in _CLASSES}
-"""The registry: the class of every built-in proposal by its name."""

@@ -21,15 +21,14 @@ _NOT_COMPARED = {"_arguments", "stream", "pick"}
 
 
 def _registries() -> dict[str, dict[str, type]]:
-    import epsie.proposals
+    from epsie.proposals.registry import births, proposals
     from epsie.tempering import annealing
 
     annealers: dict[str, type] = {
         "dynamical": annealing.DynamicalAnnealer,
         "barrier": annealing.BarrierAnnealer,
     }
-    births = getattr(epsie.proposals, "births", {})
-    return {"proposal": dict(epsie.proposals.proposals), "birth": births, "annealer": annealers}
+    return {"proposal": proposals, "birth": births, "annealer": annealers}
 
 
 def recipe(thing: Any) -> dict[str, Any] | None:

@@ -1,0 +1,39 @@
+"""The registry: the class of every built-in proposal, and of every birth, by its name."""
+
+from __future__ import annotations
+
+from epsie.proposals import (
+    angular,
+    bounded_discrete,
+    bounded_eigenvector,
+    bounded_normal,
+    discrete,
+    eigenvector,
+    joint,
+    nested_transdimensional,
+    normal,
+    solid_angle,
+)
+from epsie.proposals.base import BaseProposal
+from epsie.proposals.birth import births as births
+
+_FILES = (
+    joint,
+    normal,
+    bounded_normal,
+    angular,
+    discrete,
+    bounded_discrete,
+    eigenvector,
+    bounded_eigenvector,
+    solid_angle,
+    nested_transdimensional,
+)
+
+proposals: dict[str, type[BaseProposal]] = {
+    cls.name: cls
+    for file in _FILES
+    for cls in vars(file).values()
+    if isinstance(cls, type) and cls.__module__ == file.__name__ and issubclass(cls, BaseProposal)
+}
+"""The class of every built-in proposal by its name."""
