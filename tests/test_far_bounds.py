@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from epsie.proposals import bounded, bounded_discrete, bounded_eigenvector, bounded_normal
+from epsie.proposals import bounded_discrete, bounded_eigenvector, bounded_normal
 
 BOUNDS = {"a": (0.0, 1000.0), "b": (0, 1000)}
 COV = {
@@ -13,8 +13,8 @@ COV = {
     "eigenvector": [[9.0, 1.0], [1.0, 0.25]],
 }
 CASES = [
-    ("normal", bounded, bounded_normal.BoundedNormal),
-    ("discrete", bounded, bounded_discrete.BoundedDiscrete),
+    ("normal", bounded_normal, bounded_normal.BoundedNormal),
+    ("discrete", bounded_discrete, bounded_discrete.BoundedDiscrete),
     ("eigenvector", bounded_eigenvector, bounded_eigenvector.BoundedEigenvector),
 ]
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import log
 from typing import Any
 
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.boundaries import Boundaries, as_boundaries, within
-from epsie.proposals.truncated_normal import FAR, FLAT, mass
-from epsie.proposals.widths import WidthProposal
 
 
 class Bounded(BaseProposal):
@@ -56,27 +53,3 @@ class Bounded(BaseProposal):
 
     def _outside(self, x: Position) -> ValueError:
         return ValueError(self.refusal(x))
-
-
-class BoundedWidths(Bounded, WidthProposal):
-    """A bounded proposal whose parameters jump independently."""
-
-    _edges: Sequence[tuple[float, float]] = ()
-    """Between which values the underlying normal jump of each parameter must end."""
-
-    def log_hastings(self, x: Position, y: Position) -> float:
-        """Log q(x | y) - log q(y | x): of each truncated normal only the mass is left."""
-        # What did not move, jumps where the bounds are far, or from a flat distribution, cancels
-        # exactly. The others lie between 1/2 and 2: no underflow, however narrow or wide the jumps.
-        ratio = 1.0
-        for here, there, width, (lower, upper) in zip(x, y, self.widths, self._edges):
-            reach = FAR * width
-            least, most = lower + reach, upper - reach
-            if least < here < most and least < there < most:
-                continue
-            if here != there and FLAT * width < upper - lower:
-                left, back = (lower - here, upper - here), (lower - there, upper - there)
-                ratio *= self._mass(*left, width) / self._mass(*back, width)
-        return log(ratio)
-
-    _mass = staticmethod(mass)
