@@ -93,9 +93,7 @@ class BaseProposal(Distribution, ABC):
         """
         super().__init_subclass__(**kwargs)
         for name in learns.shows if learns else ():
-            shown = Shown()
-            shown.__set_name__(cls, name)
-            setattr(cls, name, shown)
+            setattr(cls, name, Shown(name))
         own = vars(cls)
         for tuples, dicts, route in (
             ("draw", "_jump", BaseProposal._draw_by_jump),

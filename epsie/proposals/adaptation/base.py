@@ -64,7 +64,7 @@ class Adaptation(SetsAttributes, ABC):
 class Shown:
     """An attribute of a proposal's adaptation, read as the proposal's own."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def __get__(self, proposal: Any, owner: type) -> Any:
