@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from epsie.errors import (
         CheckpointError,
         EpsieError,
+        InUseError,
         ModelError,
         NotReproducibleError,
         PoolError,
@@ -57,6 +58,7 @@ _HOMES = {
         [
             "CheckpointError",
             "EpsieError",
+            "InUseError",
             "ModelError",
             "NotReproducibleError",
             "PoolError",
@@ -123,6 +125,7 @@ __all__ = [
     "BIT_GENERATOR",
     "CheckpointError",
     "EpsieError",
+    "InUseError",
     "MetropolisHastingsSampler",
     "ModelError",
     "NotReproducibleError",

@@ -71,6 +71,10 @@ class WorkersDied(PoolError):
     """Workers died one after the other at the same task."""
 
 
+class InUseError(EpsieError):
+    """A sampler was asked to run or to change while it runs. What runs is not disturbed."""
+
+
 class CheckpointError(EpsieError, pickle.UnpicklingError):
     """A saved state cannot be read, or not be written.
 

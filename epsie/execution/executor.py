@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from epsie.chain.base import BaseChain, Segment
 from epsie.execution.dealing import ChainAt, dealt, refuse_failures
 from epsie.execution.portions import Portions
+from epsie.execution.serving import serves
 from epsie.execution.utilisation import Utilisation
 from epsie.execution.verification import Verifier, refuse_difference
 from epsie.execution.work import Answer
@@ -86,6 +87,11 @@ class Executor:
         carrier = ModelCarrier(model)
         carrier.ticket(self._mapper.in_process)
         self._carrier = carrier
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether this thread is inside of the model."""
+        return serves(self._carrier.key)
 
     def ask(self, chains: Sequence[BaseChain], job: str, arguments: Sequence[Any]) -> list[Any]:
         """The results of a method of every chain, called on copies of them.

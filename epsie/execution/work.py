@@ -15,6 +15,7 @@ from typing import Any
 
 from epsie.chain.base import BaseChain
 from epsie.errors import EpsieError, PoolError, ProposalError, said
+from epsie.execution.serving import serving
 from epsie.pools.transport import Ticket, cannot_import
 from epsie.process.cancellation import GivenUp
 from epsie.process.interruption import is_interrupt
@@ -91,7 +92,7 @@ def work(task: Task) -> Report:
     report = Report(task.run, task.number, _worker(task), answers)
     model: Any = None
     chains: list[BaseChain] = []
-    with capped(task.settings.threads):
+    with capped(task.settings.threads), serving(task.ticket.key):
         with _caught(answers[0], task, None):
             try:
                 model = task.ticket.redeem()

@@ -18,6 +18,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.running.logged import logged_run
 from epsie.running.progress import Progress
 from epsie.running.recording import record, recording_of, resumed
+from epsie.samplers.exclusive import exclusive
 from epsie.samplers.recorded import RecordedSampler
 from epsie.storage.checkpoint import dump_state, load_state
 
@@ -37,6 +38,7 @@ class BaseSampler(RecordedSampler):
 
     # ---- running
 
+    @exclusive
     def run(
         self,
         niterations: int | None = None,
@@ -97,6 +99,8 @@ class BaseSampler(RecordedSampler):
         PoolError
             If the pool failed. Whatever is raised, the sampler is as it was; in a directory, as it
             was when an iteration was made last by all chains.
+        InUseError
+            If it runs already, in another thread, or is asked from inside its own model.
         RunDirectoryError
             If the directory is in use, is another run's, or cannot be written to. The sampler is as
             it was when it was saved last.
@@ -208,6 +212,7 @@ class BaseSampler(RecordedSampler):
         """
         return {chain.chain_id: chain.state for chain in self.chains}
 
+    @exclusive
     def set_state(self, state: Mapping[int, Any]) -> None:
         """Go on from a `state`. Drops the history; needs no start position.
 

@@ -17,6 +17,7 @@ from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
 from epsie.running.recording import Recording
 from epsie.running.starts import Prior, drawn_starts
+from epsie.samplers.exclusive import exclusive
 from epsie.samplers.memory import Memory
 from epsie.samplers.settings import ConfiguredSampler
 from epsie.shown import Facts, Shown, sampler_facts
@@ -72,6 +73,7 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
         return self._gathered([chain.start_position for chain in self.chains])
 
     @start_position.setter
+    @exclusive
     def start_position(self, values: Mapping[str, Any]) -> None:
         starts = self._starts(values)
         found = self._executor.ask(self.chains, "examine_starts", starts)
@@ -114,6 +116,7 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
     def _starts(self, values: Mapping[str, Any]) -> list[Any]:
         """The start of each chain, from arrays over the chains."""
 
+    @exclusive
     def draw_start(self, prior: Prior, tries: int = 1000) -> None:
         """Draw `start_position` from the prior, anew where the model refuses it; all or none.
 
@@ -140,6 +143,7 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
     def _has_start(self) -> bool:
         return self.chains[0].start is not None
 
+    @exclusive
     def clear(self) -> None:
         """Drop the history. The present positions become the start; results do not change."""
         for chain in self.chains:

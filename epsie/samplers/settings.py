@@ -16,6 +16,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import check_cover
 from epsie.proposals.normal import Normal
 from epsie.rng.bit_generators import create_seed, find_bit_generator
+from epsie.samplers.exclusive import Use, exclusive
 
 
 class ConfiguredSampler(ABC):
@@ -44,6 +45,8 @@ class ConfiguredSampler(ABC):
     """
 
     chains: list[Any]
+    _use: Use | None = None
+    """What runs or changes it now."""
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class ConfiguredSampler(ABC):
         return self._executor.model
 
     @model.setter
+    @exclusive
     def model(self, model: Model) -> None:
         self._executor.model = model
         for chain in self.chains:
@@ -99,6 +103,7 @@ class ConfiguredSampler(ABC):
         return self._executor.pool
 
     @pool.setter
+    @exclusive
     def pool(self, pool: Any) -> None:
         self._executor.pool = pool
 
