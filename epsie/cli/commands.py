@@ -9,12 +9,17 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from epsie._version import __version__
 from epsie.errors import EpsieError
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
+
+
+if TYPE_CHECKING:
+    from epsie.storage.rundir.reader import Run
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,39 +64,27 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def parser() -> Parser:
     """The parser of the arguments."""
-    from epsie._version import __version__
-
     made = Parser(prog="epsie", description="Look at runs on disk, also while they are written.")
     made.add_argument("--version", action="version", version=f"epsie {__version__}")
     made.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-        added.add_argument("directory", type=Path, metavar="RUN", help="the run directory")
+    def command(name: str, run: Any, text: str, *parents: Parser) -> Any:
+        added = commands.add_parser(name, help=text, description=text, parents=[_RUN, *parents])
         added.set_defaults(run=run)
-        return added
-
-    def burn_in(added: argparse.ArgumentParser) -> None:
-        text = "iterations to leave out; by default until learning ends or the chains have settled"
-        added.add_argument("--burn-in", type=_count, metavar="N", help=text)
+        return added.add_argument
 
     command("info", info, "what a run is, how far it is, and when it will be done")
-    added = command("summary", summary, "estimates, their errors, and whether to trust them")
-    burn_in(added)
-    added.add_argument("--temperature", type=_count, default=0, metavar="T", help="0: the coldest")
-    added = command("plot", plot, "draw pictures")
-    burn_in(added)
-    text = "where to write them; by default RUN-plots"
-    added.add_argument("-o", "--output", type=Path, metavar="DIR", help=text)
-    added.add_argument("--format", default="png", choices=("png", "pdf", "svg"))
-    added.add_argument("--only", nargs="+", choices=_PICTURES, metavar="PICTURE", default=_PICTURES)
-    added = command("export", export_run, "write a run to one file")
-    text = "ends in .nc or .zarr, for ArviZ, or in .h5"
-    added.add_argument("file", type=Path, help=text)
-    burn_in(added)
-    added.add_argument("--cold", action="store_true", help="for ArviZ: no hot temperatures")
-    added.add_argument("--force", action="store_true", help="replace a file that is there")
+    add = command("summary", summary, "estimates, errors, and whether to trust them", _BURN_IN)
+    add("--temperature", type=_count, default=0, metavar="T", help="0: the coldest")
+    add = command("plot", plot, "draw pictures", _BURN_IN)
+    add("-o", "--output", type=Path, metavar="DIR", help="where to; by default RUN-plots")
+    add("--format", default="png", choices=("png", "pdf", "svg"))
+    add("--only", nargs="+", choices=_PICTURES, metavar="PICTURE")
+    add = command("export", export_run, "write a run to one file", _BURN_IN)
+    add("file", type=Path, help="ends in .nc or .zarr, for ArviZ, or in .h5")
+    add("--cold", action="store_true", help="for ArviZ: no hot temperatures")
+    add("--force", action="store_true", help="replace a file that is there")
     command("verify", verify, "read every file, and check that the run can be gone on with")
     command("unlock", unlock_run, "take away the lock that a process left on another host")
     return made
@@ -105,6 +98,14 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
     return int(text)
+
+
+_RUN, _BURN_IN = Parser(add_help=False), Parser(add_help=False)
+_RUN.add_argument("directory", type=Path, metavar="RUN", help="the run directory")
+_BURN_IN.add_argument(
+    "--burn-in", type=_count, metavar="N",
+    help="iterations to leave out; by default until learning ends or the chains have settled",
+)  # fmt: skip
 
 
 def _line(error: BaseException) -> str:
@@ -123,6 +124,12 @@ def _show_warning(message: Warning | str, *about: Any) -> None:
     _complain(f"warning: {' '.join(str(message).split())}")
 
 
+def _opened(options: argparse.Namespace) -> Run:
+    from epsie.storage.rundir.reader import open_run
+
+    return open_run(options.directory)
+
+
 def info(options: argparse.Namespace) -> int:
     """Say what a run is."""
     from epsie.storage.rundir.facts import run_facts
@@ -137,26 +144,21 @@ def info(options: argparse.Namespace) -> int:
 
 def summary(options: argparse.Namespace) -> int:
     """Print the summary of a run."""
-    from epsie import open_run
-
-    run = open_run(options.directory)
+    run = _opened(options)
     _say(str(run.summary(options.burn_in, temperature=options.temperature)))
     return 0
 
 
 def plot(options: argparse.Namespace) -> int:
     """Draw pictures; of several, those that can be drawn."""
-    from epsie import open_run, plots
+    from epsie import plots
 
-    run = open_run(options.directory)
+    run = _opened(options)
     name = f"{options.directory.resolve().name}-plots"
     where = options.output or options.directory.resolve().with_name(name)
-    chosen = _PICTURES if run.ntemps else _PICTURES[:3]
-    if options.only is not _PICTURES:
-        chosen = options.only
     where.mkdir(parents=True, exist_ok=True)
     code = 0
-    for name in chosen:
+    for name in options.only or (_PICTURES if run.ntemps else _PICTURES[:3]):
         settings = {"burn_in": options.burn_in} if name in _OF_DRAWS else {}
         file = where / f"{name}.{options.format}"
         try:
@@ -171,29 +173,26 @@ def plot(options: argparse.Namespace) -> int:
 
 def export_run(options: argparse.Namespace) -> int:
     """Write a run to a file."""
-    from epsie import open_run
     from epsie.cli.export import export
 
     if options.file.exists() and not options.force:
         raise ValueError(f"{options.file} is there already; --force replaces it")
-    export(open_run(options.directory), options.file, options.burn_in, not options.cold)
+    export(_opened(options), options.file, options.burn_in, not options.cold)
     _say(str(options.file))
     return 0
 
 
 def verify(options: argparse.Namespace) -> int:
     """Check a run."""
-    from epsie import open_run
     from epsie.cli.verify import problems
     from epsie.storage.rundir.manifest import unknown_parts
 
-    found = 0
-    for problem in problems(options.directory):
+    found = list(problems(options.directory))
+    for problem in found:
         _complain(problem)
-        found += 1
     if found:
         return 1
-    run = open_run(options.directory)
+    run = _opened(options)
     again = unknown_parts(run.manifest)
     how = f", with {', '.join(again)} passed again" if again else ""
     _say(f"{options.directory} is whole; it can be resumed from iteration {run.niterations}{how}")

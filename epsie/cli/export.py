@@ -84,7 +84,7 @@ def _save_hdf5(run: Run, path: Path, burn_in: int | None) -> None:
                 group = group or file.create_group(name)
                 for field in piece.dtype.names:
                     _append(group, field, piece[field], axis=piece.ndim - 1)
-        file["betas"] = visited.betas
+        file["betas"] = visited.source.betas
         if visited.ntemps > 1:
             file["temperature_swaps"] = run.temperature_swaps
             file["temperature_acceptance"] = run.temperature_acceptance

@@ -18,7 +18,7 @@ from epsie.storage.rundir.states import last_state, saved_iterations, state_path
 
 
 def problems(directory: Path) -> Iterator[str]:
-    """What is wrong with a run, one line each; nothing if it is whole.
+    """The problems of a run, one line each; none if it is whole.
 
     Every file is read and its checksum compared; the segments must follow each other from the start
     to the last state, and hold what they should; a sampler must take up the last state.
@@ -44,7 +44,7 @@ def _line(error: BaseException) -> str:
 
 
 def _segments(run: Saved) -> Iterator[str]:
-    """What is wrong with what was visited."""
+    """The problems of its segments."""
     at = run.start
     while at < run.niterations:
         try:
@@ -58,7 +58,7 @@ def _segments(run: Saved) -> Iterator[str]:
 
 
 def _next(run: Saved, at: int) -> int:
-    """Where to go on after a segment that is missing or damaged."""
+    """The iteration to go on from after a segment that is missing or damaged."""
     there: list[Segment] = all_segments(run.directory)
     ends = [segment.stop for segment in there if segment.start <= at < segment.stop]
     starts = [segment.start for segment in there if segment.start > at]
@@ -66,7 +66,7 @@ def _next(run: Saved, at: int) -> int:
 
 
 def _contents(content: Content, run: Saved) -> Iterator[str]:
-    """What is wrong with a segment that can be read."""
+    """The problems of a segment that can be read."""
     start, stop, thin = content["start"], content["stop"], run.settings["thin"]
     shape = (*run.places, stop // thin - start // thin)
     for name in TABLES:
@@ -79,7 +79,7 @@ def _contents(content: Content, run: Saved) -> Iterator[str]:
 
 
 def _resumability(run: Saved) -> Iterator[str]:
-    """What keeps a sampler from taking up the last state."""
+    """The reasons why a sampler cannot take up the last state."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damage was told of above

@@ -1,4 +1,4 @@
-"""Whether chains have converged, and how much their draws are worth.
+"""Diagnostics: whether chains have converged, and how much their draws are worth.
 
 All functions take draws by parameter: a structured array of shape (nchains, n), as
 `sampler.positions` is, or a dict of such arrays; and give a dict by parameter. Samplers and

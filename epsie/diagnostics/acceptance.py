@@ -1,4 +1,4 @@
-"""How many jumps are accepted."""
+"""Acceptance rates: of chains, and of proposal blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where chains settle, and which are stuck."""
+"""The draw at which chains settle, and the chains that are stuck."""
 
 from __future__ import annotations
 

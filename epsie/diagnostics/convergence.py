@@ -147,9 +147,6 @@ def mcse_sd(draws: Any, angular: Angular = ()) -> dict[str, float]:
     return {name: sd_error(p) for name, p in as_parameters(draws, angular).items()}
 
 
-# ---- of a parameter
-
-
 def _each(what: str, draws: Any, angular: Angular) -> dict[str, float]:
     parameters = as_parameters(draws, angular)
     return {name: of_parameter(what, parameter) for name, parameter in parameters.items()}
@@ -203,7 +200,7 @@ def mean_direction(values: Floats) -> complex:
 
 
 def deviations(values: Floats, period: float) -> Floats:
-    """How far angles are from their mean direction, in radians, [-pi, pi]."""
+    """The distances of angles from their mean direction, in radians, [-pi, pi]."""
     turns = values * (tau / period)
     away: Floats = np.remainder(turns - np.angle(mean_direction(turns)) + pi, tau) - pi
     return away

@@ -36,7 +36,7 @@ class Parameter:
 
     @property
     def facets(self) -> list[Floats]:
-        """What is looked at: the draws themselves, of an angle its cosine and its sine."""
+        """The numbers that are looked at: the draws, of an angle its cosine and its sine."""
         if self.period is None:
             return [self.values]
         turns = self.values * (tau / self.period)

@@ -1,4 +1,4 @@
-"""What is computed of an array of real numbers, shape (nchains, n), NaN where inactive."""
+"""Statistics of an array of real numbers, shape (nchains, n), NaN where inactive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person wants to know of a posterior sample, as a table and as numbers."""
+"""The summary of a posterior sample, as a table and as numbers."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class Summary:
     burn_in: int
     """The iteration after which draws were used."""
     burn_in_is: str
-    """Where the burn-in comes from, in words."""
+    """The reason for the burn-in, in words."""
     acceptance_rate: Floats | None = None
     """Of each chain; None if not known."""
     stuck: dict[int, int] = field(default_factory=dict)
     """Chains that have ceased to move, and the iteration since which each stands."""
     warnings: tuple[str, ...] = ()
-    """What is wrong, in words."""
+    """The faults, in words."""
 
     @property
     def table(self) -> list[list[str]]:
@@ -76,7 +76,7 @@ class Summary:
 
     @property
     def header(self) -> str:
-        """What was summarised, in a line."""
+        """The draws that are summarised, in a line."""
         text = (
             f"{self.nchains} chains x {self.ndraws} draws after iteration {self.burn_in} "
             f"({self.burn_in_is})"

@@ -1,4 +1,4 @@
-"""What is wrong with a sample, in words."""
+"""The faults of a sample, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from epsie.diagnostics.draws import LEAST_DRAWS, Floats, Parameter
 from epsie.diagnostics.facets import both_scores, rhat_of
 
 MOST_RHAT = 1.01
-"""What Vehtari et al. 2021 demand of R-hat, and ..."""
+"""The most that Vehtari et al. 2021 allow of R-hat, and ..."""
 
 LEAST_ESS = 400
 """... of effective sample sizes."""
@@ -23,7 +23,7 @@ _APART = 0.2
 def findings(
     parameters: Mapping[str, Parameter], values: Mapping[str, Any], stuck: Mapping[int, int]
 ) -> list[str]:
-    """What is wrong.
+    """The faults of a sample, one text each.
 
     Parameters
     ----------

@@ -8,31 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.plots import style
 from epsie.plots.sample import Floats, known_names
-from epsie.plots.style import (
-    COLOURS,
-    Picture,
-    chain_colours,
-    end_of_burn_in,
-    line_styles,
-    picture,
-    shortened,
-    styled,
-)
 from epsie.results.visited import Visited
 
 _GROUPS = 60
 """Groups of iterations, the rates of which are shown."""
 
 
-@styled
+@style.styled
 def adaptation(
     source: Any,
     parameters: str | Iterable[str] | None = None,
     *,
     temperature: int = 0,
     labels: Mapping[str, str] | None = None,
-) -> Picture:
+) -> style.Picture:
     """The acceptance rate, and the widths of jumps, while proposals learn and afterwards.
 
     The rate is that of each chain in groups of iterations which grow with the iteration, and its
@@ -65,7 +56,7 @@ def adaptation(
     learning = bool(len(noted)) and bool(np.isfinite(widths).any())
     # A legend has a column for a dozen parameters.
     width = 6.6 + 1.5 * -(-len(names) // 12) if learning else 7
-    figure = picture(width, 5.6 if learning else 3.2)
+    figure = style.picture(width, 5.6 if learning else 3.2)
     above = figure.add_subplot(2 if learning else 1, 1, 1)
     _draw_rates(above, visited, table["accepted"], np.isnan(table["acceptance_ratio"]))
     if learning:
@@ -74,11 +65,11 @@ def adaptation(
         order = [visited.parameters.index(name) for name in names]
         texts = [(labels or {}).get(name, name) for name in names]
         _draw_widths(below, noted, widths[:, :, order], texts)
-        end_of_burn_in(below, 1, visited.end_of_adaptation)
+        style.end_of_burn_in(below, 1, visited.end_of_adaptation)
         below.set_xlabel("iteration")
     else:
         above.set_xlabel("iteration")
-    end_of_burn_in(above, 1, visited.end_of_adaptation)
+    style.end_of_burn_in(above, 1, visited.end_of_adaptation)
     above.set_xscale("log")
     above.set_xlim(1, max(2, visited.iterations[-1], *noted[-1:]))
     return figure
@@ -102,12 +93,12 @@ def _draw_rates(
         rates = np.add.reduceat(accepted & ~rested, keep, axis=1) / steps
     ends = [*keep[1:], len(iterations)]
     x = np.sqrt(iterations[keep] * iterations[np.array(ends) - 1].astype(float))
-    for values, colour in zip(rates, chain_colours(len(rates)), strict=True):
+    for values, colour in zip(rates, style.chain_colours(len(rates)), strict=True):
         axes.plot(x, values, color=colour, lw=0.6, alpha=0.6)
     (mean,) = axes.plot(x, _mean(rates), "o-", color="black", ms=2.5, lw=1.4)
     handles, names = [mean], ["mean of the chains"]
     for target in sorted({_target(leaf) for leaf in visited.leaves} - {None}):
-        handles.append(axes.axhline(target, color=COLOURS[1], lw=1, ls="--"))
+        handles.append(axes.axhline(target, color=style.COLOURS[1], lw=1, ls="--"))
         names.append(f"aim: {target:.3g}")
     axes.legend(handles, names, ncols=4, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
     axes.set(ylim=(0, 1.02), ylabel="acceptance rate")
@@ -131,14 +122,16 @@ def _draw_widths(
     axes: Any, iterations: NDArray[np.int64], widths: Floats, names: list[str]
 ) -> None:
     """Draw widths, shape (n, nchains, nparameters)."""
-    for i, (name, style) in enumerate(zip(names, line_styles(len(names)), strict=True)):
+    for i, (name, line) in enumerate(zip(names, style.line_styles(len(names)), strict=True)):
         values = widths[:, :, i]
         if not np.isfinite(values).all():
             continue
-        axes.plot(iterations, np.median(values, axis=1), label=shortened(name, 1.4, 8), **style)
+        axes.plot(
+            iterations, np.median(values, axis=1), label=style.shortened(name, 1.4, 8), **line
+        )
         low, high = values.min(axis=1), values.max(axis=1)
         alpha = 0.14 * min(1, 4 / len(names))
-        axes.fill_between(iterations, low, high, color=style["color"], alpha=alpha, lw=0)
+        axes.fill_between(iterations, low, high, color=line["color"], alpha=alpha, lw=0)
     axes.set_yscale("log")
     axes.set_ylabel("width of jumps")
     axes.legend(

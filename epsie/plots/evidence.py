@@ -48,7 +48,7 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     if burn_in is None and used.iteration >= visited.iterations[-1]:
         used = burn_in_of(visited)
     logl = visited.columns("stats", ["logl"])["logl"][..., rows_after(visited, used)]
-    betas = visited.betas
+    betas = visited.source.betas
     there = np.isfinite(logl)
     means: Floats = np.where(there, logl, 0).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
     figure = picture(9, 3.7)

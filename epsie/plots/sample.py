@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sample:
-    """What the chains visited in one parameter at one temperature.
+    """The draws of one parameter at one temperature.
 
     Parameters
     ----------
@@ -121,10 +121,10 @@ def samples(
     """
     names = known_names(visited, parameters)
     known_names(visited, labels or (), "labels")
-    positions = visited.columns_at("positions", temperature, names)
+    positions = visited.columns_at("positions", temperature, names, rows)
     periods = visited.periods
     return [
-        _sample((labels or {}).get(name, name), positions[name][:, rows], periods.get(name))
+        _sample((labels or {}).get(name, name), positions[name], periods.get(name))
         for name in names
     ]
 

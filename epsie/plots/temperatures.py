@@ -93,8 +93,8 @@ def _ladders(visited: Visited) -> tuple[NDArray[np.int64], Floats]:
     last, (iterations, _, betas) = source.niterations, source.learned
     if source.settings.get("annealer") is None or not len(iterations):
         ends = np.array([max(1, source.start), max(2, last)])
-        return ends, np.stack([visited.betas] * 2)
-    return np.append(iterations, last), np.concatenate([betas, visited.betas[np.newaxis]])
+        return ends, np.stack([visited.source.betas] * 2)
+    return np.append(iterations, last), np.concatenate([betas, visited.source.betas[np.newaxis]])
 
 
 def _draw_swaps(axes: Any, acceptance: Floats) -> None:
@@ -184,6 +184,6 @@ def _draw_ways(axes: Any, orders: NDArray[np.int64], before: int) -> None:
 
 
 def _trips(way: NDArray[np.int64], hottest: int) -> int:
-    """How often a way went from one end of the ladder to the other."""
+    """The number of times that a way went from one end of the ladder to the other."""
     ends = way[(way == 0) | (way == hottest)]
     return int((np.diff(ends) != 0).sum())

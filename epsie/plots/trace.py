@@ -8,17 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.plots import style
 from epsie.plots.sample import Floats, Sample, samples
-from epsie.plots.style import (
-    Picture,
-    caption,
-    chain_colours,
-    end_of_burn_in,
-    longest_tick,
-    number_ticks,
-    shortened,
-    styled,
-)
 from epsie.results.burn_in import burn_in_of
 from epsie.results.visited import Visited
 
@@ -26,7 +17,7 @@ _MOST_POINTS = 1500
 """Of a line; a picture has no more dots side by side."""
 
 
-@styled
+@style.styled
 def trace(
     source: Any,
     parameters: str | Iterable[str] | None = None,
@@ -34,7 +25,7 @@ def trace(
     burn_in: int | None = None,
     temperature: int = 0,
     labels: Mapping[str, str] | None = None,
-) -> Picture:
+) -> style.Picture:
     """Traces of all chains, each with the marginal distribution after burn-in.
 
     The last row is the logarithm of the likelihood times prior. What belongs to burn-in is shaded.
@@ -67,7 +58,7 @@ def trace(
     shown.append(_log_density(visited, temperature))
     used = burn_in_of(visited, burn_in, temperature=temperature)
     iterations, settled = visited.iterations, visited.after(used.iteration)
-    figure = Picture()
+    figure = style.Picture()
     grid = figure.add_gridspec(len(shown), 2, width_ratios=(5, 1))
     first, ticks = None, 0
     for row, sample in enumerate(shown):
@@ -75,24 +66,24 @@ def trace(
         first = first or left
         right = figure.add_subplot(grid[row, 1], sharey=left)
         _draw_traces(left, iterations, sample)
-        end_of_burn_in(left, iterations[0] - 1, min(used.iteration, iterations[-1]))
+        style.end_of_burn_in(left, iterations[0] - 1, min(used.iteration, iterations[-1]))
         _draw_marginals(right, sample, settled)
         _limit(left, sample, settled)
-        left.set_title(shortened(sample.name, 6, 9), loc="left", pad=3)
+        left.set_title(style.shortened(sample.name, 6, 9), loc="left", pad=3)
         if sample.share_active < 1:
             right.set_title(f"active {sample.share_active:.0%}", loc="right", pad=3, color="0.4")
         left.tick_params(labelbottom=row == len(shown) - 1)
-        ticks = max(ticks, longest_tick(left.yaxis))
+        ticks = max(ticks, style.longest_tick(left.yaxis))
     assert first is not None
     left.set_xlabel("iteration")
     _arrange(figure, len(shown), ticks)
-    caption(figure, f"marginal distributions {used}")
+    style.caption(figure, f"marginal distributions {used}")
     first.set_xlim(iterations[0] - 1, iterations[-1])
-    number_ticks(first.xaxis, 8, whole=True)
+    style.number_ticks(first.xaxis, 8, whole=True)
     return figure
 
 
-def _arrange(figure: Picture, nrows: int, ticks: int) -> None:
+def _arrange(figure: style.Picture, nrows: int, ticks: int) -> None:
     """Leave room for what is written."""
     width, height = 9.0, 0.75 + 0.95 * nrows
     figure.set_size_inches(width, height)
@@ -125,7 +116,7 @@ def _limit(axes: Any, sample: Sample, rows: slice) -> None:
 
 def _draw_traces(axes: Any, iterations: NDArray[np.int64], sample: Sample) -> None:
     nchains = len(sample.values)
-    for values, colour in zip(sample.values, chain_colours(nchains), strict=True):
+    for values, colour in zip(sample.values, style.chain_colours(nchains), strict=True):
         x, y = _thinned(iterations, values)
         if sample.period is not None:
             y = np.where(np.abs(np.diff(y, prepend=y[0])) > sample.period / 2, np.nan, y)
@@ -164,7 +155,7 @@ def _draw_marginals(axes: Any, sample: Sample, rows: slice) -> None:
         return
     edges = settled.edges(40)
     highest = 0.0
-    for values, colour in zip(settled.values, chain_colours(len(sample.values)), strict=True):
+    for values, colour in zip(settled.values, style.chain_colours(len(sample.values)), strict=True):
         counts, _ = np.histogram(values[np.isfinite(values)], edges)
         if counts.any():
             highest = max(highest, float(counts.max()))

@@ -1,1 +1,1 @@
-"""What has been sampled, seen alike wherever it is: in memory or on disk."""
+"""Results: a run seen alike in memory and on disk, and all that looks at it."""

@@ -27,7 +27,7 @@ def to_arviz(
     hot: bool = True,
     blob_groups: Mapping[str, str] | None = None,
 ) -> Any:
-    """What the chains visited, for ArviZ.
+    """A run for ArviZ.
 
     The groups are ``posterior``; ``sample_stats`` with `lp` (logl + logp), `logl`, `logp`,
     `acceptance_rate` (the acceptance ratio of the step, NaN if no jump was made) and `accepted`;
@@ -136,7 +136,7 @@ def _datasets(
             continue
         coordinates: dict[str, Any] = {"chain": np.arange(visited.nchains), "draw": draws}
         if visited.has_hot:
-            coordinates["beta"] = ("chain", visited.betas[:, t].copy())
+            coordinates["beta"] = ("chain", visited.source.betas[:, t].copy())
         variables = {
             column: ((*_DIMS, *_own_dims(column, values)), np.ascontiguousarray(values[:, rows]))
             for column, values in columns.items()
@@ -164,7 +164,7 @@ def attributes(visited: Visited, burn_in: BurnIn, split: int) -> dict[str, Any]:
     versions = {"epsie": __version__, "numpy": np.__version__, "python": platform.python_version()}
     settings = {"versions": versions, **settings}
     if visited.has_hot:
-        settings["betas"] = visited.betas
+        settings["betas"] = visited.source.betas
     plain = (str, int, float)
     return {
         **_library(),

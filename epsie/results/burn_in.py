@@ -67,15 +67,8 @@ def suggested_burn_in(visited: Visited, *, temperature: int = 0, angular: Angula
     """The iteration by which every chain has settled in all that it records; 0: at once."""
     draws = visited.columns_at("positions", temperature)
     stats = visited.columns_at("stats", temperature)
-    first = settled(draws, stats, periods_of(visited, angular))
+    first = settled(draws, stats, visited.periods_with(angular))
     return int(visited.iterations[first - 1]) if first else 0
-
-
-def periods_of(visited: Visited, angular: Angular) -> dict[str, float]:
-    """The periods of angles: known from their proposals, or given."""
-    from epsie.diagnostics.draws import as_periods
-
-    return visited.periods | as_periods(angular, visited.parameters)
 
 
 def settled(

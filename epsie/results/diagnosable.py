@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.logs import logger
 from epsie.results import tempered
-from epsie.results.burn_in import BurnIn, burn_in_of, periods_of, suggested_burn_in
+from epsie.results.burn_in import BurnIn, burn_in_of, suggested_burn_in
 from epsie.results.source import Source
 from epsie.results.visited import Columns, Visited
 from epsie.tempering import communication
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
     from epsie.diagnostics.summary import Summary
 
 Floats = NDArray[np.float64]
-
-
-class Chosen(NamedTuple):
-    """The draws that are to be diagnosed, and how they were chosen."""
-
-    draws: Columns
-    periods: dict[str, float]
-    burn_in: BurnIn
-    spacing: int
 
 
 def _of_draws(name: str, gives: str) -> Callable[..., dict[str, float]]:
@@ -45,8 +36,8 @@ def _of_draws(name: str, gives: str) -> Callable[..., dict[str, float]]:
     ) -> dict[str, float]:
         from epsie.diagnostics import convergence
 
-        chosen = self._chosen(burn_in, temperature, angular)
-        found: dict[str, float] = getattr(convergence, name)(chosen.draws, chosen.periods)
+        draws, periods, _ = self._chosen(burn_in, temperature, angular)
+        found: dict[str, float] = getattr(convergence, name)(draws, periods)
         return found
 
     method.__name__, method.__doc__ = name, gives
@@ -55,7 +46,7 @@ def _of_draws(name: str, gives: str) -> Callable[..., dict[str, float]]:
 
 
 class Diagnosable:
-    """What has chains that can be diagnosed; see `epsie.diagnostics` for what each method gives.
+    """Diagnostics of a sampler or a run; see `epsie.diagnostics` for what each method gives.
 
     A sampler that writes a run directory speaks of the whole run there, as `epsie.open_run` does;
     another one of what it did since the last clear. All take
@@ -70,7 +61,7 @@ class Diagnosable:
 
     @property
     def _source(self) -> Source:
-        """What is looked at."""
+        """The source of what is looked at."""
         raise NotImplementedError
 
     @property
@@ -98,9 +89,9 @@ class Diagnosable:
         """The integrated autocorrelation length of every chain, in iterations; by parameter."""
         from epsie.diagnostics import convergence
 
-        chosen = self._chosen(burn_in, temperature, angular)
-        lengths = convergence.autocorrelation_length(chosen.draws, chosen.periods)
-        return {name: chosen.spacing * length for name, length in lengths.items()}
+        draws, periods, _ = self._chosen(burn_in, temperature, angular)
+        lengths = convergence.autocorrelation_length(draws, periods)
+        return {name: self._source.spacing * length for name, length in lengths.items()}
 
     def nested_rhat(
         self,
@@ -113,30 +104,29 @@ class Diagnosable:
         """The nested R-hat, by parameter; `superchains` has the superchain of each chain."""
         from epsie.diagnostics import convergence
 
-        chosen = self._chosen(burn_in, temperature, angular)
-        return convergence.nested_rhat(chosen.draws, superchains, chosen.periods)
+        draws, periods, _ = self._chosen(burn_in, temperature, angular)
+        return convergence.nested_rhat(draws, superchains, periods)
 
     def acceptance_rate(self, burn_in: int = 0, *, temperature: int = 0) -> Floats:
         """The share of its jumps that each chain accepted after `burn_in`, shape (nchains,)."""
         from epsie.diagnostics import acceptance
 
-        return acceptance.acceptance_rate(self._decisions(burn_in, temperature)[1])
+        visited = Visited(self)
+        rows = visited.after(burn_in)
+        return acceptance.acceptance_rate(visited.columns_at("acceptance", temperature, rows=rows))
 
     def block_acceptance_rate(self, burn_in: int = 0, *, temperature: int = 0) -> dict[str, Floats]:
         """The share of each block's jumps that were accepted, by parameters joined with '+'."""
         from epsie.diagnostics import acceptance
 
+        visited = Visited(self)
+        rows = visited.after(burn_in)
+        table = visited.columns_at("acceptance", temperature, rows=rows)
         intervals = {
             "+".join(part.parameters): (part.jump_interval, part.jump_interval_duration)
-            for part in self._source.proposals
+            for part in visited.source.proposals
         }
-        iterations, decisions = self._decisions(burn_in, temperature)
-        return acceptance.block_acceptance_rate(decisions, iterations, intervals)
-
-    def _decisions(self, burn_in: int, temperature: int) -> tuple[NDArray[np.int64], Columns]:
-        visited = Visited(self)
-        columns, rows = visited.columns_at("acceptance", temperature), visited.after(burn_in)
-        return visited.iterations[rows], {name: of_it[:, rows] for name, of_it in columns.items()}
+        return acceptance.block_acceptance_rate(table, visited.iterations[rows], intervals)
 
     def suggest_burn_in(self, *, temperature: int = 0, angular: Angular = ()) -> int:
         """The iteration by which every chain has settled in all that it records; 0: at once."""
@@ -159,15 +149,15 @@ class Diagnosable:
         """
         from epsie.diagnostics.summary import summarise
 
-        chosen = self._chosen(burn_in, temperature, angular)
-        end, used = self.adaptation_end, chosen.burn_in
+        draws, periods, used = self._chosen(burn_in, temperature, angular)
+        end = self.adaptation_end
         adapting = end is not None and used.iteration < end
         summary = summarise(
-            chosen.draws,
-            chosen.periods,
+            draws,
+            periods,
             burn_in=used.iteration,
             burn_in_is=used.why,
-            spacing=chosen.spacing,
+            spacing=self._source.spacing,
             acceptance_rate=self.acceptance_rate(used.iteration, temperature=temperature),
             stuck=self.stuck_chains(temperature=temperature),
             warnings=[f"proposals or the ladder adapt until iteration {end}"] if adapting else [],
@@ -176,13 +166,14 @@ class Diagnosable:
             logger.warning("summary: %s", warning)
         return summary
 
-    def _chosen(self, burn_in: int | None, temperature: int, angular: Angular) -> Chosen:
+    def _chosen(
+        self, burn_in: int | None, temperature: int, angular: Angular
+    ) -> tuple[Columns, dict[str, float], BurnIn]:
+        """The draws that are to be diagnosed, the periods of angles, and the burn-in."""
         visited = Visited(self)
-        periods = periods_of(visited, angular)
         used = burn_in_of(visited, burn_in, temperature=temperature, angular=angular)
-        columns, rows = visited.columns_at("positions", temperature), visited.after(used.iteration)
-        draws = {name: column[:, rows] for name, column in columns.items()}
-        return Chosen(draws, periods, used, visited.source.spacing)
+        draws = visited.columns_at("positions", temperature, rows=visited.after(used.iteration))
+        return draws, visited.periods_with(angular), used
 
     def to_arviz(
         self,
@@ -191,14 +182,14 @@ class Diagnosable:
         hot: bool = True,
         blob_groups: Mapping[str, str] | None = None,
     ) -> Any:
-        """What was visited, for ArviZ: see `epsie.arviz.to_arviz`."""
+        """The run for ArviZ: see `epsie.arviz.to_arviz`."""
         from epsie.results.arviz import to_arviz
 
         return to_arviz(self, burn_in, hot=hot, blob_groups=blob_groups)
 
     @property
     def round_trips(self) -> NDArray[np.int64]:
-        """How often a point went from coldest to hottest and back, by chain.
+        """The number of times that a point went from coldest to hottest and back, by chain.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""A source: what can be looked at, alike in memory and on disk."""
+"""The source of all that is looked at, alike in memory and on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,40 +22,27 @@ class Source(Protocol):
     """
 
     @property
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """The settings as plain data, as they are in the manifest of a run directory."""
 
     @property
-    def proposals(self) -> Sequence[BaseProposal]:
+    def proposals(self) -> list[BaseProposal]:
         """The proposals of a chain; of a run on disk those that can be made anew."""
 
-    @property
-    def nchains(self) -> int:
-        """The number of chains."""
+    nchains: int
+    ntemps: int
 
-    @property
-    def ntemps(self) -> int:
-        """The number of temperatures."""
+    start: int
+    """The iteration after which the record begins."""
 
-    @property
-    def start(self) -> int:
-        """The iteration after which the record begins."""
+    niterations: int
+    """The iteration at which it ends."""
 
-    @property
-    def niterations(self) -> int:
-        """The iteration at which it ends."""
+    spacing: int
+    """The number of iterations from one row to the next: there is one at each multiple of it."""
 
-    @property
-    def spacing(self) -> int:
-        """The number of iterations from one row to the next."""
-
-    @property
-    def left_out(self) -> int:
-        """The iterations up to this one are left out, as whoever opened the run asked; 0: none."""
-
-    @property
-    def iterations(self) -> NDArray[np.int64]:
-        """The iterations of the rows, counted from 1, shape (n,)."""
+    left_out: int
+    """The iterations up to this one are left out, as whoever opened the run asked; 0: none."""
 
     @property
     def betas(self) -> NDArray[np.float64]:
@@ -67,7 +54,7 @@ class Source(Protocol):
 
     @property
     def learned(self) -> Learned:
-        """What was learned, noted at iterations ever farther apart."""
+        """Notes of what was learned, at iterations ever farther apart."""
 
     def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
         """A table piece by piece, so that a long run need not fit into memory.
@@ -86,12 +73,12 @@ class Source(Protocol):
         """
 
     def sweeps(self, name: str) -> Iterator[NDArray[Any]]:
-        """What the sweeps of swaps did, piece by piece.
+        """A table of the sweeps of swaps, piece by piece.
 
         Parameters
         ----------
         name : {'orders', 'ratios'}
-            Where the points came from, or the acceptance ratio of each adjacent pair.
+            The origin of each point, or the acceptance ratio of each adjacent pair.
 
         Yields
         ------
@@ -100,8 +87,14 @@ class Source(Protocol):
         """
 
 
+def rows_of(source: Source) -> NDArray[np.int64]:
+    """The iterations of the rows of a source, counted from 1, shape (n,)."""
+    first = max(source.start, source.left_out) // source.spacing + 1
+    return np.arange(first, source.niterations // source.spacing + 1) * source.spacing
+
+
 def source_of(given: Any) -> Source:
-    """What a sampler or an opened run lets be looked at; a source itself as it is.
+    """The source that a sampler or an opened run has; a source itself as it is.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the temperatures of a source tell: how points travel between them, and the evidence."""
+"""The temperatures of a source: how points travel between them, and the evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from epsie.tempering import communication, evidence
 
 
 def sweeps(visited: Visited, name: str) -> Iterator[NDArray[Any]]:
-    """What sweeps did, piece by piece: see `Source.sweeps`.
+    """A table of the sweeps, piece by piece: see `Source.sweeps`.
 
     Raises
     ------
@@ -72,4 +72,4 @@ def log_evidence(
             "Run on, or give annealers a duration and choose burn_in"
         )
     logl = visited.columns("stats", ["logl"])["logl"][..., rows]
-    return evidence.log_evidence(logl, visited.betas, method)
+    return evidence.log_evidence(logl, visited.source.betas, method)

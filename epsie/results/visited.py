@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from epsie.checks import as_count
 from epsie.proposals.adaptation.base import end_of_learning
 from epsie.proposals.base import BaseProposal
-from epsie.results.source import ALL, Source, source_of
+from epsie.results.source import ALL, Source, rows_of, source_of
+
+if TYPE_CHECKING:
+    from epsie.diagnostics.draws import Angular
 
 Columns = dict[str, NDArray[Any]]
 
 
 class Visited:
-    """What the chains of a sampler or of an opened run have visited.
+    """A look at a sampler or an opened run: columns, and what follows from its settings.
 
     Parameters
     ----------
@@ -46,15 +49,10 @@ class Visited:
         """The proposals of a chain, and what is inside of them."""
         return [leaf for part in self.source.proposals for leaf in part.leaves()]
 
-    @cached_property
-    def betas(self) -> NDArray[np.float64]:
-        """Inverse temperatures where the chains are, shape (nchains, ntemps)."""
-        return self.source.betas
-
     @property
     def has_hot(self) -> bool:
         """Whether a chain is not at beta = 1."""
-        return bool((self.betas != 1).any())
+        return bool((self.source.betas != 1).any())
 
     @cached_property
     def iterations(self) -> NDArray[np.int64]:
@@ -65,7 +63,7 @@ class Visited:
         ValueError
             If there is none.
         """
-        found = self.source.iterations
+        found = rows_of(self.source)
         if len(found) == 0:
             raise ValueError(
                 "there are no iterations to look at: run the sampler first, or leave out fewer"
@@ -98,7 +96,11 @@ class Visited:
         }
 
     def columns_at(
-        self, table: str, temperature: int, names: Iterable[str] | None = None
+        self,
+        table: str,
+        temperature: int,
+        names: Iterable[str] | None = None,
+        rows: slice = ALL,
     ) -> Columns:
         """Columns of a table at one temperature, each of shape (nchains, n, ...).
 
@@ -113,12 +115,18 @@ class Visited:
                 f"{temperature!r}"
             )
         found = self.columns(table, names, slice(temperature, temperature + 1))
-        return {name: column[0] for name, column in found.items()}
+        return {name: column[0][:, rows] for name, column in found.items()}
 
     @cached_property
     def periods(self) -> dict[str, float]:
         """The periods of those parameters that are angles."""
         return {name: value for leaf in self.leaves for name, value in leaf.periods().items()}
+
+    def periods_with(self, angular: Angular) -> dict[str, float]:
+        """The periods of those, and of angles that were given."""
+        from epsie.diagnostics.draws import as_periods
+
+        return self.periods | as_periods(angular, self.parameters)
 
     @cached_property
     def end_of_adaptation(self) -> int:

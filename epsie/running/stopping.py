@@ -14,7 +14,8 @@ from epsie.checks import as_count
 from epsie.diagnostics import convergence
 from epsie.diagnostics.draws import LEAST_DRAWS, Angular, Parameter, as_parameters
 from epsie.logs import logger
-from epsie.results.burn_in import periods_of, settled
+from epsie.results.burn_in import settled
+from epsie.results.source import rows_of
 from epsie.results.visited import Visited
 from epsie.running.trail import Trail
 
@@ -107,7 +108,7 @@ class Stopper:
         start = visited.source.start
         self.until = until
         self.parameters = visited.parameters
-        self.periods = periods_of(visited, until.angular)
+        self.periods = visited.periods_with(until.angular)
         # Where `burn_in_of` makes do with what there is, a run goes on: until learning has ended,
         # or the chains have settled in the first half of the draws (of the trail, which is short).
         known = visited.known_end or None
@@ -185,7 +186,7 @@ def stopper_of(sampler: Any, until: Until) -> Stopper:
     visited = Visited(sampler)
     source, cold = visited.source, slice(1)
     stopper = Stopper(until, visited)
-    at = source.iterations
+    at = rows_of(source)
     tables = zip(source.pieces("positions", cold), source.pieces("stats", cold), strict=True)
     for (positions,), (stats,) in tables:
         n = positions.shape[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -28,39 +28,23 @@ class Memory:
         The sampler.
     """
 
-    spacing = 1
-    left_out = 0
-
     def __init__(self, sampler: Any) -> None:
         self._sampler = sampler
         self._leaves = [chain.by_temperature for chain in sampler.chains]
-        self.proposals: Sequence[BaseProposal] = sampler.proposals
-        self.nchains = len(self._leaves)
-        self.ntemps = len(self._leaves[0])
+        self.proposals: list[BaseProposal] = sampler.proposals
+        self.nchains, self.ntemps = len(self._leaves), len(self._leaves[0])
         self.start: int = sampler.lastclear
         self.niterations: int = sampler.niterations
+        self.spacing, self.left_out = 1, 0
+        self.betas = np.array([[leaf.beta for leaf in leaves] for leaves in self._leaves], float)
+        self.last_moved = max(getattr(chain, "last_annealed", 0) for chain in sampler.chains)
 
     @cached_property
     def settings(self) -> Manifest:
         """The settings as plain data."""
         return describe(self._sampler)
 
-    @property
-    def iterations(self) -> NDArray[np.int64]:
-        """The iterations of the rows, shape (n,)."""
-        return np.arange(self.start + 1, self.niterations + 1)
-
-    @property
-    def betas(self) -> NDArray[np.float64]:
-        """Inverse temperatures, shape (nchains, ntemps)."""
-        return np.array([[leaf.beta for leaf in leaves] for leaves in self._leaves], dtype=float)
-
-    @property
-    def last_moved(self) -> int:
-        """The last iteration at which a ladder was changed."""
-        return max(getattr(chain, "last_annealed", 0) for chain in self._sampler.chains)
-
-    @property
+    @cached_property
     def learned(self) -> Learned:
         """What was learned since the start or a resume."""
         return learned(self._sampler.chains)

@@ -1,4 +1,4 @@
-r"""How well points travel between the temperatures of a tempered chain.
+r"""The travel of points between the temperatures of a tempered chain.
 
 The mean rejection rates of adjacent pairs add up to the communication barrier :math:`\Lambda`, a
 property of target and prior rather than of the ladder if that is fine enough; it says how many
@@ -74,7 +74,7 @@ def recommended_ntemps(barrier: float) -> int:
 
 
 def round_trips(swaps: ArrayLike) -> NDArray[np.int64]:
-    """How often a point went from the coldest temperature to the hottest and back.
+    """The number of times that a point went from the coldest temperature to the hottest and back.
 
     Parameters
     ----------

@@ -27,10 +27,10 @@ class Evidence(NamedTuple):
     """Its 1-sigma error."""
 
     method: str
-    """How it was estimated."""
+    """The estimator."""
 
     per_chain: Floats
-    """What each chain gives by itself, shape (nchains,)."""
+    """The estimate of each chain by itself, shape (nchains,)."""
 
 
 def log_evidence(logl: ArrayLike, betas: ArrayLike, method: str = "mbar") -> Evidence:
@@ -95,9 +95,6 @@ def _checked(logl: ArrayLike, betas: ArrayLike) -> tuple[Floats, Floats]:
 
 LEAST_SAMPLES = 10
 """Fewer samples tell nothing of their autocorrelation."""
-
-
-# ---- the error
 
 
 def standard_error(per_chain: Floats, influences: list[Floats]) -> float:

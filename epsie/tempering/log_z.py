@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 class Estimate(NamedTuple):
-    """What one chain says."""
+    """The estimate of one chain."""
 
     log_z: float
     influence: Floats

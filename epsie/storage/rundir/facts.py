@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from epsie.results.visited import Visited
 from epsie.shown import Facts
@@ -12,40 +12,6 @@ from epsie.storage.rundir import holder as lock
 from epsie.storage.rundir.manifest import unknown_parts
 from epsie.storage.rundir.saved import Saved
 from epsie.storage.rundir.states import saved_iterations, state_path
-
-
-class Pace(NamedTuple):
-    """How fast a run goes."""
-
-    saved_at: float
-    """When it was saved last, in seconds since the epoch."""
-
-    rate: float | None
-    """Iterations a second from the save before to the last; None if there is only one."""
-
-    left: float | None
-    """Seconds from the last save to its end at this rate; None if it is not running."""
-
-
-def pace(run: Saved, holder: lock.Holder | None) -> Pace:
-    """How fast a run goes, from the times at which it was saved."""
-    times = {}
-    for iteration in saved_iterations(run.directory):
-        try:
-            times[iteration] = state_path(run.directory, iteration).stat().st_mtime
-        except FileNotFoundError:
-            continue
-    (last, saved_at), *before = sorted(times.items(), reverse=True)
-    rate = None
-    if before:
-        # Since a process began to write, not since another one ended.
-        began = max(before[0][1], holder.since if holder else 0.0)
-        if saved_at > began:
-            rate = (last - before[0][0]) / (saved_at - began)
-    left = None
-    if holder and holder.upto is not None and holder.is_alive is not False and rate:
-        left = max(0.0, (holder.upto - last) / rate)
-    return Pace(saved_at, rate, left)
 
 
 def run_facts(run: Saved) -> Facts:
@@ -89,20 +55,19 @@ def _kept(run: Saved) -> str:
 def _size(directory: Path) -> str:
     sizes = []
     for path in directory.iterdir():
-        try:
+        with suppress(FileNotFoundError):
             sizes.append(path.stat().st_size)
-        except FileNotFoundError:
-            continue
     return f"{sum(sizes) / 2**20:.1f} MiB in {len(sizes)} files"
 
 
 def _progress(run: Saved, holder: lock.Holder | None) -> list[tuple[str, str]]:
     """When it was saved, how fast it goes, and who writes to it."""
-    found = pace(run, holder)
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.saved_at))
-    lines = [("last saved", f"{when}, {duration(time.time() - found.saved_at)} ago")]
-    if found.rate:
-        lines.append(("rate", f"{found.rate:.4g} iterations/s between the last two saves"))
+    now = time.time()
+    saved_at, rate = pace(run, holder)
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(saved_at))
+    lines = [("last saved", f"{when}, {duration(now - saved_at)} ago")]
+    if rate:
+        lines.append(("rate", f"{rate:.4g} iterations/s between the last two saves"))
     if holder is None:
         return [*lines, ("state", "at rest")]
     state = f"process {holder.pid} on {holder.host}"
@@ -111,11 +76,29 @@ def _progress(run: Saved, holder: lock.Holder | None) -> list[tuple[str, str]]:
     upto = "" if holder.upto is None else f" up to {holder.upto}"
     sure = "being" if holder.is_alive else "said to be"
     lines.append(("state", f"{sure} written{upto} by {state}"))
-    if found.left is not None:
-        seconds = max(0.0, found.left - (time.time() - found.saved_at))
-        end = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + seconds))
-        lines.append(("remaining", f"{duration(seconds)}, until about {end}"))
+    if holder.upto is not None and rate:
+        left = max(0.0, saved_at + max(0.0, (holder.upto - run.niterations) / rate) - now)
+        end = time.strftime("%Y-%m-%d %H:%M", time.localtime(now + left))
+        lines.append(("remaining", f"{duration(left)}, until about {end}"))
     return lines
+
+
+def pace(run: Saved, holder: lock.Holder | None) -> tuple[float, float | None]:
+    """When a run was saved last, and its rate from the save before, None if there is only one.
+
+    In seconds since the epoch, and iterations a second.
+    """
+    times = {}
+    for iteration in saved_iterations(run.directory):
+        with suppress(FileNotFoundError):
+            times[iteration] = state_path(run.directory, iteration).stat().st_mtime
+    (last, saved_at), *before = sorted(times.items(), reverse=True)
+    if before:
+        # Since a process began to write, not since another one ended.
+        began = max(before[0][1], holder.since if holder else 0.0)
+        if saved_at > began:
+            return saved_at, (last - before[0][0]) / (saved_at - began)
+    return saved_at, None
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.notes import Learned
 from epsie.results.diagnosable import Diagnosable
-from epsie.results.source import Source
+from epsie.results.source import Source, rows_of
 from epsie.shown import table
 from epsie.storage.rundir.facts import run_facts
 from epsie.storage.rundir.manifest import Manifest
@@ -45,7 +45,7 @@ def open_run(directory: Any, *, burn_in: int = 0, thin: int = 1) -> Run:
 
 
 class Run(Diagnosable):
-    """What a run has saved: arrays as the sampler gives them, but over the whole run.
+    """A run on disk: arrays as the sampler gives them, but over the whole run.
 
     Parameters
     ----------
@@ -56,11 +56,9 @@ class Run(Diagnosable):
     """
 
     def __init__(self, directory: Path, burn_in: int = 0, thin: int = 1) -> None:
-        self._saved = Saved(directory, burn_in, thin)
-        self.directory = directory
+        self.directory, self.burn_in, self.thin = directory, burn_in, thin
+        self.refresh()
         self.manifest: Manifest = self._saved.settings
-        self.burn_in = self._saved.left_out
-        self.thin = self._saved.thin
 
     @property
     def _source(self) -> Source:
@@ -77,7 +75,7 @@ class Run(Diagnosable):
 
     def refresh(self) -> None:
         """Take in what was saved since it was opened."""
-        self._saved.refresh()
+        self._saved = Saved(self.directory, self.burn_in, self.thin)
 
     @property
     def niterations(self) -> int:
@@ -102,7 +100,7 @@ class Run(Diagnosable):
     @property
     def iterations(self) -> NDArray[np.int64]:
         """The iterations of the rows that are given, shape (n,)."""
-        return self._saved.iterations
+        return rows_of(self._saved)
 
     @property
     def positions(self) -> NDArray[np.void]:
@@ -150,7 +148,7 @@ class Run(Diagnosable):
 
     @property
     def learned(self) -> Learned:
-        """What was learned: see `epsie.chain.notes`. All of the run, whatever the burn-in."""
+        """The notes of what was learned in all of the run: see `epsie.chain.notes`."""
         return self._saved.learned
 
     @property
@@ -179,7 +177,7 @@ class Run(Diagnosable):
 
     @property
     def temperature_swaps(self) -> NDArray[np.int64] | None:
-        """Where the points came from, as the sampler gives it; sweeps are never thinned."""
+        """The origin of each point, as the sampler gives it; sweeps are never thinned."""
         orders = self._swept("orders")
         return None if orders is None else orders.astype(np.int64)
 
@@ -196,5 +194,5 @@ class Run(Diagnosable):
         return np.ascontiguousarray(self._joined(list(self._saved.sweeps(name)), name))
 
     def _refuse_untempered(self) -> None:
-        if self.ntemps is None:
+        if not self.ntemps:
             raise ValueError("the chains of this run are not tempered")

@@ -26,7 +26,7 @@ _ATTEMPTS, _PAUSE = 20, 0.01
 
 
 class Saved:
-    """What a run has saved in its directory. Nothing is read before it is asked for.
+    """A run in its directory. Nothing is read before it is asked for.
 
     Parameters
     ----------
@@ -54,13 +54,9 @@ class Saved:
         self.ntemps = 1 if ladders is None else ladders.shape[1]
         self.places = (self.nchains,) if ladders is None else (self.ntemps, self.nchains)
         """The first axes of a table on disk, and of what a person gets."""
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Take in what was saved since it was opened."""
-        saved = saved_iterations(self.directory)
+        saved = saved_iterations(directory)
         if not saved:
-            raise RunDirectoryError(f"{self.directory} holds no state")
+            raise RunDirectoryError(f"{directory} holds no state")
         self.niterations = saved[-1]
 
     @cached_property
@@ -68,12 +64,6 @@ class Saved:
         """Those that can be made anew."""
         recipes = [entry["recipe"] for entry in self.settings["proposals"]]
         return [remade(recipe) for recipe in recipes if recipe is not None]
-
-    @property
-    def iterations(self) -> NDArray[np.int64]:
-        """The iterations of the rows, shape (n,)."""
-        first = max(self.start, self.left_out) // self.spacing + 1
-        return np.arange(first, self.niterations // self.spacing + 1) * self.spacing
 
     def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
         """A table piece by piece, shape (ntemps, nchains, m)."""
@@ -136,9 +126,9 @@ class Saved:
             )
         return found
 
-    @property
+    @cached_property
     def learned(self) -> Learned:
-        """What was learned: all of the run, whatever is left out."""
+        """The notes of what was learned: all of the run, whatever is left out."""
         pieces = []
         for content, after, upto in self._contents(self.start):
             found = Learned(*(content[f"noted {name}"] for name in Learned._fields))
@@ -158,13 +148,13 @@ class Saved:
                 ladders.append(content["ladders"][used])
         return np.concatenate(iterations), np.concatenate(ladders)
 
-    @property
+    @cached_property
     def betas(self) -> NDArray[np.float64]:
         """Inverse temperatures where the run was saved last, shape (nchains, ntemps)."""
         found: NDArray[np.float64] = self.ladders(self.niterations - 1)[1][-1]
         return found
 
-    @property
+    @cached_property
     def last_moved(self) -> int:
         """The last iteration at which a ladder was changed; 0 if none ever was."""
         if self.ntemps == 1:
