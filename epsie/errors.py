@@ -83,6 +83,10 @@ class CheckpointError(EpsieError, pickle.UnpicklingError):
     """
 
 
+class MalformedStateError(CheckpointError, ValueError):
+    """A saved state is as it was written, and is no state that a sampler can go on from."""
+
+
 class NewerFormatError(CheckpointError):
     """What was saved is whole, and of a format that only a newer epsie reads."""
 

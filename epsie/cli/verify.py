@@ -95,7 +95,7 @@ def _resumability(run: Saved) -> Iterator[str]:
     classes: Any = {cls.name: cls for cls in (MetropolisHastingsSampler, ParallelTemperedSampler)}
     try:
         made = rebuilt(manifest, classes[manifest["sampler"]], _no_model, None, None, None)
-        made.set_state(state)
+        made._take_up(state)
     except (EpsieError, ValueError, KeyError, TypeError) as error:
         yield f"it cannot be resumed: {_line(error)}"
 

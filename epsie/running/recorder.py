@@ -112,7 +112,7 @@ class Recorder:
                 f"{type(sampler).__name__}.resume, or with run(total=...), or choose another "
                 "directory"
             )
-        sampler.set_state(state)
+        sampler._take_up(state)
         sampler.seed = self.manifest["seed"]
         check_model(sampler)
         logger.info("going on in %s from iteration %d", directory, iteration)

@@ -226,7 +226,7 @@ def resumed(
     fresh = manifest["start"] == 0
     refuse_differences(directory, differences(manifest, describe(sampler), fresh, seed=True))
     _, state = last_state(directory)
-    sampler.set_state(state)
+    sampler._take_up(state)
     check_model(sampler)
     sampler._recording = Recording(directory, every=manifest.get("every", "60s"))
     logger.info("resumed %s at iteration %d", directory, sampler.niterations)

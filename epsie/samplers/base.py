@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from epsie.chain.base import Segment
 from epsie.chain.start import NO_START
+from epsie.chain.wellformed import check_states, refuse_other_chains
 from epsie.checks import as_count
+from epsie.errors import MalformedStateError
 from epsie.execution.utilisation import Utilisation
 from epsie.execution.verification import Verifier
 from epsie.model.evaluation import Model
@@ -224,11 +226,7 @@ class BaseSampler(RecordedSampler):
         ValueError
             If the state is of another number of chains, or of other parameters or proposals.
         """
-        if not isinstance(state, Mapping) or set(state) != set(range(self.nchains)):
-            found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
-            raise ValueError(
-                f"the state must be of the chains 0 to {self.nchains - 1}; got one of {found}"
-            )
+        refuse_other_chains(self.chains, state)
         for i, chain in enumerate(self.chains):
             chain.check_state(state[i])
         with interrupt_deferred():
@@ -284,4 +282,20 @@ class BaseSampler(RecordedSampler):
         previous: bool = False,
     ) -> None:
         """Go on from what `checkpoint` wrote: see `epsie.storage.checkpoint.load_state`."""
-        self.set_state(load_state(fp, path, dsetname, previous=previous))
+        self._take_up(load_state(fp, path, dsetname, previous=previous))
+
+    def _take_up(self, state: Any) -> None:
+        """Go on from a state that was read, of which nothing is sure but its checksum.
+
+        Raises
+        ------
+        MalformedStateError
+            If it is malformed, or of another sampler.
+        """
+        try:
+            check_states(self.chains, state)
+            self.set_state(state)
+        except MalformedStateError:
+            raise
+        except ValueError as error:
+            raise MalformedStateError(str(error)) from error
