@@ -10,11 +10,11 @@ from typing import Any
 from epsie.errors import CheckpointError, EpsieError, RunDirectoryError
 from epsie.samplers.mhsampler import MetropolisHastingsSampler
 from epsie.samplers.ptsampler import ParallelTemperedSampler
-from epsie.storage.files import read_file
+from epsie.storage.rundir.folder import strangers
 from epsie.storage.rundir.manifest import rebuilt, unknown_parts
 from epsie.storage.rundir.saved import Saved
 from epsie.storage.rundir.segments import TABLES, Content, Segment, all_segments
-from epsie.storage.rundir.states import last_state, saved_iterations, state_path
+from epsie.storage.rundir.states import last_state, read_state, saved_iterations, state_path
 
 
 def problems(directory: Path) -> Iterator[str]:
@@ -28,12 +28,14 @@ def problems(directory: Path) -> Iterator[str]:
     except EpsieError as error:
         yield _line(error)
         return
+    for path in strangers(directory, run.run):
+        yield f"{path} is not of this run: move it away"
     for iteration in saved_iterations(directory):
         try:
-            read_file(state_path(directory, iteration))
+            read_state(state_path(directory, iteration), run.run)
         except FileNotFoundError:
             pass  # a newer one was written meanwhile
-        except CheckpointError as error:
+        except (CheckpointError, RunDirectoryError) as error:
             yield _line(error)
     yield from _segments(run)
     yield from _resumability(run)
@@ -83,7 +85,7 @@ def _resumability(run: Saved) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damage was told of above
-            iteration, state = last_state(run.directory)
+            iteration, state = last_state(run.directory, run.run)
     except EpsieError as error:
         yield f"it cannot be resumed: {_line(error)}"
         return

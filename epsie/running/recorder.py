@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import warnings
 from typing import Any
 
-from epsie.chain.start import NO_START
 from epsie.errors import RunDirectoryError
 from epsie.logs import logger
 from epsie.running.modelcheck import check_model
-from epsie.storage.files import remove_unfinished, write_file
-from epsie.storage.rundir import holder
+from epsie.running.standing import Standing, starts_of
+from epsie.storage.rundir.folder import MANIFEST, RUN, Folder, leftovers, new_run, owner, unfinished
 from epsie.storage.rundir.lock import Lock
-from epsie.storage.rundir.manifest import (
-    NAME,
-    Manifest,
-    describe,
-    differences,
-    read_manifest,
-    refuse_differences,
-    with_history,
+from epsie.storage.rundir.manifest import Manifest, describe, with_history
+from epsie.storage.rundir.segments import (
+    gathered,
+    left_over,
+    merge_small,
+    refuse_gaps,
+    write_segment,
 )
-from epsie.storage.rundir.segments import gathered, merge_small, remove_leftovers, segment_path
-from epsie.storage.rundir.states import last_state, saved_iterations, write_state
-from epsie.storage.statetree import encode
+from epsie.storage.rundir.states import last_state, saved_iterations, state_path, write_state
 
 
 class Recorder:
@@ -33,89 +29,99 @@ class Recorder:
     ----------
     sampler : BaseSampler
         The sampler.
-    directory : Path
-        The directory; it exists.
     lock : Lock
-        Its lock.
+        The lock of the directory.
+    standing : Standing
+        What was found there.
     thin : int or None
-        Keep every so many-th iteration; None: as the directory does, or all.
-    adopt : bool
-        Whether a sampler that has made no step takes over the state of the directory.
+        Of a new run: keep every so many-th iteration.
 
     Raises
     ------
     RunDirectoryError
-        If the directory holds something else, or a run that is not this sampler's.
+        If the model is not that of the run, or the directory cannot be written to.
     """
 
-    def __init__(
-        self, sampler: Any, directory: Path, lock: Lock, thin: int | None, adopt: bool
-    ) -> None:
+    def __init__(self, sampler: Any, lock: Lock, standing: Standing, thin: int | None) -> None:
         self.sampler = sampler
-        self.lock = lock
-        self.directory = directory
-        if (directory / NAME).exists():
-            self.manifest = read_manifest(directory)
-            self._go_on(adopt)
-        else:
+        self.directory = lock.path.parent
+        if standing.manifest is None:
+            self.folder = Folder(lock, new_run())
             self.manifest = self._begin(thin or 1)
-        if thin is not None and thin != self.manifest["thin"]:
-            raise RunDirectoryError(
-                f"the run in {directory} keeps every {self.manifest['thin']}-th iteration; it "
-                f"cannot change to {thin}"
-            )
+        else:
+            self.manifest = standing.manifest
+            self.folder = Folder(lock, self.manifest.get(RUN))
+            self._go_on(standing.state)
         self.saved: int = sampler.niterations
 
     def remember(self, every: int | str) -> None:
         """Note how often to save, for `resume`."""
         if self.manifest.get("every") != every:
             self.manifest["every"] = every
-            write_file(self.directory / NAME, encode(self.manifest))
+            self.folder.write(MANIFEST, self.manifest)
 
     def _begin(self, thin: int) -> Manifest:
         """Make the directory one of a run."""
-        sampler, directory = self.sampler, self.directory
-        remove_unfinished(directory)
-        others = sorted({path.name for path in directory.iterdir()} - {holder.NAME})
-        if [name for name in others if not name.startswith("state-")]:
-            raise RunDirectoryError(
-                f"{directory} exists but holds no run: it has {', '.join(others[:5])}"
-            )
-        for name in others:
-            (directory / name).unlink()
+        sampler, folder = self.sampler, self.folder
         sampler._renew()
+        for path in leftovers(self.directory):
+            path.unlink(missing_ok=True)
         start = sampler.niterations
-        manifest = with_history(describe(sampler), start, thin)
+        assert folder.run is not None
+        manifest = with_history(describe(sampler), folder.run, start, thin, starts_of(sampler))
         # With the manifest it becomes a run, so that comes last.
-        write_state(directory, start, sampler.state)
-        write_file(directory / NAME, encode(manifest))
+        write_state(folder, start, start, sampler.state)
+        folder.write(MANIFEST, manifest)
         return manifest
 
-    def _go_on(self, adopt: bool) -> None:
-        """Make sure that the sampler stands where the run was saved."""
+    def _go_on(self, state: Any) -> None:
+        """Take the sampler where the run was saved, unless it is there."""
         sampler, directory = self.sampler, self.directory
-        fresh = sampler.niterations == 0
-        seed = fresh and sampler._seed_given
-        found = differences(self.manifest, describe(sampler), fresh, seed)
-        refuse_differences(directory, found)
-        iteration, state = last_state(directory)
-        remove_leftovers(directory, self.manifest["start"], iteration)
-        remove_unfinished(directory)
-        if sampler._has_start and encode(sampler.state) == encode(state):
+        if state is None:
             if sampler._is_stale:
                 check_model(sampler)
-            return
-        if not (adopt and fresh):
-            raise RunDirectoryError(
-                f"the run in {directory} was saved at iteration {iteration}, and this sampler, at "
-                f"{sampler.niterations}, is not where it was then. Go on with "
-                f"{type(sampler).__name__}.resume, or with run(total=...), or choose another "
-                "directory"
+        else:
+            self._tell_of_starts()
+            sampler._take_up(state)
+            sampler.seed = self.manifest["seed"]
+            check_model(sampler)
+            logger.info("going on in %s from iteration %d", directory, sampler.niterations)
+        left = left_over(directory, self.manifest["start"], sampler.niterations)
+        self.folder.remove([*left, *unfinished(directory)])
+
+    def _tell_of_starts(self) -> None:
+        """Warn of starts that are not those of the run, as they have no effect."""
+        starts, began = starts_of(self.sampler), self.manifest.get("starts")
+        if None not in (starts, began) and starts != began:
+            warnings.warn(
+                f"the start positions are not those that the run in {self.directory} began with, "
+                "and are not used: it goes on where it was saved. For a run from other starts "
+                "choose another directory",
+                stacklevel=7,
             )
-        sampler._take_up(state)
-        sampler.seed = self.manifest["seed"]
-        check_model(sampler)
-        logger.info("going on in %s from iteration %d", directory, iteration)
+
+    def check(self) -> None:
+        """Make sure that the directory is still that of the run, and whole.
+
+        Raises
+        ------
+        RunDirectoryError
+            If not. The sampler keeps what it has made since it was saved.
+        """
+        try:
+            self.folder.check()
+            saved = state_path(self.directory, self.saved)
+            try:
+                owner(saved)
+            except FileNotFoundError:
+                raise RunDirectoryError(f"{saved} was removed") from None
+            refuse_gaps(self.directory, self.manifest["start"], self.saved)
+        except RunDirectoryError as error:
+            error.add_note(
+                f"Iterations after {self.saved} are in the memory of this process alone. The "
+                "sampler can go on in another directory: run(..., directory=...)"
+            )
+            raise
 
     def save(self) -> None:
         """Save all iterations since the last time: first what was visited, then the state.
@@ -123,42 +129,29 @@ class Recorder:
         Raises
         ------
         RunDirectoryError
-            If it cannot be written. The sampler is back where it was saved last.
+            If it cannot be written: the sampler is back where it was saved last. If it is not
+            the directory of the run any more: the sampler stays where it is.
         """
         sampler, directory = self.sampler, self.directory
         stop = sampler.niterations
         if stop == self.saved:
             return
-        self.lock.check()
+        self.check()
         try:
             content = gathered(sampler, stop - self.saved, self.manifest["thin"])
-            write_file(segment_path(directory, self.saved, stop), encode(content, stop))
-            write_state(directory, stop, sampler.state)
+            write_segment(self.folder, content)
+            write_state(self.folder, self.manifest["start"], stop, sampler.state)
         except BaseException as error:
+            self.check()
             self._roll_back()
             error.add_note(f"The run in {directory} is saved up to iteration {self.saved}")
             raise
+        self.folder.check()
         self.saved = stop
         logger.debug("saved iteration %d in %s", stop, directory)
         before = saved_iterations(directory)[0]
-        merge_small(directory, before)
+        merge_small(self.folder, before)
 
     def _roll_back(self) -> None:
-        self.saved, state = last_state(self.directory)
+        self.saved, state = last_state(self.directory, self.folder.run)
         self.sampler.set_state(state)
-
-
-def starting(sampler: Any, directory: Path) -> None:
-    """Refuse a directory before anything is written to it.
-
-    Raises
-    ------
-    ValueError
-        If a new run would have no start.
-    TypeError
-        If the state holds what cannot be saved; the message names it.
-    """
-    if not (directory / NAME).exists():
-        if not sampler._has_start:
-            raise ValueError(NO_START)
-        encode(sampler.state)

@@ -19,7 +19,10 @@ from epsie.running.interrupts import Interrupts
 from epsie.running.logged import logged_run
 from epsie.running.modelcheck import check_model
 from epsie.running.progress import Progress, next_length
-from epsie.running.recorder import Recorder, starting
+from epsie.running.recorder import Recorder
+from epsie.running.standing import examine, listing
+from epsie.storage.files import resolved
+from epsie.storage.rundir.folder import RUN, refuse_strangers
 from epsie.storage.rundir.lock import locked
 from epsie.storage.rundir.manifest import (
     describe,
@@ -44,7 +47,9 @@ class Recording:
     Parameters
     ----------
     directory : Path
-        The run directory.
+        The run directory, wherever the process is.
+    named : Path
+        What it was called when it was named.
     every : int or str, optional
         Save every so many iterations, or every so much time, as '60s', '10min', '1h'.
     thin : int, optional
@@ -53,13 +58,17 @@ class Recording:
         Whether the history stays in memory too.
     grace : float, optional
         Seconds that a round may take to end when the run is asked to stop.
+    run : str, optional
+        The id of the run that is there, once it was begun or taken up.
     """
 
     directory: Path
+    named: Path
     every: int | str = "60s"
     thin: int | None = None
     keep: bool = False
     grace: float = 10.0
+    run: str | None = None
 
     round_seconds = 1.0
     """How long a round should take: signals are heeded in between."""
@@ -98,9 +107,11 @@ def recording_of(former: Recording | None, directory: Any, **given: Any) -> Reco
         if settings:
             raise ValueError(f"{', '.join(settings)} needs a directory: run(..., directory='run')")
         return None
-    made = Recording(Path(directory)) if former is None else former
-    if directory is not None and Path(directory) != made.directory:
-        made = Recording(Path(directory))
+    made = former
+    if made is None or (directory is not None and Path(directory) != made.named):
+        place = resolved(directory)
+        if made is None or place != made.directory:
+            made = Recording(place, Path(directory))
     made = replace(made, **settings)
     if made.thin is not None:
         as_count(made.thin, "thin")
@@ -127,16 +138,19 @@ def record(
         After SIGINT, SIGTERM; what was done is saved.
     """
     directory = recording.directory
-    starting(sampler, directory)
+    asked = (sampler, directory, recording.thin, total is not None, recording.run)
+    standing = examine(*asked)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunDirectoryError(f"{directory} cannot be made: {error}") from error
     upto = sampler.niterations + niterations if niterations is not None else total
     with locked(directory, upto) as lock, Interrupts(recording.grace) as interrupts:
-        recorder = Recorder(sampler, directory, lock, recording.thin, adopt=total is not None)
+        if listing(directory) != standing.listing:
+            standing = examine(*asked, mine=True)
+        recorder = Recorder(sampler, lock, standing, recording.thin)
         recorder.remember(recording.every)
-        sampler._recording = recording
+        sampler._recording = replace(recording, run=recorder.folder.run)
         left = niterations if total is None else max(0, total - sampler.niterations)
         assert left is not None
         stopper = sampler._stopper(until)
@@ -220,14 +234,17 @@ def resumed(
     RunDirectoryError
         If there is no run, it is of another sampler, or the model gives other values.
     """
-    directory = Path(directory)
+    named, directory = Path(directory), resolved(directory)
     manifest = read_manifest(directory)
     sampler = rebuilt(manifest, cls, model, pool, proposals, annealer)
     fresh = manifest["start"] == 0
     refuse_differences(directory, differences(manifest, describe(sampler), fresh, seed=True))
-    _, state = last_state(directory)
+    run = manifest.get(RUN)
+    refuse_strangers(directory, run)
+    _, state = last_state(directory, run)
     sampler._take_up(state)
     check_model(sampler)
-    sampler._recording = Recording(directory, every=manifest.get("every", "60s"))
+    every = manifest.get("every", "60s")
+    sampler._recording = Recording(directory, named, every=every, run=run)
     logger.info("resumed %s at iteration %d", directory, sampler.niterations)
     return sampler

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.storage.statetree import decode
+
+
+def resolved(directory: Any) -> Path:
+    """A directory as it is known from anywhere: scripts and models may go elsewhere.
+
+    Raises
+    ------
+    RunDirectoryError
+        If it is relative to a directory that is gone.
+    """
+    try:
+        return Path(os.path.realpath(Path(directory)))
+    except OSError as error:
+        raise RunDirectoryError(f"{directory} cannot be found: {error}") from error
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -20,9 +35,10 @@ def write_file(path: Path, data: bytes) -> None:
         If the disk is full, the directory cannot be written to, or anything else fails. There is
         no new file then, or a whole one.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with open(unfinished, "wb") as file:
+        # Nothing that is there already is opened, nor what a link leads to.
+        with open(unfinished, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -58,9 +74,3 @@ def read_file(path: Path, *, copy: bool = True) -> Any:
         return decode(path.read_bytes(), copy=copy)[0]
     except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be read: {error.args[0]}") from error
-
-
-def remove_unfinished(directory: Path) -> None:
-    """Remove what killed writers left behind."""
-    for path in directory.glob(".*.tmp"):
-        path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,22 @@ def holder(directory: Path, locked: bool | None = None) -> Holder | None:
     finally:
         os.close(descriptor)
     return found
+
+
+def refuse_no_lock(directory: Path) -> None:
+    """Refuse something else that is called as the lock is.
+
+    Raises
+    ------
+    RunDirectoryError
+        That names it.
+    """
+    with suppress(OSError):
+        descriptor = open_lock(directory / NAME, os.O_RDONLY)
+        try:
+            read_holder(descriptor, directory / NAME)
+        finally:
+            os.close(descriptor)
 
 
 def open_lock(path: Path, flags: int) -> int:

@@ -34,6 +34,9 @@ class Lock:
 
     def __init__(self, directory: Path, descriptor: int, system: bool, upto: int | None) -> None:
         self.path = directory / NAME
+        self.used = False
+        """Whether anything was written to the directory."""
+        self._place = os.stat(directory)
         self._descriptor: int | None = descriptor
         self.token = secrets.token_hex(16)
         self._ended = threading.Event()
@@ -56,8 +59,10 @@ class Lock:
         Raises
         ------
         RunDirectoryError
-            If it was taken over or removed, or this is a process forked by the one that holds it.
+            If it was taken over or removed, or the directory was; or this is a process that was
+            forked by the one that holds it.
         """
+        self._check_place()
         found = None if self._descriptor is None else holder(self.path.parent, locked=True)
         if found is None or found.token != self.token:
             by = "was removed" if found is None else f"was taken over by {found}"
@@ -66,6 +71,16 @@ class Lock:
             raise RunDirectoryError(
                 f"the lock of {self.path.parent} {by}: this process writes nothing more to it"
             )
+
+    def _check_place(self) -> None:
+        # Its number stays as long as the lock is open, on any file system.
+        directory = self.path.parent
+        try:
+            there = os.stat(directory)
+        except OSError as error:
+            raise RunDirectoryError(f"{directory} was moved or removed: {error}") from error
+        if not os.path.samestat(there, self._place):
+            raise RunDirectoryError(f"{directory} was moved or removed: this is another one")
 
     def _beat(self) -> None:
         """Touch the lock now and then, however long a step takes."""
@@ -157,7 +172,7 @@ def locked(
     try:
         yield lock
     except BaseException:
-        lock.release(remove=made and not any(directory.glob("*.epsie")))
+        lock.release(remove=made and not lock.used)
         raise
     lock.release()
 

@@ -13,11 +13,12 @@ from epsie.errors import RunDirectoryError
 from epsie.proposals.base import BaseProposal
 from epsie.rng.bit_generators import find_bit_generator, package_of
 from epsie.storage.files import read_file
+from epsie.storage.rundir.folder import MANIFEST, RUN
 from epsie.storage.rundir.recipes import recipe, remade
 from epsie.storage.statetree import encode
 
-NAME = "manifest.epsie"
-FORMAT = 1
+FORMAT = 2
+"""Of former ones, 1 had no id of the run."""
 
 Manifest = dict[str, Any]
 
@@ -62,15 +63,19 @@ def _annealer(annealer: Any) -> dict[str, Any] | None:
     return {"class": type(annealer).__qualname__, "recipe": None}
 
 
-def with_history(described: Manifest, start: int, thin: int) -> Manifest:
+def with_history(
+    described: Manifest, run: str, start: int, thin: int, starts: str | None
+) -> Manifest:
     """The settings with those of the directory."""
     from epsie._version import __version__
 
     versions = {"epsie": __version__, "numpy": np.__version__, "python": platform.python_version()}
     return {
+        RUN: run,
         "format": FORMAT,
         **described,
         "start": start,
+        "starts": starts,
         "thin": thin,
         "versions": versions,
     }
@@ -87,11 +92,11 @@ def read_manifest(directory: Path) -> Manifest:
         If the file is damaged.
     """
     try:
-        manifest: Manifest = read_file(directory / NAME)
+        manifest: Manifest = read_file(directory / MANIFEST)
     except (FileNotFoundError, NotADirectoryError):
         there = "holds no run" if directory.exists() else "does not exist"
         raise RunDirectoryError(f"{directory} {there}") from None
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in (1, FORMAT):
         raise RunDirectoryError(
             f"the run in {directory} has format {manifest.get('format')}, this epsie knows "
             f"{FORMAT}: a newer epsie is needed"

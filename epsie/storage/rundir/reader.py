@@ -13,6 +13,7 @@ from epsie.chain.notes import Learned
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source, rows_of
 from epsie.shown import table
+from epsie.storage.files import resolved
 from epsie.storage.rundir.facts import run_facts
 from epsie.storage.rundir.manifest import Manifest
 from epsie.storage.rundir.saved import Saved
@@ -56,7 +57,8 @@ class Run(Diagnosable):
     """
 
     def __init__(self, directory: Path, burn_in: int = 0, thin: int = 1) -> None:
-        self.directory, self.burn_in, self.thin = directory, burn_in, thin
+        self._named, self.directory = directory, resolved(directory)
+        self.burn_in, self.thin = burn_in, thin
         self.refresh()
         self.manifest: Manifest = self._saved.settings
 
@@ -65,7 +67,7 @@ class Run(Diagnosable):
         return self._saved
 
     def __repr__(self) -> str:
-        return f"Run({str(self.directory)!r}, niterations={self.niterations})"
+        return f"Run({str(self._named)!r}, niterations={self.niterations})"
 
     def _repr_html_(self) -> str:
         try:

@@ -17,10 +17,11 @@ from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
 from epsie.results.source import ALL
 from epsie.storage.files import read_file
+from epsie.storage.rundir.folder import RUN, of_another_run
 from epsie.storage.rundir.manifest import Manifest, read_manifest
 from epsie.storage.rundir.recipes import remade
 from epsie.storage.rundir.segments import Content, all_segments, covering
-from epsie.storage.rundir.states import last_state, saved_iterations
+from epsie.storage.rundir.states import last_state, newest_state
 
 _ATTEMPTS, _PAUSE = 20, 0.01
 
@@ -39,6 +40,8 @@ class Saved:
     def __init__(self, directory: Path, left_out: int = 0, thin: int = 1) -> None:
         self.directory = directory
         self.settings: Manifest = read_manifest(directory)
+        self.run: str | None = self.settings.get(RUN)
+        """The id of the run."""
         self.left_out = as_count(left_out, "burn_in", least=0)
         self.thin = as_count(thin, "thin")
         kept: int = self.settings["thin"]
@@ -54,10 +57,7 @@ class Saved:
         self.ntemps = 1 if ladders is None else ladders.shape[1]
         self.places = (self.nchains,) if ladders is None else (self.ntemps, self.nchains)
         """The first axes of a table on disk, and of what a person gets."""
-        saved = saved_iterations(directory)
-        if not saved:
-            raise RunDirectoryError(f"{directory} holds no state")
-        self.niterations = saved[-1]
+        self.niterations = newest_state(directory, self.run)
 
     @cached_property
     def proposals(self) -> list[BaseProposal]:
@@ -124,6 +124,8 @@ class Saved:
                 f"{segment.path} holds iterations {found['start']} to {found['stop']}, not those "
                 "of its name"
             )
+        if found.pop(RUN, None) != self.run:
+            raise of_another_run(segment.path)
         return found
 
     @cached_property
@@ -159,5 +161,5 @@ class Saved:
         """The last iteration at which a ladder was changed; 0 if none ever was."""
         if self.ntemps == 1:
             return 0
-        _, state = last_state(self.directory)
+        _, state = last_state(self.directory, self.run)
         return max(int(chain[0]["tempering"]["last_annealed"]) for chain in state.values())

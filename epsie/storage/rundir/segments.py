@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.notes import Learned, learned
 from epsie.errors import RunDirectoryError
-from epsie.storage.files import read_file, write_file
-from epsie.storage.statetree import encode
+from epsie.storage.rundir.folder import Folder, read_of
 
 TABLES = ("positions", "stats", "acceptance", "blobs")
 
@@ -65,8 +64,8 @@ def covering(segments: Iterable[Segment], iteration: int) -> Segment:
     return max(found, key=lambda segment: segment.stop)
 
 
-def remove_leftovers(directory: Path, start: int, stop: int) -> None:
-    """Remove segments that no state accounts for, and those that were merged.
+def left_over(directory: Path, start: int, stop: int) -> list[Path]:
+    """The segments that no state accounts for, and those that were merged.
 
     Raises
     ------
@@ -80,9 +79,24 @@ def remove_leftovers(directory: Path, start: int, stop: int) -> None:
         segment = covering(accounted, at)
         needed.add(segment)
         at = segment.stop
-    for segment in segments:
-        if segment not in needed:
-            segment.path.unlink(missing_ok=True)
+    return [segment.path for segment in segments if segment not in needed]
+
+
+def refuse_gaps(directory: Path, start: int, stop: int) -> None:
+    """Make sure that the segments still reach from `start` to `stop`.
+
+    Raises
+    ------
+    RunDirectoryError
+        If something was removed.
+    """
+    at = start
+    for segment in all_segments(directory):
+        at = max(at, segment.stop) if segment.start <= at else at
+    if at < stop:
+        raise RunDirectoryError(
+            f"the segment that follows iteration {at} was removed from {directory}"
+        )
 
 
 # ---- from the chains
@@ -145,10 +159,10 @@ _NOTES = {f"noted {name}": 0 for name in Learned._fields}
 _AXES = {"orders": 1, "ratios": 1, "ladder_iterations": 0, "ladders": 0, **_NOTES}
 
 
-def merge_small(directory: Path, stop: int) -> None:
+def merge_small(folder: Folder, stop: int) -> None:
     """Merge the latest small segments up to `stop`, if they are many or large together."""
     small: list[tuple[Segment, int]] = []
-    for segment in reversed([s for s in all_segments(directory) if s.stop <= stop]):
+    for segment in reversed([s for s in all_segments(folder.path) if s.stop <= stop]):
         size = segment.path.stat().st_size
         if size >= MERGED_SIZE // 2:
             break
@@ -156,17 +170,20 @@ def merge_small(directory: Path, stop: int) -> None:
     if len(small) < 2:
         return
     if len(small) >= _MOST_SMALL or sum(size for _, size in small) >= MERGED_SIZE:
-        merge(directory, [segment for segment, _ in small])
+        merge(folder, [segment for segment, _ in small])
 
 
-def merge(directory: Path, segments: list[Segment]) -> None:
+def merge(folder: Folder, segments: list[Segment]) -> None:
     """Write one segment in place of several that follow each other."""
-    contents = [read_file(segment.path, copy=False) for segment in segments]
-    merged = joined(contents)
-    path = segment_path(directory, merged["start"], merged["stop"])
-    write_file(path, encode(merged, merged["stop"]))
-    for segment in segments:
-        segment.path.unlink(missing_ok=True)
+    contents = [read_of(segment.path, folder.run, copy=False) for segment in segments]
+    write_segment(folder, joined(contents))
+    folder.remove(segment.path for segment in segments)
+
+
+def write_segment(folder: Folder, content: Content) -> None:
+    """Write a segment."""
+    start, stop = content["start"], content["stop"]
+    folder.write(segment_path(folder.path, start, stop).name, content, stop)
 
 
 def joined(contents: list[Content]) -> Content:

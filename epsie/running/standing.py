@@ -1,0 +1,155 @@
+"""What a sampler finds in a directory before anything is written to it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from epsie.chain.start import NO_START
+from epsie.errors import RunDirectoryError
+from epsie.storage.rundir.folder import MANIFEST, RUN, leftovers, refuse_strangers
+from epsie.storage.rundir.holder import NAME as LOCK
+from epsie.storage.rundir.holder import refuse_no_lock
+from epsie.storage.rundir.manifest import (
+    Manifest,
+    describe,
+    differences,
+    read_manifest,
+    refuse_differences,
+)
+from epsie.storage.rundir.segments import left_over
+from epsie.storage.rundir.states import last_state
+from epsie.storage.rundir.takeover import refuse_living
+from epsie.storage.statetree import encode
+
+Listing = list[tuple[str, int, int, int]]
+
+
+class Standing(NamedTuple):
+    """Where a sampler and the run of a directory stand."""
+
+    listing: Listing
+    """What was there."""
+
+    manifest: Manifest | None
+    """The settings of the run; None if there is none yet."""
+
+    state: Any = None
+    """The state that the sampler is to take up; None if it is there already."""
+
+
+def examine(
+    sampler: Any,
+    directory: Path,
+    thin: int | None,
+    adopt: bool,
+    run: str | None,
+    *,
+    mine: bool = False,
+) -> Standing:
+    """Look at a directory, and refuse it while it is as it was found.
+
+    Parameters
+    ----------
+    sampler : BaseSampler
+        The sampler.
+    directory : Path
+        The directory.
+    thin : int or None
+        Keep every so many-th iteration; None: as the directory does, or all.
+    adopt : bool
+        Whether a sampler that has made no step takes over the state of the directory.
+    run : str or None
+        The id of the run that the sampler writes there already, if any.
+    mine : bool, optional
+        Whether its lock is held by the sampler.
+
+    Raises
+    ------
+    RunDirectoryError
+        If it holds something else, or a run that is not this sampler's, or somebody writes to it.
+    ValueError
+        If a new run would have no start.
+    TypeError
+        If the state holds what cannot be saved; the message names it.
+    """
+    try:
+        if not mine:
+            refuse_living(directory)
+            refuse_no_lock(directory)
+        found = listing(directory)
+        if (directory / MANIFEST).exists():
+            return _at_run(sampler, directory, thin, adopt, run, found)
+        if run is not None:
+            raise _gone(directory)
+        if not sampler._has_start:
+            raise ValueError(NO_START)
+        encode(sampler.state)
+        if directory.is_dir():
+            leftovers(directory)
+    except OSError as error:
+        raise RunDirectoryError(f"{directory} cannot be read: {error}") from error
+    return Standing(found, None)
+
+
+def _at_run(
+    sampler: Any, directory: Path, thin: int | None, adopt: bool, run: str | None, found: Listing
+) -> Standing:
+    """Where a sampler stands at the run of a directory."""
+    manifest = read_manifest(directory)
+    if run is not None and manifest.get(RUN) != run:
+        raise _gone(directory)
+    fresh = sampler.niterations == 0
+    other = differences(manifest, describe(sampler), fresh, fresh and sampler._seed_given)
+    refuse_differences(directory, other)
+    if thin is not None and thin != manifest["thin"]:
+        raise RunDirectoryError(
+            f"the run in {directory} keeps every {manifest['thin']}-th iteration; it cannot change "
+            f"to {thin}"
+        )
+    refuse_strangers(directory, manifest.get(RUN))
+    iteration, state = last_state(directory, manifest.get(RUN))
+    left_over(directory, manifest["start"], iteration)
+    if sampler._has_start and encode(sampler.state) == encode(state):
+        return Standing(found, manifest)
+    if not (adopt and fresh):
+        raise RunDirectoryError(
+            f"the run in {directory} was saved at iteration {iteration}, and this sampler, at "
+            f"{sampler.niterations}, is not where it was then. Go on with "
+            f"{type(sampler).__name__}.resume, or with run(total=...), or choose another directory"
+        )
+    return Standing(found, manifest, state)
+
+
+def _gone(directory: Path) -> RunDirectoryError:
+    return RunDirectoryError(
+        f"{directory} no longer holds the run that this sampler writes: put it back, or go on in "
+        "another directory, run(..., directory=...)"
+    )
+
+
+def listing(directory: Path) -> Listing:
+    """The files of a directory; none if there is no directory."""
+    found: Listing = []
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name != LOCK:
+                status = entry.stat(follow_symlinks=False)
+                found.append((entry.name, status.st_ino, status.st_size, status.st_mtime_ns))
+    return sorted(found)
+
+
+def starts_of(sampler: Any) -> str | None:
+    """A digest of where a sampler started; None if it does not know any more."""
+    if not sampler._has_start or sampler.niterations:
+        return None
+    digest = hashlib.sha256()
+    for name, values in sampler.start_position.items():
+        # Zeros of both signs are one place.
+        digest.update(name.encode() + b"\0" + (np.asarray(values, dtype=float) + 0.0).tobytes())
+    return digest.hexdigest()
