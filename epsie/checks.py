@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Reversible, Set
 from typing import Any
 
@@ -106,3 +107,11 @@ def given(value: Any, limit: int = 200) -> str:
     """What was given, for messages: shortened if it is long."""
     text = f"{value!r} of type {type(value).__name__}"
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def users_line() -> int:
+    """The `stacklevel` of the line outside of this package that led here, for a warning."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("epsie."):
+        level, frame = level + 1, frame.f_back
+    return level

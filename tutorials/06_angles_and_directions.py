@@ -142,7 +142,7 @@ def direction(ra, dec):
 
 proposal = AdaptiveIsotropicSolidAngle("ra", "dec", 2000, radec=True, degs=True)
 sampler = MetropolisHastingsSampler(["ra", "dec"], direction, 4, [proposal], seed=7)
-sampler.start_position = {"ra": [0, 90, 180, 270], "dec": [80, 60, -30, 0]}
+sampler.start_position = {"ra": [0.0, 90.0, 180.0, 270.0], "dec": [80.0, 60.0, -30.0, 0.0]}
 sampler.run(12_000)
 kept = sampler.positions[:, 2000:]
 
@@ -197,7 +197,7 @@ figure, axes = plt.subplots(1, 2, sharey=True)
 for axis, prior in zip(axes, (without_factor, with_factor)):
     proposal = AdaptiveIsotropicSolidAngle("ra", "dec", 1000, radec=True)
     blank = MetropolisHastingsSampler(["ra", "dec"], prior, 4, [proposal], seed=8)
-    blank.start_position = {"ra": [0, 1, 2, 3], "dec": [0, 0.5, -0.5, 1]}
+    blank.start_position = {"ra": [0.0, 1.0, 2.0, 3.0], "dec": [0, 0.5, -0.5, 1]}
     blank.run(8000)
     height = np.sin(blank.positions["dec"][:, 1000:])
     axis.hist(height.ravel(), 40, density=True, alpha=0.6)

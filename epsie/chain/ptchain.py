@@ -19,6 +19,7 @@ from epsie.errors import ProposalError, StepError
 from epsie.model.evaluation import Model, NanPolicy, Point
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import is_built_in
+from epsie.proposals.joint import as_proposals
 from epsie.rng.stream import Stream
 from epsie.tempering.annealing import DynamicalAnnealer, as_annealer
 from epsie.tempering.ladders import as_betas, warn_without_posterior
@@ -89,7 +90,7 @@ class ParallelTemperedChain(SavedTemperedChain):
         ladder = as_betas(betas)
         if chain_id == 0:  # once for all chains of a sampler
             warn_without_posterior(ladder)
-        parts = (proposals,) if isinstance(proposals, BaseProposal) else tuple(proposals)
+        parts = as_proposals(proposals)
         self.chains = [
             Chain(
                 self.parameters, model, copy.deepcopy(parts), self.stream, chain_id, beta, nan=nan

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from epsie.chain.base import BaseChain
 from epsie.chain.chain import Chain
 from epsie.chain.chaindata import stack_tables
-from epsie.chain.start import as_position, check_names
+from epsie.chain.start import as_columns
 from epsie.model.evaluation import Point, Position, in_one_order
 from epsie.tempering.swaps import SwapHistory
 
@@ -75,17 +75,15 @@ class RecordedTemperedChain(BaseChain):
 
     @start_position.setter
     def start_position(self, values: Mapping[str, Any]) -> None:
-        check_names(values, self.parameters)
-        columns = {name: np.atleast_1d(np.asarray(values[name])) for name in self.parameters}
+        found = as_columns(values, self.chains[0].dtypes)
+        columns = {name: np.atleast_1d(column) for name, column in found.items()}
         wrong = [f"{n}: {c.shape}" for n, c in columns.items() if c.shape != (self.ntemps,)]
         if wrong:
             raise ValueError(
                 f"start positions must be arrays of shape ({self.ntemps},), one value for each "
                 f"temperature; got {', '.join(wrong)}"
             )
-        xs = []
-        for t, chain in enumerate(self.chains):
-            xs.append(as_position({name: columns[name][t] for name in columns}, chain.dtypes))
+        xs = list(zip(*[column.tolist() for column in columns.values()], strict=True))
         points, problems = self.examine_starts(xs)
         if problems:
             raise ValueError("the chain cannot start: " + "; ".join(problems))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
-from math import inf
+from collections.abc import Iterable, Mapping, Sequence
+from math import floor, inf
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.checks import given, users_line
 from epsie.model.evaluation import Point, Position
 
 NO_START = "the chain has no start position yet: set `start_position` first"
@@ -19,7 +21,7 @@ _ACTIVE = "_state"
 """The key under which EPSIE 1.x told which components are active. NaN tells it; it is ignored."""
 
 
-def check_names(given: Iterable[str], parameters: Iterable[str]) -> None:
+def check_names(names: Iterable[str], parameters: Iterable[str]) -> None:
     """Refuse values for other parameters than there are.
 
     Raises
@@ -27,9 +29,9 @@ def check_names(given: Iterable[str], parameters: Iterable[str]) -> None:
     ValueError
         That names all missing and all unknown ones.
     """
-    given, parameters = list(given), list(parameters)
-    missing = [name for name in parameters if name not in given]
-    surplus = [str(name) for name in given if name not in (*parameters, _ACTIVE)]
+    names, parameters = list(names), list(parameters)
+    missing = [name for name in parameters if name not in names]
+    surplus = [str(name) for name in names if name not in (*parameters, _ACTIVE)]
     problems = []
     if missing:
         problems.append(f"missing: {', '.join(missing)}")
@@ -42,6 +44,31 @@ def check_names(given: Iterable[str], parameters: Iterable[str]) -> None:
         )
 
 
+def check_mapping(values: Any, parameters: Sequence[str]) -> None:
+    """Refuse start values that do not come by name.
+
+    Raises
+    ------
+    TypeError
+        That says how to give them.
+    """
+    # Tables of pandas are no mappings, but have keys.
+    if isinstance(values, Mapping) or hasattr(values, "keys"):
+        return
+    example = ", ".join(f"{name!r}: [...]" for name in parameters)
+    meant = ""
+    if getattr(getattr(values, "dtype", None), "names", None):
+        meant = ". Of a structured array: epsie.array2dict(values)"
+    elif isinstance(values, Sequence) and any(isinstance(value, Mapping) for value in values):
+        meant = ". Of a list of dicts: {name: [start[name] for start in starts] for name in names}"
+    elif np.ndim(values) > 0:
+        meant = ". Of an array with a column for each parameter: dict(zip(names, values.T))"
+    raise TypeError(
+        f"start_position must be a dict with an array of values for each parameter, "
+        f"{{{example}}}; got {given(values)}{meant}"
+    )
+
+
 def as_columns(values: Mapping[str, Any], dtypes: Mapping[str, type]) -> dict[str, NDArray[Any]]:
     """The start values of all parameters, in their order, as floats, or ints if discrete.
 
@@ -49,12 +76,44 @@ def as_columns(values: Mapping[str, Any], dtypes: Mapping[str, type]) -> dict[st
     ------
     ValueError
         If parameters are missing or unknown, or a value is no number.
+    TypeError
+        If values do not come by name.
     """
+    check_mapping(values, tuple(dtypes))
     check_names(values, dtypes)
     columns = {}
     for name, kind in dtypes.items():
+        _refuse_masked(values[name], name)
         columns[name] = _as_column(values[name], kind, name)
     return columns
+
+
+def whole_numbers(values: Mapping[str, Any], parameters: Iterable[str]) -> list[str]:
+    """The parameters of which all start values were given as integers, as 1 and not 1.0."""
+    return [name for name in parameters if np.asarray(values[name]).dtype.kind in "iu"]
+
+
+def _refuse_masked(values: Any, name: str) -> None:
+    """Refuse what is no plain number: what is masked, or has a unit.
+
+    Raises
+    ------
+    ValueError
+        That says what to give.
+    """
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"some starts of {name} are masked: a chain cannot start at a missing value. Give "
+            "numbers, as values.filled(0.0)"
+        )
+    for value in (values, *values) if isinstance(values, list | tuple) else (values,):
+        unit = next((u for u in ("unit", "units") if hasattr(value, u)), None)
+        if unit and str(getattr(value, unit)) not in ("", "None", "dimensionless"):
+            raise ValueError(
+                f"the start of {name} has a unit, {getattr(value, unit)}, which the model would "
+                "not see: parameters are plain numbers. Give them in the unit that the model "
+                "expects, as values.to_value(unit), or values.to(unit).magnitude"
+            )
 
 
 def _as_column(values: Any, kind: type, name: str) -> NDArray[Any]:
@@ -65,11 +124,11 @@ def _as_column(values: Any, kind: type, name: str) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If a value is no number.
+        If a value is no number, or a discrete one is no integer of 64 bits.
     """
     try:
         column = np.array(values, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"the start of {name} must be numbers; got {values!r}") from None
     if kind is not int:
         return column
@@ -77,13 +136,35 @@ def _as_column(values: Any, kind: type, name: str) -> NDArray[Any]:
         raise ValueError(
             f"the start of {name}, which is discrete, must be integers; got {values!r}"
         )
-    whole = np.floor(column + 0.5)
-    if (whole != column).any():
-        # Of the line that sets the start. A comprehension in between is a frame in Python 3.11.
+    if (np.floor(column + 0.5) != column).any():
         warnings.warn(
-            f"{name} is discrete: start values were rounded to integers, halves up", stacklevel=5
+            f"{name} is discrete: start values were rounded to integers, halves up",
+            stacklevel=users_line(),
         )
-    return whole.astype(np.int64)
+    return _integers(values, column, name)
+
+
+def _integers(values: Any, column: NDArray[Any], name: str) -> NDArray[np.int64]:
+    """Start values as integers, exactly: as floats they would be rounded beyond 2**53.
+
+    Raises
+    ------
+    ValueError
+        If one does not fit into 64 bits.
+    """
+    exact = np.array(values, dtype=None if hasattr(values, "dtype") else object)
+    if exact.shape != column.shape or exact.dtype.kind not in "iuO":
+        exact = column
+    whole = np.empty(column.shape, dtype=np.int64)
+    for place, value in enumerate(exact.ravel().tolist()):
+        number = int(value) if isinstance(value, Integral) else floor(float(value) + 0.5)
+        if not -(2**63) <= number < 2**63:
+            raise ValueError(
+                f"the start of {name}, which is discrete, must be integers of 64 bits, from -2**63 "
+                f"to 2**63 - 1; got {number}"
+            )
+        whole.flat[place] = number
+    return whole
 
 
 def as_position(values: Mapping[str, Any], dtypes: Mapping[str, type]) -> Position:

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.checks import given
+
 Floats: TypeAlias = NDArray[np.float64]
 Angular: TypeAlias = Iterable[str] | Mapping[str, float]
 """Names of angles in radians, or the period of each."""
@@ -67,10 +69,17 @@ def as_parameters(draws: Any, angular: Angular = ()) -> dict[str, Parameter]:
 
     Raises
     ------
+    TypeError
+        If draws have no names.
     ValueError
         If arrays have another or different shapes, `angular` names no parameter, or an angle is
         infinite.
     """
+    if not isinstance(draws, Mapping) and not getattr(getattr(draws, "dtype", None), "names", None):
+        raise TypeError(
+            "draws come by parameter: give a structured array, as sampler.positions, or a dict of "
+            f"arrays of shape (nchains, n), as {{'x': draws}}; got {given(draws)}"
+        )
     names = list(draws) if isinstance(draws, Mapping) else list(draws.dtype.names or ())
     periods = as_periods(angular, names)
     found: dict[str, Parameter] = {}

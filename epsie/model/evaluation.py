@@ -78,9 +78,9 @@ def evaluate(model: Model, parameters: Sequence[str], x: Position, like: Point |
     try:
         answer = model(**dict(zip(parameters, x)))
     except BaseException as error:
-        if isinstance(error, Exception) or is_interrupt(error):
-            raise
-        raise model_error(error, {}) from error
+        if instead := _instead(error, parameters):
+            raise instead from error
+        raise
     try:
         answer = answer if answer.__class__ is tuple else _in_order(answer)
         if len(answer) == 2:
@@ -154,6 +154,31 @@ def model_error(error: BaseException, where: Mapping[str, Any]) -> ModelError:
     if isinstance(error, ModelError) and type(error).__module__.startswith("epsie."):
         return error.at(where)
     return ModelError(f"the model raised {said(error)}", where)
+
+
+class CalledByNameError(ModelError):
+    """The model does not take the parameters by name."""
+
+    advice = (
+        "models are called by name, with a keyword for each parameter: define it as "
+        "def model(x, y) with the parameters' names, or as def model(**parameters)"
+    )
+
+
+def _instead(error: BaseException, parameters: Sequence[str]) -> ModelError | None:
+    """What to raise instead of what a model raised; None to let it pass."""
+    if is_interrupt(error):
+        return None
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if isinstance(error, TypeError) and trace and trace.tb_frame.f_code is evaluate.__code__:
+        # It did not even begin.
+        text = f"the model was called with {', '.join(map(repr, parameters))}: {said(error)}"
+        if any(len(name.replace(",", " ").split()) > 1 for name in parameters):
+            text += ". Several parameters are a list of names, as ['x', 'y']"
+        return CalledByNameError(text)
+    return None if isinstance(error, Exception) else model_error(error, {})
 
 
 def _in_order(answer: Any) -> tuple[Any, ...]:

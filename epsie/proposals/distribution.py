@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MappingView
 from functools import cached_property
 from math import floor
 from typing import Any, ClassVar, Self
@@ -16,6 +16,20 @@ from epsie.copying import SetsAttributes, copied
 from epsie.model.evaluation import Position
 from epsie.rng.stream import Stream
 from epsie.shown import setting, table
+
+
+class _ReadOnce:
+    """Stands for an argument that can be read once only, as a generator."""
+
+    def __reduce__(self) -> str:
+        return "_READ_ONCE"
+
+
+_READ_ONCE = _ReadOnce()
+
+
+def _kept(argument: Any) -> Any:
+    return _READ_ONCE if isinstance(argument, Iterator | MappingView) else argument
 
 
 class Distribution(SetsAttributes):
@@ -40,7 +54,7 @@ class Distribution(SetsAttributes):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Note the arguments, for `config`."""
         self = super().__new__(cls)
-        self._arguments = (args, kwargs)
+        self._arguments = (tuple(map(_kept, args)), {k: _kept(v) for k, v in kwargs.items()})
         return self
 
     @property
@@ -53,8 +67,8 @@ class Distribution(SetsAttributes):
             kind = bound.signature.parameters[name].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
                 config.update(copy.deepcopy(value))
-            elif name == "parameters":
-                config[name] = self.parameters
+            elif name == "parameters" or value is _READ_ONCE:
+                config[name] = copy.deepcopy(getattr(self, name))
             else:
                 config[name] = copy.deepcopy(value)
         return config

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from numpy.random import BitGenerator
 
-from epsie.checks import as_names
+from epsie.checks import as_names, in_order
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal, VirtualMove, picker
 from epsie.proposals.distribution import set_state_of, state_of
@@ -213,11 +213,34 @@ def joint_over(
     TypeError
         If something is no proposal.
     """
-    parts = (proposals,) if isinstance(proposals, BaseProposal) else tuple(proposals)
+    parts = as_proposals(proposals)
     check_cover(parameters, parts)
     joint = JointProposal(*parts)
     joint.arrange(parameters)
     return joint
+
+
+def as_proposals(proposals: BaseProposal | Iterable[BaseProposal] | None) -> tuple[Any, ...]:
+    """One proposal or several, in order, as a tuple; none for None.
+
+    Raises
+    ------
+    TypeError
+        If it is a name or a class, which proposals are to be made of, or no several things.
+    ValueError
+        If they have no order, as in a set.
+    """
+    if proposals is None:
+        return ()
+    if isinstance(proposals, BaseProposal):
+        return (proposals,)
+    if isinstance(proposals, str | type):
+        named = proposals if isinstance(proposals, str) else proposals.__name__
+        raise TypeError(
+            f"proposals must be made first, as epsie.proposals.Normal(['x', 'y']), not named: got "
+            f"{named!r}. For a class that takes all parameters: default_proposal="
+        )
+    return in_order(proposals, "proposals")
 
 
 def check_cover(

@@ -59,6 +59,9 @@ class Diagnosable:
         Angles in radians, or the period of each, beside those known from their proposals.
     """
 
+    _remarks: tuple[str, ...] = ()
+    """What else is to be said in a summary."""
+
     @property
     def _source(self) -> Source:
         """The source of what is looked at."""
@@ -160,7 +163,10 @@ class Diagnosable:
             spacing=self._source.spacing,
             acceptance_rate=self.acceptance_rate(used.iteration, temperature=temperature),
             stuck=self.stuck_chains(temperature=temperature),
-            warnings=[f"proposals or the ladder adapt until iteration {end}"] if adapting else [],
+            warnings=[
+                *self._remarks,
+                *([f"proposals or the ladder adapt until iteration {end}"] if adapting else []),
+            ],
         )
         for warning in summary.warnings:
             logger.warning("summary: %s", warning)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from epsie.chain.start import as_position, check_names
+from epsie.checks import given
 from epsie.model.evaluation import Point
 
 Prior = Callable[[np.random.Generator], Mapping[str, Any]] | Mapping[str, Any]
@@ -40,7 +41,7 @@ def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:
         If the prior gives other parameters, or the model has refused that many.
     """
     if not callable(prior):
-        check_names(prior, sampler.parameters)
+        _check_distributions(prior, sampler.parameters)
     places = {
         (i, t): leaf
         for i, chain in enumerate(sampler.chains)
@@ -69,6 +70,26 @@ def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:
         f"the last one refused: {refusal}. Draw from where the model has a likelihood, or "
         "allow more tries"
     )
+
+
+def _check_distributions(prior: Any, parameters: tuple[str, ...]) -> None:
+    """Refuse what is no dict of distributions.
+
+    Raises
+    ------
+    TypeError
+        That says what to give.
+    """
+    how = (
+        "a prior is a function, prior(rng), that gives a dict; or a dict with a distribution for "
+        "each parameter, as scipy.stats.uniform(low, width) or scipy.stats.norm(mean, sd)"
+    )
+    if not isinstance(prior, Mapping):
+        raise TypeError(f"{how}; got {given(prior)}")
+    check_names(prior, parameters)
+    for name in parameters:
+        if not callable(getattr(prior[name], "rvs", None)):
+            raise TypeError(f"{how}. Of {name!r} got {given(prior[name])}, which has no rvs")
 
 
 def _generator(seed: int, place: tuple[int, int]) -> np.random.Generator:

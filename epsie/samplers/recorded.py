@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.notes import Learned, learned
+from epsie.chain.start import whole_numbers
 from epsie.checks import as_count
+from epsie.logs import logger
 from epsie.model.evaluation import Point, in_one_order
 from epsie.process.signals import interrupt_deferred
 from epsie.results.diagnosable import Diagnosable
@@ -89,6 +91,21 @@ class RecordedSampler(Shown, Diagnosable, ConfiguredSampler):
                 + "\nChoose others for these chains and set start_position again"
             )
         self._begin([points for points, _ in found])
+        self._tell_of_integers(values)
+
+    def _tell_of_integers(self, values: Mapping[str, Any]) -> None:
+        """Say which parameters started at integers and are sampled as real numbers."""
+        leaves = [leaf for leaf in self.chains[0].leaves() if leaf.discrete]
+        discrete = {name for leaf in leaves for name in leaf.parameters}
+        found = whole_numbers(values, [name for name in self.parameters if name not in discrete])
+        self._remarks = ()
+        if found:
+            self._remarks = (
+                f"{', '.join(found)}: all starts are integers, but no discrete proposal moves it, "
+                "so it is sampled as a real number. If it counts something, give it a "
+                "NormalDiscrete or BoundedDiscrete; else start it at floats, as 1.0",
+            )
+            logger.warning("start_position: %s", self._remarks[0])
 
     def _begin(self, starts: list[list[Point]]) -> None:
         """Let all chains start, from a point for each temperature."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from numpy.random import BitGenerator
 
-from epsie.checks import as_count, as_names
+from epsie.checks import as_count, as_names, given
 from epsie.execution.executor import Executor
 from epsie.model.evaluation import Model, NanPolicy, as_nan_policy
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.joint import check_cover
+from epsie.proposals.joint import as_proposals, check_cover
 from epsie.proposals.normal import Normal
 from epsie.rng.bit_generators import create_seed, find_bit_generator
 from epsie.samplers.exclusive import Use, exclusive
@@ -61,6 +61,11 @@ class ConfiguredSampler(ABC):
         nan: NanPolicy,
     ) -> None:
         self._seed_given = seed is not None
+        if callable(parameters) and not callable(model):
+            raise TypeError(
+                f"the names of the parameters come first, then the model: "
+                f"{type(self).__name__}(['x', 'y'], model, nchains); got {given(parameters)} first"
+            )
         self.parameters = parameters
         self._executor = Executor(pool, model)
         self.seed = create_seed(None if seed is None else as_count(seed, "seed", least=0))
@@ -125,11 +130,11 @@ class ConfiguredSampler(ABC):
         ValueError
             If a proposal is for an unknown parameter, or two are for the same.
         """
-        given = (proposals,) if isinstance(proposals, BaseProposal) else tuple(proposals or ())
-        check_cover(self.parameters, given, partly=True)
-        have = {name for part in given for name in part.parameters}
+        parts = as_proposals(proposals)
+        check_cover(self.parameters, parts, partly=True)
+        have = {name for part in parts for name in part.parameters}
         missing = [name for name in self.parameters if name not in have]
-        self.proposals = list(given)
+        self.proposals = list(parts)
         if missing:
             default = Normal if default_proposal is None else default_proposal
             self.proposals.append(default(missing, **(default_proposal_args or {})))
