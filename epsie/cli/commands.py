@@ -151,8 +151,14 @@ def summary(options: argparse.Namespace) -> int:
 
 def plot(options: argparse.Namespace) -> int:
     """Draw pictures; of several, those that can be drawn."""
-    from epsie import plots
+    from epsie.plots.adaptation import adaptation
+    from epsie.plots.corner import corner
+    from epsie.plots.evidence import evidence
+    from epsie.plots.temperatures import round_trips, temperatures
+    from epsie.plots.trace import trace
 
+    pictures = (trace, corner, adaptation, temperatures, round_trips, evidence)
+    draw: dict[str, Any] = dict(zip(_PICTURES, pictures, strict=True))
     run = _opened(options)
     name = f"{options.directory.resolve().name}-plots"
     where = options.output or options.directory.resolve().with_name(name)
@@ -162,7 +168,7 @@ def plot(options: argparse.Namespace) -> int:
         settings = {"burn_in": options.burn_in} if name in _OF_DRAWS else {}
         file = where / f"{name}.{options.format}"
         try:
-            getattr(plots, name)(run, **settings).savefig(file)
+            draw[name](run, **settings).savefig(file)
         except ValueError as error:
             _complain(f"no {name}: {_line(error)}")
             code = 1

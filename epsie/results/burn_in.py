@@ -106,13 +106,12 @@ def evidence_burn_in(visited: Visited, given: int | None = None) -> BurnIn:
     ValueError
         If it is no count, or there are no draws.
     """
-    burn_in = burn_in_of(visited, given)
-    end = visited.end_of_adaptation
-    if end and not visited.known_end:
-        # They learn anew after every swap.
-        end = visited.source.niterations
-    if given is not None or burn_in.iteration >= max(end, visited.source.last_moved):
+    burn_in, moved = burn_in_of(visited, given), visited.source.last_moved
+    # What is reset after swaps learns anew each time.
+    known = visited.known_end == visited.end_of_adaptation
+    end = visited.end_of_adaptation if known else visited.source.niterations
+    if given is not None or burn_in.iteration >= max(end, moved):
         return burn_in
-    if end >= visited.source.last_moved:
+    if end >= moved:
         return BurnIn(end, "the end of adaptation")
-    return BurnIn(visited.source.last_moved, "by when the ladder has come to rest")
+    return BurnIn(moved, "by when the ladder has come to rest")
