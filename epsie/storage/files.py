@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from epsie.errors import CheckpointError, RunDirectoryError
+from epsie.storage.header import HEADER_SIZE, Header, read_header
 from epsie.storage.statetree import decode
 
 
@@ -68,9 +72,115 @@ def read_file(path: Path, *, copy: bool = True) -> Any:
     FileNotFoundError
         If there is none.
     CheckpointError
-        If it is damaged.
+        If it is damaged, or no regular file.
+    RunDirectoryError
+        If the system cannot read it.
     """
     try:
-        return decode(path.read_bytes(), copy=copy)[0]
+        return decode(_bytes_of(path), copy=copy)[0]
     except CheckpointError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.args[0]}") from error
+        raise type(error)(f"{path} cannot be read: {error.args[0]}") from error
+
+
+def header_of(path: Path) -> Header:
+    """The header of a file, of which all bytes are there. Raises as `read_file`."""
+    try:
+        with _opened(path) as file:
+            return _header(file)
+    except CheckpointError as error:
+        raise type(error)(f"{path} cannot be read: {error.args[0]}") from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    with _opened(path) as file:
+        size = _header(file).size
+        file.seek(0)
+        data: bytes = file.read(size)
+    return data
+
+
+def _header(file: Any) -> Header:
+    header, there = read_header(file.read(HEADER_SIZE)), os.fstat(file.fileno()).st_size
+    if header.size != there:
+        raise CheckpointError(f"truncated: {there} bytes instead of {header.size}")
+    return header
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A regular file, to be read: of others it may be that nobody ever answers."""
+    flags = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+    with told(path, "cannot be read"):
+        descriptor = os.open(path, os.O_RDONLY | flags)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise CheckpointError("it is no regular file")
+            yield os.fdopen(descriptor, "rb", closefd=False)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def told(path: Path, problem: str) -> Iterator[None]:
+    """Say which file it was that the system refused.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If there is none.
+    RunDirectoryError
+        Of all other errors of the system.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except (OSError, MemoryError) as error:
+        raise RunDirectoryError(f"{path} {problem}: {error}") from error
+
+
+def names_in(directory: Path) -> list[str]:
+    """The names of what is in a directory, sorted.
+
+    Raises
+    ------
+    RunDirectoryError
+        If it cannot be looked at, or is none.
+    """
+    try:
+        with told(directory, "cannot be read"):
+            return sorted(os.listdir(directory))
+    except OSError as error:
+        raise RunDirectoryError(f"{directory} cannot be read: {error}") from error
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file; 0 if there is none, or it is no regular one.
+
+    Raises
+    ------
+    RunDirectoryError
+        If it cannot be looked at.
+    """
+    try:
+        with told(path, "cannot be read"):
+            found = os.stat(path)
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or directory.
+
+    Raises
+    ------
+    RunDirectoryError
+        If it cannot be told.
+    """
+    try:
+        with told(path, "cannot be read"):
+            os.stat(path)
+    except OSError:
+        return False
+    return True

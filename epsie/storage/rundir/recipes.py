@@ -59,11 +59,14 @@ def remade(plain: Any) -> Any:
         If there is no such class, or it does not take these arguments.
     """
     if isinstance(plain, dict) and _CLASS in plain:
-        kind, name = plain[_CLASS]
-        cls = _registries().get(kind, {}).get(name)
+        try:
+            (kind, name), config = plain[_CLASS], dict(plain["config"])
+            cls = _registries().get(kind, {}).get(name)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"malformed: {plain!r:.200} makes nothing") from error
         if cls is None:
             raise CheckpointError(f"this epsie has no {kind} {name!r}")
-        return _called(cls, {key: remade(value) for key, value in plain["config"].items()})
+        return _called(cls, {key: remade(value) for key, value in config.items()})
     if isinstance(plain, dict):
         return {key: remade(value) for key, value in plain.items()}
     if isinstance(plain, list | tuple):
@@ -75,11 +78,17 @@ def _called(cls: type, config: dict[str, Any]) -> Any:
     positional: list[Any] = []
     for parameter in inspect.signature(cls).parameters.values():
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            positional = list(config.pop(parameter.name, ()))
+            positional = _as_list(config.pop(parameter.name, ()))
     try:
         return cls(*positional, **config)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # of arguments that may be anything
         raise CheckpointError(f"no {cls.__name__} can be made of {config}: {error}") from error
+
+
+def _as_list(value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise CheckpointError(f"malformed: {value!r:.200} are no arguments")
+    return list(value)
 
 
 def _plain(value: Any) -> Any:
