@@ -93,3 +93,7 @@ class NewerFormatError(CheckpointError):
 
 class RunDirectoryError(EpsieError):
     """A run directory cannot be used: it is no run, another one, in use, or cannot be written."""
+
+
+class UnreadableError(RunDirectoryError):
+    """The system cannot read a file, for now at least."""

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from epsie.errors import CheckpointError, EpsieError, RunDirectoryError
+from epsie.errors import EpsieError
 from epsie.samplers.mhsampler import MetropolisHastingsSampler
 from epsie.samplers.ptsampler import ParallelTemperedSampler
 from epsie.storage.rundir.folder import strangers
-from epsie.storage.rundir.manifest import rebuilt, unknown_parts
+from epsie.storage.rundir.manifest import (
+    describe,
+    differences,
+    rebuilt,
+    refuse_differences,
+    refuse_other_size,
+    unknown_parts,
+)
 from epsie.storage.rundir.saved import Saved
-from epsie.storage.rundir.segments import TABLES, Content, Segment, all_segments
-from epsie.storage.rundir.states import last_state, read_state, saved_iterations, state_path
+from epsie.storage.rundir.segments import Segment, all_segments
+from epsie.storage.rundir.states import read_state, saved_iterations, state_path
 
 
 def problems(directory: Path) -> Iterator[str]:
     """The problems of a run, one line each; none if it is whole.
 
     Every file is read and its checksum compared; the segments must follow each other from the start
-    to the last state, and hold what they should; a sampler must take up the last state.
+    to the last state, and hold what they should; a sampler must take up each state.
     """
     try:
         run = Saved(directory)
+        foreign, saved = strangers(directory, run.run), saved_iterations(directory)
     except EpsieError as error:
         yield _line(error)
         return
-    for path in strangers(directory, run.run):
+    for path in foreign:
         yield f"{path} is not of this run: move it away"
-    for iteration in saved_iterations(directory):
+    states = []
+    for iteration in saved:
         try:
-            read_state(state_path(directory, iteration), run.run)
+            state = read_state(state_path(directory, iteration), run.run)
+            refuse_other_size(directory, run.settings, state)
+            states.append((iteration, state))
         except FileNotFoundError:
             pass  # a newer one was written meanwhile
-        except (CheckpointError, RunDirectoryError) as error:
+        except EpsieError as error:
             yield _line(error)
     yield from _segments(run)
-    yield from _resumability(run)
+    yield from _resumability(run, states)
 
 
 def _line(error: BaseException) -> str:
@@ -47,16 +57,19 @@ def _line(error: BaseException) -> str:
 
 def _segments(run: Saved) -> Iterator[str]:
     """The problems of its segments."""
-    at = run.start
+    at, blobs = run.start, set()
     while at < run.niterations:
         try:
             content = run.content(at)
-        except (CheckpointError, RunDirectoryError, FileNotFoundError) as error:
+        except (EpsieError, FileNotFoundError) as error:
             yield _line(error)
             at = _next(run, at)
             continue
-        yield from _contents(content, run)
+        found = content["blobs"]
+        blobs.add(None if found is None else found.dtype.names)
         at = content["stop"]
+    if len(blobs) > 1:
+        yield f"its segments have blobs of several kinds: {blobs}"
 
 
 def _next(run: Saved, at: int) -> int:
@@ -67,39 +80,28 @@ def _next(run: Saved, at: int) -> int:
     return max(ends, default=min(starts, default=run.niterations))
 
 
-def _contents(content: Content, run: Saved) -> Iterator[str]:
-    """The problems of a segment that can be read."""
-    start, stop, thin = content["start"], content["stop"], run.settings["thin"]
-    shape = (*run.places, stop // thin - start // thin)
-    for name in TABLES:
-        table = content.get(name)
-        if table is None and name == "blobs":
-            continue
-        found = None if table is None else table.shape[: len(shape)]
-        if found != shape:
-            yield f"iterations {start} to {stop} have {name} of shape {found} instead of {shape}"
-
-
-def _resumability(run: Saved) -> Iterator[str]:
-    """The reasons why a sampler cannot take up the last state."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # damage was told of above
-            iteration, state = last_state(run.directory, run.run)
-    except EpsieError as error:
-        yield f"it cannot be resumed: {_line(error)}"
-        return
-    if iteration < run.niterations:
-        yield f"it can be resumed from iteration {iteration} only"
-    manifest = run.settings
-    if unknown_parts(manifest):
+def _resumability(run: Saved, states: list[tuple[int, Any]]) -> Iterator[str]:
+    """The reasons why a sampler cannot take up the states."""
+    if not states:
+        yield "it cannot be resumed: it has no state that can be read"
+    elif states[-1][0] < run.niterations:
+        yield f"it can be resumed from iteration {states[-1][0]} only"
+    settings = run.settings
+    if unknown_parts(settings) or not states:
         return
     classes: Any = {cls.name: cls for cls in (MetropolisHastingsSampler, ParallelTemperedSampler)}
     try:
-        made = rebuilt(manifest, classes[manifest["sampler"]], _no_model, None, None, None)
-        made._take_up(state)
-    except (EpsieError, ValueError, KeyError, TypeError) as error:
+        made = rebuilt(settings, classes[settings["sampler"]], _no_model, None, None, None)
+        fresh = settings["start"] == 0
+        refuse_differences(run.directory, differences(settings, describe(made), fresh, seed=True))
+    except (EpsieError, ValueError, TypeError) as error:
         yield f"it cannot be resumed: {_line(error)}"
+        return
+    for iteration, state in states:
+        try:
+            made._take_up(state)
+        except EpsieError as error:
+            yield f"it cannot be resumed from iteration {iteration}: {_line(error)}"
 
 
 def _no_model(**x: float) -> tuple[float, float]:

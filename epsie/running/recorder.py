@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
-from epsie.errors import RunDirectoryError
+from epsie.errors import EpsieError, RunDirectoryError
 from epsie.logs import logger
 from epsie.running.modelcheck import check_model
 from epsie.running.standing import Standing, starts_of
@@ -19,7 +20,13 @@ from epsie.storage.rundir.segments import (
     refuse_gaps,
     write_segment,
 )
-from epsie.storage.rundir.states import last_state, saved_iterations, state_path, write_state
+from epsie.storage.rundir.states import (
+    newest_state,
+    read_state,
+    saved_iterations,
+    state_path,
+    write_state,
+)
 
 
 class Recorder:
@@ -53,9 +60,14 @@ class Recorder:
             self.folder = Folder(lock, self.manifest.get(RUN))
             self._go_on(standing.state)
         self.saved: int = sampler.niterations
+        self.reported = max(self.saved, newest_state(self.directory, self.folder.run))
+        """The iteration that was saved last. Of a state that cannot be read, later than `saved`:
+        what follows it is made anew before anything is saved, and nothing is removed until then."""
+        self._state = sampler.state
 
     def remember(self, every: int | str) -> None:
         """Note how often to save, for `resume`."""
+        every = str(every) if isinstance(every, str) else int(every)
         if self.manifest.get("every") != every:
             self.manifest["every"] = every
             self.folder.write(MANIFEST, self.manifest)
@@ -86,8 +98,10 @@ class Recorder:
             sampler.seed = self.manifest["seed"]
             check_model(sampler)
             logger.info("going on in %s from iteration %d", directory, sampler.niterations)
-        left = left_over(directory, self.manifest["start"], sampler.niterations)
-        self.folder.remove([*left, *unfinished(directory)])
+        if newest_state(directory, self.folder.run) <= sampler.niterations:
+            left = left_over(directory, self.manifest["start"], sampler.niterations)
+            self.folder.remove(left)
+        self.folder.remove(unfinished(directory))
 
     def _tell_of_starts(self) -> None:
         """Warn of starts that are not those of the run, as they have no effect."""
@@ -134,24 +148,46 @@ class Recorder:
         """
         sampler, directory = self.sampler, self.directory
         stop = sampler.niterations
-        if stop == self.saved:
+        if stop == self.saved or stop < self.reported:
             return
         self.check()
         try:
             content = gathered(sampler, stop - self.saved, self.manifest["thin"])
-            write_segment(self.folder, content)
-            write_state(self.folder, self.manifest["start"], stop, sampler.state)
+            write_segment(self.folder, content, self.manifest)
+            state = sampler.state
+            write_state(self.folder, self.manifest["start"], stop, state)
         except BaseException as error:
             self.check()
-            self._roll_back()
+            self._roll_back(stop)
             error.add_note(f"The run in {directory} is saved up to iteration {self.saved}")
             raise
         self.folder.check()
-        self.saved = stop
+        former, self.saved, self._state = self.saved, stop, state
         logger.debug("saved iteration %d in %s", stop, directory)
-        before = saved_iterations(directory)[0]
-        merge_small(self.folder, before)
+        try:
+            if self.reported > former:
+                self._replace_unreadable()
+            merge_small(self.folder, saved_iterations(directory)[0], self.manifest)
+        except EpsieError as error:
+            # All is saved; what is not tidied now is later.
+            logger.warning("the segments in %s could not be merged: %s", directory, error)
+        self.reported = stop
 
-    def _roll_back(self) -> None:
-        self.saved, state = last_state(self.directory, self.folder.run)
-        self.sampler.set_state(state)
+    def _replace_unreadable(self) -> None:
+        """Remove the state that could not be read, and what followed the one before it."""
+        left = left_over(self.directory, self.manifest["start"], self.saved)
+        if self.reported < self.saved:
+            left.append(state_path(self.directory, self.reported))
+        self.folder.remove(left)
+
+    def settle(self) -> None:
+        """Take the sampler back if it was stopped before it came to where the run was saved."""
+        if self.sampler.niterations < self.reported:
+            self.sampler.set_state(self._state)
+
+    def _roll_back(self, stop: int) -> None:
+        """Take the sampler to where it is saved: where it stands, if that failed late."""
+        with suppress(FileNotFoundError, EpsieError):
+            self._state = read_state(state_path(self.directory, stop), self.folder.run)
+            self.saved = self.reported = stop
+        self.sampler.set_state(self._state)

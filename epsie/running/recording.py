@@ -30,6 +30,7 @@ from epsie.storage.rundir.manifest import (
     read_manifest,
     rebuilt,
     refuse_differences,
+    refuse_other_size,
 )
 from epsie.storage.rundir.segments import bytes_per_iteration
 from epsie.storage.rundir.states import last_state
@@ -153,10 +154,14 @@ def record(
         sampler._recording = replace(recording, run=recorder.folder.run)
         left = niterations if total is None else max(0, total - sampler.niterations)
         assert left is not None
+        left = max(left, recorder.reported - recorder.saved)
         stopper = sampler._stopper(until)
         with logged_run(sampler, left, stopper):
             shown = Progress(progress, stopper)
-            _Rounds(recorder, recording, interrupts, shown, verifier).make(left)
+            try:
+                _Rounds(recorder, recording, interrupts, shown, verifier).make(left)
+            finally:
+                recorder.settle()
     interrupts.end(
         f"stopped at iteration {recorder.saved}; saved in {directory}. To go on: "
         f"{type(sampler).__name__}.resume({str(directory)!r}, model)"
@@ -179,6 +184,7 @@ class _Rounds:
         sampler = recorder.sampler
         iterations, seconds = self.recording.due
         most = min(iterations or _UNSAVED, max(1, _UNSAVED // bytes_per_iteration(sampler)))
+        most = max(most, recorder.reported - recorder.saved)
         length, saved_at = 1, time.monotonic()
         with progress.showing(left):
             while left and interrupts.stop is None and not progress.ended:
@@ -236,12 +242,13 @@ def resumed(
     """
     named, directory = Path(directory), resolved(directory)
     manifest = read_manifest(directory)
-    sampler = rebuilt(manifest, cls, model, pool, proposals, annealer)
-    fresh = manifest["start"] == 0
-    refuse_differences(directory, differences(manifest, describe(sampler), fresh, seed=True))
     run = manifest.get(RUN)
     refuse_strangers(directory, run)
     _, state = last_state(directory, run)
+    refuse_other_size(directory, manifest, state)
+    sampler = rebuilt(manifest, cls, model, pool, proposals, annealer)
+    fresh = manifest["start"] == 0
+    refuse_differences(directory, differences(manifest, describe(sampler), fresh, seed=True))
     sampler._take_up(state)
     check_model(sampler)
     every = manifest.get("every", "60s")

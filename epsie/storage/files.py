@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from epsie.errors import CheckpointError, RunDirectoryError
+from epsie.errors import CheckpointError, RunDirectoryError, UnreadableError
 from epsie.storage.header import HEADER_SIZE, Header, read_header
 from epsie.storage.statetree import decode
 
@@ -73,7 +73,7 @@ def read_file(path: Path, *, copy: bool = True) -> Any:
         If there is none.
     CheckpointError
         If it is damaged, or no regular file.
-    RunDirectoryError
+    UnreadableError
         If the system cannot read it.
     """
     try:
@@ -128,7 +128,7 @@ def told(path: Path, problem: str) -> Iterator[None]:
     ------
     FileNotFoundError, NotADirectoryError
         If there is none.
-    RunDirectoryError
+    UnreadableError
         Of all other errors of the system.
     """
     try:
@@ -136,7 +136,7 @@ def told(path: Path, problem: str) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError):
         raise
     except (OSError, MemoryError) as error:
-        raise RunDirectoryError(f"{path} {problem}: {error}") from error
+        raise UnreadableError(f"{path} {problem}: {error}") from error
 
 
 def names_in(directory: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from epsie.results.visited import Visited
 from epsie.shown import Facts
+from epsie.storage.files import names_in, size_of
 from epsie.storage.rundir import holder as lock
 from epsie.storage.rundir.manifest import unknown_parts
 from epsie.storage.rundir.saved import Saved
@@ -53,10 +54,7 @@ def _kept(run: Saved) -> str:
 
 
 def _size(directory: Path) -> str:
-    sizes = []
-    for path in directory.iterdir():
-        with suppress(FileNotFoundError):
-            sizes.append(path.stat().st_size)
+    sizes = [size_of(directory / name) for name in names_in(directory)]
     return f"{sum(sizes) / 2**20:.1f} MiB in {len(sizes)} files"
 
 
@@ -90,7 +88,7 @@ def pace(run: Saved, holder: lock.Holder | None) -> tuple[float, float | None]:
     """
     times = {}
     for iteration in saved_iterations(run.directory):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             times[iteration] = state_path(run.directory, iteration).stat().st_mtime
     (last, saved_at), *before = sorted(times.items(), reverse=True)
     if before:

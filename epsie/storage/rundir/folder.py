@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from epsie.errors import CheckpointError, RunDirectoryError
-from epsie.storage.files import read_file, write_file
+from epsie.errors import CheckpointError, RunDirectoryError, UnreadableError
+from epsie.storage.files import names_in, read_file, told, write_file
 from epsie.storage.header import HEADER_SIZE, MAGIC
 from epsie.storage.rundir.holder import NAME as LOCK
 from epsie.storage.rundir.lock import Lock
@@ -27,6 +29,8 @@ _RECORD = re.compile(_NAME)
 _UNFINISHED = re.compile(rf"\.{_NAME}\.[0-9a-f]{{16}}\.tmp")
 _ID = re.compile(rb'"tree":\{"dict":\[\["run","([0-9a-f]{32})"\]')
 _BEGINNING = HEADER_SIZE + 256
+_NO_FILES = (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.ENODEV, errno.EISDIR)
+"""What is said of links and devices."""
 
 
 def new_run() -> str:
@@ -54,20 +58,24 @@ def owner(path: Path, *, follow: bool = False) -> str | None:
     ------
     FileNotFoundError
         If there is none.
+    UnreadableError
+        If the system cannot read it.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
         descriptor = os.open(path, flags if follow else flags | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:
         raise
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _NO_FILES:
+            return None
+        raise UnreadableError(f"{path} cannot be read: {error}") from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         beginning = os.read(descriptor, _BEGINNING)
-    except OSError:
-        return None
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error}") from error
     finally:
         os.close(descriptor)
     found = _ID.search(beginning)
@@ -83,6 +91,8 @@ def is_of(path: Path, run: str | None) -> bool:
         return owner(path) in ("", run)
     except FileNotFoundError:
         return True
+    except UnreadableError:
+        return False
 
 
 def read_of(path: Path, run: str | None, *, copy: bool = True) -> dict[Any, Any]:
@@ -112,8 +122,13 @@ def of_another_run(path: Path) -> RunDirectoryError:
 
 def strangers(directory: Path, run: str | None) -> list[Path]:
     """The files that are named as those of a run, and are not of this one."""
-    named = [path for path in directory.iterdir() if _RECORD.fullmatch(path.name)]
-    return sorted(path for path in named if not is_of(path, run))
+    named = [directory / name for name in names_in(directory) if _RECORD.fullmatch(name)]
+    found = []
+    for path in named:
+        # What cannot be read for now may be anything.
+        with suppress(FileNotFoundError, UnreadableError):
+            found += [path] if owner(path) not in ("", run) else []
+    return found
 
 
 def refuse_strangers(directory: Path, run: str | None) -> None:
@@ -134,8 +149,12 @@ def refuse_strangers(directory: Path, run: str | None) -> None:
 
 def unfinished(directory: Path) -> list[Path]:
     """What killed writers left behind."""
-    named = [path for path in directory.iterdir() if _UNFINISHED.fullmatch(path.name)]
-    return [path for path in named if owner(path) is not None]
+    named = [directory / name for name in names_in(directory) if _UNFINISHED.fullmatch(name)]
+    found = []
+    for path in named:
+        with suppress(FileNotFoundError, UnreadableError):
+            found += [path] if owner(path) is not None else []
+    return found
 
 
 def leftovers(directory: Path) -> list[Path]:
@@ -148,7 +167,7 @@ def leftovers(directory: Path) -> list[Path]:
     """
     left = set(unfinished(directory))
     others = []
-    for path in sorted(directory.iterdir()):
+    for path in [directory / name for name in names_in(directory)]:
         if path.name == LOCK or path in left:
             continue
         if not _is_beginning(path):
@@ -226,4 +245,5 @@ class Folder:
         """Remove files, of those that are the run's own."""
         for path in paths:
             if is_of(path, self.run):
-                path.unlink(missing_ok=True)
+                with told(path, "cannot be removed"):
+                    path.unlink(missing_ok=True)

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from epsie.errors import RunDirectoryError
+from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
 from epsie.rng.bit_generators import find_bit_generator, package_of
-from epsie.storage.files import read_file
+from epsie.storage.files import is_there, read_file
 from epsie.storage.rundir.folder import MANIFEST, RUN
 from epsie.storage.rundir.recipes import recipe, remade
+from epsie.storage.rundir.wellformed import check_settings
 from epsie.storage.statetree import encode
 
 FORMAT = 2
@@ -32,7 +33,7 @@ def describe(sampler: Any) -> Manifest:
         "nchains": sampler.nchains,
         "seed": sampler.seed,
         "bit_generator": f"{package_of(cls)}.{cls.__name__.rpartition('.')[2]}",
-        "nan": sampler.nan,
+        "nan": str(sampler.nan),
         "proposals": [_entry(part) for part in sampler.proposals],
     }
     first = sampler.chains[0]
@@ -40,7 +41,7 @@ def describe(sampler: Any) -> Manifest:
         described |= {
             "betas": np.array([chain.betas for chain in sampler.chains]),
             "swap_interval": first.swap_interval,
-            "swap_scheme": first.swap_scheme,
+            "swap_scheme": str(first.swap_scheme),
             "reset_after_swap": first.reset_after_swap,
             "annealer": _annealer(first.adaptive_annealer),
         }
@@ -70,7 +71,7 @@ def with_history(
     from epsie._version import __version__
 
     versions = {"epsie": __version__, "numpy": np.__version__, "python": platform.python_version()}
-    return {
+    made = {
         RUN: run,
         "format": FORMAT,
         **described,
@@ -79,6 +80,8 @@ def with_history(
         "thin": thin,
         "versions": versions,
     }
+    check_settings(made)
+    return made
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -94,13 +97,21 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         manifest: Manifest = read_file(directory / MANIFEST)
     except (FileNotFoundError, NotADirectoryError):
-        there = "holds no run" if directory.exists() else "does not exist"
+        there = "holds no run" if is_there(directory) else "does not exist"
         raise RunDirectoryError(f"{directory} {there}") from None
-    if manifest.get("format") not in (1, FORMAT):
+    if not isinstance(manifest, dict) or manifest.get("format").__class__ is not int:
+        raise CheckpointError(f"{directory / MANIFEST} cannot be read: it holds no settings")
+    if manifest["format"] not in (1, FORMAT):
         raise RunDirectoryError(
             f"the run in {directory} has format {manifest.get('format')}, this epsie knows "
             f"{FORMAT}: a newer epsie is needed"
         )
+    try:
+        check_settings(manifest)
+        if manifest["format"] == FORMAT and manifest.get(RUN).__class__ is not str:
+            raise CheckpointError("it has no id of its run")
+    except CheckpointError as error:
+        raise CheckpointError(f"{directory / MANIFEST} cannot be read: {error.args[0]}") from error
     return manifest
 
 
@@ -172,6 +183,21 @@ def _shown(value: Any) -> str:
         value = value.tolist()
     text = repr(value)
     return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+def refuse_other_size(directory: Path, manifest: Manifest, state: Any) -> None:
+    """Refuse a number of chains that is not that of a state, before so many are made.
+
+    Raises
+    ------
+    CheckpointError
+        If it is another.
+    """
+    if len(state) != manifest["nchains"]:
+        raise CheckpointError(
+            f"{directory} has a state of {len(state)} chains, but its settings say "
+            f"{manifest['nchains']}"
+        )
 
 
 def rebuilt(

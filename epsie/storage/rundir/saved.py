@@ -16,11 +16,16 @@ from epsie.checks import as_count
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
 from epsie.results.source import ALL
-from epsie.storage.files import read_file
-from epsie.storage.rundir.folder import RUN, of_another_run
+from epsie.storage.rundir.folder import RUN
 from epsie.storage.rundir.manifest import Manifest, read_manifest
 from epsie.storage.rundir.recipes import remade
-from epsie.storage.rundir.segments import Content, all_segments, covering
+from epsie.storage.rundir.segments import (
+    Content,
+    all_segments,
+    covering,
+    reaches,
+    read_segment,
+)
 from epsie.storage.rundir.states import last_state, newest_state
 
 _ATTEMPTS, _PAUSE = 20, 0.01
@@ -57,7 +62,16 @@ class Saved:
         self.ntemps = 1 if ladders is None else ladders.shape[1]
         self.places = (self.nchains,) if ladders is None else (self.ntemps, self.nchains)
         """The first axes of a table on disk, and of what a person gets."""
-        self.niterations = newest_state(directory, self.run)
+        for attempt in range(_ATTEMPTS):
+            stop = newest_state(directory, self.run)
+            if stop == self.start or reaches(all_segments(self.directory), stop):
+                self.niterations = stop
+                return
+            if attempt < _ATTEMPTS - 1:
+                time.sleep(_PAUSE)
+        raise RunDirectoryError(
+            f"{self.directory} has a state at iteration {stop}, but no segment reaches that far"
+        )
 
     @cached_property
     def proposals(self) -> list[BaseProposal]:
@@ -68,11 +82,15 @@ class Saved:
     def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
         """A table piece by piece, shape (ntemps, nchains, m)."""
         kept, step = self.settings["thin"], self.spacing
+        kinds: set[tuple[str, ...] | None] = set()
         for content, after, upto in self._contents(self.left_out):
             before = content["start"] // kept
             first = after // step + 1
             rows = slice(first * step // kept - before - 1, upto // kept - before, step // kept)
             found = content[table]
+            kinds.add(None if found is None else found.dtype.names)
+            if len(kinds) > 1:
+                raise CheckpointError(f"{self.directory} has {table} of several kinds: {kinds}")
             if found is not None and rows.start < rows.stop:
                 with_axis = found.reshape(self.ntemps, self.nchains, -1)
                 yield with_axis[temperatures, :, rows]
@@ -111,22 +129,13 @@ class Saved:
         for attempt in range(_ATTEMPTS):
             try:
                 segment = covering(all_segments(self.directory), at)
-                found: Content = read_file(segment.path, copy=False)
+                return read_segment(segment, self.run, self.settings)
             except (FileNotFoundError, RunDirectoryError):
                 # It was merged with others while the directory was listed, or since.
                 if attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(_PAUSE)
-            else:
-                break
-        if (found["start"], found["stop"]) != (segment.start, segment.stop):
-            raise CheckpointError(
-                f"{segment.path} holds iterations {found['start']} to {found['stop']}, not those "
-                "of its name"
-            )
-        if found.pop(RUN, None) != self.run:
-            raise of_another_run(segment.path)
-        return found
+        raise AssertionError
 
     @cached_property
     def learned(self) -> Learned:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.notes import Learned, learned
-from epsie.errors import RunDirectoryError
+from epsie.errors import CheckpointError, RunDirectoryError
+from epsie.storage.files import names_in, size_of
 from epsie.storage.rundir.folder import Folder, read_of
+from epsie.storage.rundir.wellformed import check_content
 
 TABLES = ("positions", "stats", "acceptance", "blobs")
 
@@ -43,11 +46,16 @@ def segment_path(directory: Path, start: int, stop: int) -> Path:
 def all_segments(directory: Path) -> list[Segment]:
     """All segments that are there, also those that are merged or not accounted for yet."""
     found = []
-    for path in directory.iterdir():
-        match = _NAME.fullmatch(path.name)
+    for name in names_in(directory):
+        match = _NAME.fullmatch(name)
         if match:
-            found.append(Segment(int(match[1]), int(match[2]), path))
+            found.append(Segment(int(match[1]), int(match[2]), directory / name))
     return sorted(found)
+
+
+def reaches(segments: Iterable[Segment], iteration: int) -> list[Segment]:
+    """The segments of what was visited up to an iteration, by their names."""
+    return [segment for segment in segments if segment.start < iteration <= segment.stop]
 
 
 def covering(segments: Iterable[Segment], iteration: int) -> Segment:
@@ -61,7 +69,7 @@ def covering(segments: Iterable[Segment], iteration: int) -> Segment:
     found = [segment for segment in segments if segment.start <= iteration < segment.stop]
     if not found:
         raise RunDirectoryError(f"the segment that follows iteration {iteration} is missing")
-    return max(found, key=lambda segment: segment.stop)
+    return max(found, key=lambda segment: (size_of(segment.path) > 0, segment.stop))
 
 
 def left_over(directory: Path, start: int, stop: int) -> list[Path]:
@@ -159,30 +167,53 @@ _NOTES = {f"noted {name}": 0 for name in Learned._fields}
 _AXES = {"orders": 1, "ratios": 1, "ladder_iterations": 0, "ladders": 0, **_NOTES}
 
 
-def merge_small(folder: Folder, stop: int) -> None:
+def merge_small(folder: Folder, stop: int, settings: Mapping[str, Any]) -> None:
     """Merge the latest small segments up to `stop`, if they are many or large together."""
     small: list[tuple[Segment, int]] = []
     for segment in reversed([s for s in all_segments(folder.path) if s.stop <= stop]):
-        size = segment.path.stat().st_size
+        size = size_of(segment.path)
         if size >= MERGED_SIZE // 2:
             break
         small.insert(0, (segment, size))
     if len(small) < 2:
         return
     if len(small) >= _MOST_SMALL or sum(size for _, size in small) >= MERGED_SIZE:
-        merge(folder, [segment for segment, _ in small])
+        merge(folder, [segment for segment, _ in small], settings)
 
 
-def merge(folder: Folder, segments: list[Segment]) -> None:
+def merge(folder: Folder, segments: list[Segment], settings: Mapping[str, Any]) -> None:
     """Write one segment in place of several that follow each other."""
-    contents = [read_of(segment.path, folder.run, copy=False) for segment in segments]
-    write_segment(folder, joined(contents))
+    if any(a.stop != b.start for a, b in pairwise(segments)):
+        return
+    contents = [read_segment(segment, folder.run, settings) for segment in segments]
+    write_segment(folder, joined(contents), settings)
     folder.remove(segment.path for segment in segments)
 
 
-def write_segment(folder: Folder, content: Content) -> None:
+def read_segment(segment: Segment, run: str | None, settings: Mapping[str, Any]) -> Content:
+    """The content of a segment of a run with these settings.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    CheckpointError
+        If it is damaged.
+    RunDirectoryError
+        If it is of another run, or cannot be read.
+    """
+    found = read_of(segment.path, run, copy=False)
+    try:
+        check_content(found, segment.start, segment.stop, settings)
+    except CheckpointError as error:
+        raise CheckpointError(f"{segment.path} cannot be read: {error.args[0]}") from error
+    return found
+
+
+def write_segment(folder: Folder, content: Content, settings: Mapping[str, Any]) -> None:
     """Write a segment."""
     start, stop = content["start"], content["stop"]
+    check_content(content, start, stop, settings)
     folder.write(segment_path(folder.path, start, stop).name, content, stop)
 
 
@@ -195,11 +226,14 @@ def joined(contents: list[Content]) -> Content:
             continue
         axis = _AXES.get(name, -1)
         arrays = [content[name] for content in contents]
-        made[name] = None if arrays[0] is None else concatenated(arrays, axis)
+        made[name] = None if all(array is None for array in arrays) else concatenated(arrays, axis)
     return made
 
 
 def concatenated(arrays: list[NDArray[Any]], axis: int) -> NDArray[Any]:
     """Arrays one after the other, in the type that holds all."""
-    dtype = np.result_type(*{array.dtype for array in arrays})
+    try:
+        dtype = np.result_type(*{array.dtype for array in arrays})
+    except (TypeError, AttributeError) as error:
+        raise CheckpointError(f"what was visited has changed its columns: {error}") from error
     return np.concatenate([array.astype(dtype, copy=False) for array in arrays], axis=axis)

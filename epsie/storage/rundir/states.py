@@ -4,21 +4,47 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from epsie.errors import CheckpointError, RunDirectoryError
-from epsie.storage.files import read_file
+from epsie.errors import (
+    CheckpointError,
+    EpsieError,
+    NewerFormatError,
+    RunDirectoryError,
+    UnreadableError,
+)
+from epsie.storage.files import header_of, names_in, read_file, size_of
 from epsie.storage.rundir.folder import MANIFEST, RUN, Folder, of_another_run, owner, read_of
+from epsie.storage.rundir.segments import all_segments, reaches
 
 _NAME = re.compile(r"state-(\d{12})\.epsie")
 _KEPT = 2
+_ATTEMPTS = 20
 
 
 def saved_iterations(directory: Path) -> list[int]:
-    """The iterations of which there are states, ascending."""
-    names = [_NAME.fullmatch(path.name) for path in directory.iterdir()]
-    return sorted(int(match[1]) for match in names if match)
+    """The iterations of which there are states, ascending.
+
+    A file that only has the name of one is none, unless the segments reach that far: then it is
+    a state that was damaged.
+    """
+    names = [_NAME.fullmatch(name) for name in names_in(directory)]
+    found = [int(match[1]) for match in names if match]
+    return sorted(iteration for iteration in found if _is_state(directory, iteration))
+
+
+def _is_state(directory: Path, iteration: int) -> bool:
+    try:
+        return header_of(state_path(directory, iteration)).number >= 0
+    except FileNotFoundError:
+        return False
+    except UnreadableError:
+        return True
+    except CheckpointError:
+        # An empty file was never one: they are there whole or not at all.
+        return any(size_of(s.path) for s in reaches(all_segments(directory), iteration))
 
 
 def state_path(directory: Path, iteration: int) -> Path:
@@ -40,10 +66,11 @@ def newest_state(directory: Path, run: str | None) -> int:
             found = owner(path, follow=True)
         except FileNotFoundError:
             continue
+        except UnreadableError:
+            return iteration
         if found and found != run:
             raise of_another_run(path)
-        if found == (run or ""):
-            return iteration
+        return iteration
     raise RunDirectoryError(f"{directory} holds no state")
 
 
@@ -52,7 +79,8 @@ def write_state(folder: Folder, start: int, iteration: int, state: Any) -> None:
     name = state_path(folder.path, iteration).name
     folder.write(name, {"start": start, "state": state} if folder.run else state, iteration)
     old = saved_iterations(folder.path)[:-_KEPT]
-    folder.remove(state_path(folder.path, iteration) for iteration in old)
+    with suppress(UnreadableError):
+        folder.remove(state_path(folder.path, iteration) for iteration in old)
 
 
 def read_state(path: Path, run: str | None) -> Any:
@@ -66,11 +94,20 @@ def read_state(path: Path, run: str | None) -> Any:
         If it is of another run.
     """
     found = read_of(path, run)
-    if run is None:
-        return found
-    if "state" not in found:
-        raise CheckpointError(f"{path} cannot be read: it holds no state")
-    return found["state"]
+    state: Any = found if run is None else found.get("state")
+    match = _NAME.fullmatch(path.name)
+    try:
+        (iteration,) = {_iteration_of(chain) for chain in state.values()}
+    except (AttributeError, KeyError, TypeError, ValueError, LookupError):
+        iteration = None
+    if match is None or iteration != int(match[1]):
+        raise CheckpointError(f"{path} cannot be read: it holds no state at this iteration")
+    return state
+
+
+def _iteration_of(chain: Any) -> Any:
+    """The iteration of a chain's state."""
+    return chain[0]["iteration"] if 0 in chain else chain["iteration"]
 
 
 def last_state(directory: Path, run: str | None = None) -> tuple[int, Any]:
@@ -91,15 +128,28 @@ def last_state(directory: Path, run: str | None = None) -> tuple[int, Any]:
         If all are damaged.
     """
     run = read_file(directory / MANIFEST).get(RUN) if run is None else run
-    problem: CheckpointError | None = None
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _last_readable(directory, run)
+        except FileNotFoundError:
+            # It was removed since, as there are later ones.
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError
+
+
+def _last_readable(directory: Path, run: str | None) -> tuple[int, Any]:
+    problem: EpsieError | None = None
     for iteration in reversed(saved_iterations(directory)):
         try:
             state = read_state(state_path(directory, iteration), run)
-        except CheckpointError as error:
+        except NewerFormatError:
+            raise
+        except (CheckpointError, UnreadableError) as error:
             problem = problem or error
             continue
         if problem is not None:
-            warnings.warn(f"{problem}; going on from iteration {iteration}", stacklevel=2)
+            warnings.warn(f"{problem}; going on from iteration {iteration}", stacklevel=4)
         return iteration, state
     if problem is not None:
         raise problem
