@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import linecache
 import pickle
+import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
@@ -151,6 +153,25 @@ class WorkerTraceback(Exception):
         return f"\n\n{self.args[0]}"
 
 
+_FRAME = re.compile(r'( *)File "(.+)", line (\d+)(, in .*)?')
+
+
+def with_lines(trace: str) -> str:
+    """A worker's traceback, with those lines of the source that only this process has.
+
+    A notebook's cells are in no file, and a script may be on this host alone.
+    """
+    lines = trace.splitlines()
+    shown = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        shown.append(line)
+        frame = _FRAME.fullmatch(line)
+        if frame and not following.startswith(f"{frame[1]}  "):
+            source = linecache.getline(frame[2], int(frame[3])).strip()
+            shown += [f"{frame[1]}  {source}"] if source else []
+    return "\n".join(shown)
+
+
 def refuse_failures(answers: list[Answer]) -> None:
     """Raise the first error of any chain.
 
@@ -166,7 +187,7 @@ def refuse_failures(answers: list[Answer]) -> None:
         error = failed[0].error
         assert error is not None
         if error.__cause__ is None and failed[0].trace:
-            error.__cause__ = WorkerTraceback(failed[0].trace)
+            error.__cause__ = WorkerTraceback(with_lines(failed[0].trace))
         if len(failed) > 1:
             indices = ", ".join(str(answer.index) for answer in failed)
             error.add_note(f"chains {indices} failed; this is the first")

@@ -19,9 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
-
 from epsie.errors import PoolError, said
+from epsie.pools.pickling import dumps
 from epsie.process.cancellation import NEVER, StopSign, sign_at
 from epsie.process.interruption import is_interrupt
 
@@ -206,7 +205,7 @@ def pickled(value: Any, what: str) -> bytes:
         If it cannot be pickled. The message names the attribute at fault.
     """
     try:
-        body: bytes = cloudpickle.dumps(value)
+        body = dumps(value)
     except Exception as error:
         raise TypeError(
             f"{what} cannot be sent to the workers of the pool: {_culprit(value) or repr(value)} "
@@ -220,7 +219,7 @@ def _culprit(value: Any, depth: int = 3) -> str:
     """The attribute, closure variable or element that cannot be pickled; '' if none is found."""
     for name, part in _parts(value).items():
         try:
-            cloudpickle.dumps(part)
+            dumps(part)
         except Exception:
             inner = _culprit(part, depth - 1) if depth else ""
             return f"{name}{'.' if inner else ''}{inner or f' of type {type(part).__name__}'}"
