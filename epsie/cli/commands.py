@@ -181,7 +181,7 @@ def export_run(options: argparse.Namespace) -> int:
     """Write a run to a file."""
     from epsie.cli.export import export
 
-    if options.file.exists() and not options.force:
+    if os.path.lexists(options.file) and not options.force:
         raise ValueError(f"{options.file} is there already; --force replaces it")
     export(_opened(options), options.file, options.burn_in, not options.cold)
     _say(str(options.file))

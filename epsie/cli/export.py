@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from epsie.cli.replacing import write_whole
 from epsie.results.arviz import attributes, save_arviz
 from epsie.results.burn_in import burn_in_of
 from epsie.results.visited import Visited
@@ -36,7 +35,7 @@ def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -
     Raises
     ------
     ValueError
-        If it ends in something else, or no samples are left.
+        If it ends in something else, or something of another kind is there, or no samples are left.
     ImportError
         If what is needed to write it is not installed.
     """
@@ -44,28 +43,9 @@ def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -
         raise ValueError(f"the file must end in one of {', '.join(ENDINGS)}; got {str(path)!r}")
     if path.suffix in (".nc", ".zarr"):
         tree = run.to_arviz(burn_in, hot=hot)
-        _whole(path, lambda unfinished: save_arviz(tree, str(unfinished)))
+        write_whole(path, lambda unfinished: save_arviz(tree, str(unfinished)))
     else:
-        _whole(path, lambda unfinished: _save_hdf5(run, unfinished, burn_in))
-
-
-def _whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Write under another name first."""
-    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
-    _remove(unfinished)
-    try:
-        write(unfinished)
-        _remove(path)
-        unfinished.rename(path)
-    finally:
-        _remove(unfinished)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        write_whole(path, lambda unfinished: _save_hdf5(run, unfinished, burn_in))
 
 
 def _save_hdf5(run: Run, path: Path, burn_in: int | None) -> None:
