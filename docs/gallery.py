@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 
 from epsie import proposals as p
 from epsie.proposals import BaseProposal
-from epsie.rng import Stream
 
 ROOT = Path(__file__).parent.parent
 BLUE, ORANGE, GREY = "#2f6690", "#c2722d", "#8a8f98"
@@ -27,7 +26,7 @@ CROSS = {"marker": "x", "color": "black", "s": 60, "linewidths": 2.2, "zorder": 
 
 def jumps(proposal: BaseProposal, here: dict[str, float], n: int) -> dict[str, np.ndarray]:
     """Jumps from one place."""
-    proposal.share(Stream(7))
+    proposal.bit_generator = 7
     made = [proposal.jump(here) for _ in range(n)]
     return {name: np.array([one[name] for one in made]) for name in proposal.parameters}
 

@@ -251,11 +251,11 @@ def test_widths_are_learned_across_the_wrap(make, centre):
 
 def test_nearest():
     proposal = Angular(["a", "b"])
-    assert proposal.nearest([0.1, 6.2, 3.0], 0.0) == pytest.approx([0.1, 6.2 - tau, 3.0])
-    assert proposal.nearest([0.1, 6.2, 3.0], 6.0) == pytest.approx([0.1 + tau, 6.2, 3.0])
+    assert proposal._nearest([0.1, 6.2, 3.0], 0.0) == pytest.approx([0.1, 6.2 - tau, 3.0])
+    assert proposal._nearest([0.1, 6.2, 3.0], 6.0) == pytest.approx([0.1 + tau, 6.2, 3.0])
     for far in (100.0, -50.0, 1e9):
         for value in (0.0, 0.1, pi, 6.2):
-            (turned,) = proposal.nearest([value], far)
+            (turned,) = proposal._nearest([value], far)
             assert abs(turned - far) <= pi * (1 + 1e-12)
             assert math.remainder(turned - value, tau) == pytest.approx(0, abs=1e-12 * abs(far))
 
@@ -267,7 +267,7 @@ def test_parts_of_a_jump_follow_their_width(width, by):
 
     def draw(size):
         ys = (proposal.draw((0.1,)) for _ in range(size))
-        z = np.array([proposal.parts_of_jump((0.1,), y, by)[0][0] for y in ys])
+        z = np.array([proposal._parts_of_jump((0.1,), y, by)[0][0] for y in ys])
         assert ((z >= 0) & (z < tau)).all()
         return {"step": (z - 0.1 + pi) % tau - pi}
 

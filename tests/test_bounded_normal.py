@@ -426,7 +426,7 @@ def test_parts_of_a_jump_follow_their_width(width, by):
 
     def draw(size):
         ys = (proposal.draw((0.1,)) for _ in range(size))
-        return {"x": np.array([proposal.parts_of_jump((0.1,), y, by)[0][0] for y in ys])}
+        return {"x": np.array([proposal._parts_of_jump((0.1,), y, by)[0][0] for y in ys])}
 
     check_draws(draw, {"x": Continuous("x", truncnorm(0.1, by * width).cdf)}, Plan(size=1500))
 
@@ -436,7 +436,7 @@ def test_parts_of_a_jump_move_one_parameter_each_and_stay_within():
     x = (3.0, 10.0)
     for _ in range(200):
         y = proposal.draw(x)
-        first, second = proposal.parts_of_jump(x, y, 1.4)
+        first, second = proposal._parts_of_jump(x, y, 1.4)
         assert (first[1], second[0]) == (x[1], x[0])
         for z in (first, second):
             assert dict(zip("xy", z, strict=True)) in proposal

@@ -65,7 +65,7 @@ def test_jump_speaks_dicts_of_python_numbers(example):
 @CASES
 def test_logpdf_agrees_with_log_hastings(example):
     for proposal, x, y in neighbours(example):
-        there, here = proposal.position(y), proposal.position(x)
+        there, here = proposal._position(y), proposal._position(x)
         forward, backward = proposal.logpdf(y, x), proposal.logpdf(x, y)
         assert math.isfinite(forward)
         assert proposal.pdf(y, x) == pytest.approx(math.exp(forward))

@@ -612,7 +612,7 @@ def test_parts_of_a_jump_are_integers_within_bounds(by, stays):
         x = (0, 6)
         for _ in range(300):
             y = made.draw(x)
-            for i, part in enumerate(made.parts_of_jump(x, y, by)):
+            for i, part in enumerate(made._parts_of_jump(x, y, by)):
                 assert all(type(value) is int for value in part)
                 assert part[1 - i] == x[1 - i]
                 assert stays[i] or part[i] != x[i]

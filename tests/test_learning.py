@@ -104,7 +104,7 @@ def test_the_widths_are_those_of_the_jumps(name):
     for example in EXAMPLES[name]:
         proposal = example.make()
         proposal.bit_generator = 7
-        x = proposal.position(example.start)
+        x = proposal._position(example.start)
         jumps = np.array([proposal.draw(x) for _ in range(4000)])
         # A relative error of 1/sqrt(2 * 4000) for normal jumps, somewhat more along eigenvectors.
         np.testing.assert_allclose(jumps.std(axis=0), list(proposal.jump_stds()), rtol=0.1)

@@ -321,7 +321,7 @@ def test_log_hastings_is_the_difference_of_log_densities(model, in_model, births
     x = {"k": 2, "a": 1.0, "b": NAN, "c": 2.0, "u": NAN, "v": NAN}
     for _ in range(100):
         y = proposal.jump(x)
-        there, here = proposal.position(y), proposal.position(x)
+        there, here = proposal._position(y), proposal._position(x)
         expected = proposal.logpdf(x, y) - proposal.logpdf(y, x)
         assert math.isfinite(expected)
         assert proposal.log_hastings(here, there) == pytest.approx(expected, rel=1e-9, abs=1e-9)

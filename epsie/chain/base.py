@@ -88,7 +88,7 @@ class BaseChain(Shown, SetsAttributes, ABC):
     def advance(self, niterations: int) -> Segment:
         """Make so many steps, and tell what they brought. For a detached copy."""
         users = [part for part in self._distributions() if not is_built_in(part)]
-        before = [part.copied(Stream()) for part in users]
+        before = [part._copied(Stream()) for part in users]
         self._run_noting(niterations)
         for old, part in zip(before, users, strict=True):
             refuse_unsaved(old, part)

@@ -23,9 +23,9 @@ from epsie.model.evaluation import (
     evaluate,
     model_error,
 )
-from epsie.proposals.base import BaseProposal, VirtualMove
+from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import joint_over
-from epsie.proposals.outcome import Outcome
+from epsie.proposals.outcome import Outcome, VirtualMove
 from epsie.rng.stream import Stream
 
 __all__ = ["Chain", "Point"]
@@ -89,8 +89,8 @@ class Chain(SavedChain):
         self.nan_count = 0
         self.stream = bit_generator if isinstance(bit_generator, Stream) else Stream(bit_generator)
         self.proposal_dist = joint_over(self.parameters, proposals)
-        self.proposal_dist.share(self.stream)
-        self._learns_virtually = self.proposal_dist.learns_virtually
+        self.proposal_dist._share(self.stream)
+        self._learns_virtually = self.proposal_dist._learns_virtually
         self.transdimensional = self.proposal_dist.transdimensional
         self.iteration = self.lastclear = 0
         self.history = History(self.dtypes)
@@ -154,12 +154,12 @@ class Chain(SavedChain):
         outcome.accepted, outcome.acceptance_ratio = accepted, ratio
         self.history.append(point, ratio, accepted)
         self.iteration += 1
-        joint.learn_from(outcome, self)
+        joint._learn_from(outcome, self)
 
     def _virtual_ratios(self, drawn: Position) -> dict[tuple[str, ...], list[float]]:
         """The acceptance ratios of the virtual moves, by the parameters of who asked for them."""
         ratios: dict[tuple[str, ...], list[float]] = {}
-        for move in self.proposal_dist.virtual_moves(self.point.x, drawn):
+        for move in self.proposal_dist._virtual_moves(self.point.x, drawn):
             ratios.setdefault(move.parameters, []).append(self._virtual_ratio(move))
         return ratios
 
@@ -252,8 +252,8 @@ class Chain(SavedChain):
     def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:
         """The point at a start position, and why it cannot be used, if so."""
         # As numbers that its proposals jump from: inside a transdimensional one integers too.
-        x = self.proposal_dist.position(self._named(x))
-        refusal = self.proposal_dist.refusal(x)
+        x = self.proposal_dist._position(self._named(x))
+        refusal = self.proposal_dist._refusal(x)
         if refusal:
             return None, [f"{self._named(x)}: {refusal}"]
         try:

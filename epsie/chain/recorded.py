@@ -163,7 +163,7 @@ class RecordedChain(BaseChain):
     @property
     def dtypes(self) -> dict[str, type]:
         """The type of each parameter's values."""
-        kinds = self.proposal_dist.dtypes()
+        kinds = self.proposal_dist._dtypes()
         return {name: kinds[name] for name in self.parameters}
 
     @property

@@ -41,7 +41,7 @@ class SavedChain(RecordedChain):
         """An independent copy without its history and its model."""
         twin = self.shell()
         twin.stream = self.stream.copied() if stream is None else stream
-        twin.proposal_dist = self.proposal_dist.copied(twin.stream)
+        twin.proposal_dist = self.proposal_dist._copied(twin.stream)
         return twin
 
     def segment(self) -> Segment:
@@ -96,7 +96,7 @@ class SavedChain(RecordedChain):
             "accepted": self.accepted,
             "acceptance_ratio": self.acceptance_ratio,
             "nan_count": self.nan_count,
-            "proposal_dist": self.proposal_dist.evolved(),
+            "proposal_dist": self.proposal_dist._evolved(),
         }
 
     def check_state(self, state: Mapping[str, Any]) -> None:
@@ -122,7 +122,7 @@ class SavedChain(RecordedChain):
                 f"the state has the parameters {sorted(parameters)}, this chain has "
                 f"{sorted(self.parameters)}"
             )
-        self.proposal_dist.check_state(proposals)
+        self.proposal_dist._check_state(proposals)
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Take over a state, which is its own from now on, and keep the history."""
@@ -131,7 +131,7 @@ class SavedChain(RecordedChain):
             state[k] for k in ("current_stats", "current_blob", "proposed_position")
         )
         proposals = state["proposal_dist"]
-        self.proposal_dist.evolve(proposals)
+        self.proposal_dist._evolve(proposals)
         if "random_state" in proposals:
             self.stream.state = proposals["random_state"]
         self.point = Point(x, stats["logl"], stats["logp"], blob)

@@ -71,7 +71,7 @@ class Angular(WidthProposal):
         """The period of each parameter: 2 pi."""
         return dict.fromkeys(self.parameters, tau)
 
-    def nearest(self, values: Sequence[float], to: float) -> Sequence[float]:
+    def _nearest(self, values: Sequence[float], to: float) -> Sequence[float]:
         """Values of one parameter, in the turns that are nearest to `to`."""
         return [
             value if -pi <= value - to <= pi else to + remainder(value - to, tau)
@@ -84,7 +84,7 @@ class Angular(WidthProposal):
         there = (here + truncated_normal.stretched(step, -pi, pi, self.widths[i], by)) % tau
         return there if there < tau else 0.0
 
-    def extents(self) -> list[float]:
+    def _extents(self) -> list[float]:
         """A turn for each parameter."""
         return [tau] * self.ndim
 

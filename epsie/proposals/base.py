@@ -6,27 +6,18 @@ import copy
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import exp, nan
-from operator import itemgetter
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 from epsie.checks import as_count
-from epsie.errors import ProposalError
 from epsie.model.evaluation import Position
 from epsie.proposals.adaptation.base import Adaptation, Shown
 from epsie.proposals.birth import BaseBirth as BaseBirth
+from epsie.proposals.clashes import clash
 from epsie.proposals.distribution import Distribution
 from epsie.proposals.distribution import as_number as as_number
 from epsie.proposals.distribution import is_built_in as is_built_in
-from epsie.proposals.outcome import Outcome
-from epsie.rng.stream import Stream
-
-
-class VirtualMove(NamedTuple):
-    """A position that is evaluated only for a proposal to learn from."""
-
-    parameters: tuple[str, ...]
-    x: Position
-    log_hastings: float
+from epsie.proposals.outcome import Outcome, VirtualMove
+from epsie.proposals.places import picker
 
 
 class BaseProposal(Distribution, ABC):
@@ -49,9 +40,6 @@ class BaseProposal(Distribution, ABC):
     transdimensional: bool | None = None
     """Whether the number of its parameters that are not NaN changes."""
 
-    nsteps: int = 0
-    """How many of its jumps have been made and decided on."""
-
     jump_interval: int = 1
     """It jumps at every so many-th iteration of the chain ..."""
 
@@ -61,21 +49,22 @@ class BaseProposal(Distribution, ABC):
     adaptation: Adaptation | None = None
     """How its widths learn."""
 
-    iterations_at_interval: int = 0
+    _nsteps: int = 0
+    _iterations_at_interval: int = 0
     """How many iterations it has seen with a `jump_interval` other than 1."""
 
-    pick: Callable[[Position], Position]
+    _pick: Callable[[Position], Position]
     """Takes its part out of a chain's position."""
 
     _learned: ClassVar[tuple[str, ...]] = ()
     """The attributes that an adaptation changes."""
 
-    _own_draw: ClassVar[Callable[..., Position]]
-    _own_log_density: ClassVar[Callable[..., float]]
     _own_learn_from: ClassVar[Callable[..., None]]
-    _counters: ClassVar[tuple[str, ...]] = ("nsteps", "iterations_at_interval")
-
-    # ---- how classes are put together
+    _counters = {"nsteps": "_nsteps", "iterations_at_interval": "_iterations_at_interval"}
+    _routes = (
+        ("draw", "_jump", "_draw_by_jump"),
+        ("log_density", "_logpdf", "_log_density_by_logpdf"),
+    )
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Note the arguments, for `config`."""
@@ -84,7 +73,7 @@ class BaseProposal(Distribution, ABC):
         return super().__new__(cls, *args, **kwargs)
 
     def __init_subclass__(cls, learns: type[Adaptation] | None = None, **kwargs: Any) -> None:
-        """Route the tuple methods to a class's own dict methods, also below a built-in class.
+        """Let the hooks of a user's class be called.
 
         Parameters
         ----------
@@ -94,32 +83,16 @@ class BaseProposal(Distribution, ABC):
         super().__init_subclass__(**kwargs)
         for name in learns.shows if learns else ():
             setattr(cls, name, Shown(name))
-        own = vars(cls)
-        for tuples, dicts, route in (
-            ("draw", "_jump", BaseProposal._draw_by_jump),
-            ("log_density", "_logpdf", BaseProposal._log_density_by_logpdf),
-        ):
-            if tuples in own:
-                setattr(cls, f"_own_{tuples}", own[tuples])
-            elif dicts in own:
-                setattr(cls, tuples, route)
-        cls._route_learning()
+        own: dict[str, Any] = dict(vars(cls))
         if "_logpdf" in own and "log_hastings" not in own:
             cls.log_hastings = BaseProposal.log_hastings  # type: ignore[method-assign]
-
-    @classmethod
-    def _route_learning(cls) -> None:
-        """Let a class's own hook be called, with the chain."""
-        own: dict[str, Any] = dict(vars(cls))
-        if "learn_from" in own:
-            cls._own_learn_from = own["learn_from"]
+        if "_learn_from" in own:
+            cls._own_learn_from = own["_learn_from"]
         elif "update" in own:
-            cls.learn_from = BaseProposal._learn_by_update  # type: ignore[method-assign]
+            cls._learn_from = BaseProposal._learn_by_update  # type: ignore[method-assign]
         elif "_update" in own:
-            cls.learn_from = BaseProposal._learn_by_hook  # type: ignore[method-assign]
             cls._own_learn_from = BaseProposal._learn_by_hook
-
-    # ---- jumps, for people
+            cls._learn_from = BaseProposal._learn_by_hook  # type: ignore[method-assign]
 
     def jump(self, fromx: Mapping[str, Any]) -> dict[str, Any]:
         """A jump from a position.
@@ -134,19 +107,17 @@ class BaseProposal(Distribution, ABC):
         dict
             The new values of its parameters.
         """
-        x = self.position(fromx)
+        x = self._position(fromx)
         y = self.draw(x)
         return dict(zip(self.parameters, x if y is None else y, strict=True))
 
     def logpdf(self, xi: Mapping[str, Any], givenx: Mapping[str, Any]) -> float:
         """The logarithm of the density (mass, if discrete) of a jump to `xi` from `givenx`."""
-        return self.log_density(self.position(xi), self.position(givenx))
+        return self.log_density(self._position(xi), self._position(givenx))
 
     def pdf(self, xi: Mapping[str, Any], givenx: Mapping[str, Any]) -> float:
         """The density (mass, if discrete) of a jump to `xi` from `givenx`."""
         return exp(self.logpdf(xi, givenx))
-
-    # ---- jumps, for chains
 
     def draw(self, x: Position) -> Position | None:
         """A jump from `x`; None to make none."""
@@ -162,16 +133,16 @@ class BaseProposal(Distribution, ABC):
         """Log q(x | y) - log q(y | x), what a jump from `x` to `y` adds to the log ratio."""
         return self.log_density(x, y) - self.log_density(y, x)
 
-    def refusal(self, x: Position) -> str | None:
+    def _refusal(self, x: Position) -> str | None:
         """Why no jump can be made from `x`; None if one can. Asked before a chain starts there."""
         return None
 
     @property
-    def learns_virtually(self) -> bool:
+    def _learns_virtually(self) -> bool:
         """Whether it may ask for virtual moves."""
         return self.adaptation is not None and self.adaptation.has_virtual
 
-    def virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
+    def _virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
         """The positions it wants to learn from, beside the jump from `x` to `y`."""
         if self.adaptation is None:
             return []
@@ -180,12 +151,12 @@ class BaseProposal(Distribution, ABC):
             for z in self.adaptation.virtual(self, x, y)
         ]
 
-    def learn_from(self, outcome: Outcome, chain: Any) -> None:
+    def _learn_from(self, outcome: Outcome, chain: Any) -> None:
         """Count a jump that was decided on, and learn from its outcome.
 
         The chain is for users' hooks alone.
         """
-        self.nsteps += 1
+        self._nsteps += 1
         adaptation = self.adaptation
         if adaptation is not None:
             adaptation.update(self, outcome)
@@ -194,25 +165,23 @@ class BaseProposal(Distribution, ABC):
         """Learn from the step that `chain` has just made, as it does after each of its jumps."""
         self._own_learn_from(chain.outcome, chain)
 
-    def tick(self, outcome: Outcome, chain: Any) -> None:
+    def _tick(self, outcome: Outcome, chain: Any) -> None:
         """Count an iteration, and learn from its outcome unless it rested."""
-        rested = self.rests()
-        self.iterations_at_interval += 1
+        rested = self._rests()
+        self._iterations_at_interval += 1
         if not rested:
-            self.learn_from(outcome, chain)
+            self._learn_from(outcome, chain)
 
-    def locate(self, parameters: tuple[str, ...]) -> None:
+    def _locate(self, parameters: tuple[str, ...]) -> None:
         """Learn where its parameters are in a chain's positions."""
-        self.pick = picker([parameters.index(name) for name in self.parameters])
-
-    # ---- the dict methods of classes that define the tuple ones, and the reverse
+        self._pick = picker([parameters.index(name) for name in self.parameters])
 
     def _jump(self, fromx: Mapping[str, Any]) -> dict[str, Any]:
-        y = self._own_draw(self.position(fromx))
+        y = self._own_draw(self._position(fromx))
         return dict(zip(self.parameters, y, strict=True))
 
     def _logpdf(self, xi: Mapping[str, Any], givenx: Mapping[str, Any]) -> float:
-        return float(self._own_log_density(self.position(xi), self.position(givenx)))
+        return float(self._own_log_density(self._position(xi), self._position(givenx)))
 
     def _update(self, chain: Any) -> None:
         if self.adaptation is not None:
@@ -220,16 +189,7 @@ class BaseProposal(Distribution, ABC):
 
     def _draw_by_jump(self, x: Position) -> Position:
         to = self._jump(dict(zip(self.parameters, x, strict=True)))
-        try:
-            y = tuple([as_number(to[name], self.discrete) for name in self.parameters])
-        except (KeyError, TypeError, ValueError):
-            y = ()
-        if not y or (any(value != value for value in y) and not self.transdimensional):
-            raise ProposalError(
-                f"{type(self).__name__}._jump gave {to!r}; it must return a dict with a number for "
-                f"each of {', '.join(self.parameters)}"
-            )
-        return y
+        return self._drawn(to, "_jump", absent=bool(self.transdimensional))
 
     def _log_density_by_logpdf(self, y: Position, x: Position) -> float:
         names = self.parameters
@@ -237,13 +197,20 @@ class BaseProposal(Distribution, ABC):
         return float(self._logpdf(xi, dict(zip(names, x, strict=True))))
 
     def _learn_by_hook(self, outcome: Outcome, chain: Any) -> None:
-        self.nsteps += 1
+        self._nsteps += 1
         self._update(chain)
 
     def _learn_by_update(self, outcome: Outcome, chain: Any) -> None:
         self.update(chain)
 
-    # ---- jump interval
+    @property
+    def nsteps(self) -> int:
+        """How many of its jumps have been made and decided on."""
+        return self._nsteps
+
+    @nsteps.setter
+    def nsteps(self, nsteps: Any) -> None:
+        raise clash(type(self), "nsteps")
 
     def set_jump_interval(self, jump_interval: int, duration: int | None = None) -> None:
         """Jump at every so many-th iteration only.
@@ -272,20 +239,18 @@ class BaseProposal(Distribution, ABC):
             duration = as_count(duration, "jump_interval_duration")
         self.jump_interval = jump_interval
         self.jump_interval_duration = duration
-        self.iterations_at_interval = 0
+        self._iterations_at_interval = 0
 
-    def rests(self) -> bool:
+    def _rests(self) -> bool:
         """Whether it makes no jump in the present iteration."""
-        seen, duration = self.iterations_at_interval, self.jump_interval_duration
+        seen, duration = self._iterations_at_interval, self.jump_interval_duration
         return (seen + 1) % self.jump_interval != 0 and (duration is None or seen < duration)
-
-    # ---- state
 
     def leaves(self) -> Iterator[BaseProposal]:
         """The proposals that it consists of: itself, unless it holds others."""
         yield self
 
-    def dtypes(self) -> dict[str, type]:
+    def _dtypes(self) -> dict[str, type]:
         """The type of each parameter's values in a history."""
         return dict.fromkeys(self.parameters, int if self.discrete else float)
 
@@ -305,19 +270,12 @@ class BaseProposal(Distribution, ABC):
             for name in self.adaptation.evolving:
                 yield self.adaptation, name
 
-    def copied(self, stream: Stream) -> Self:
-        """An independent copy that draws from `stream`."""
-        if not is_built_in(self):
-            return super().copied(stream)
-        twin = copy.copy(self)
+    def __copy__(self) -> Self:
+        twin = super().__copy__()
         twin.adaptation = copy.copy(self.adaptation)
-        twin.stream = stream
-        twin.evolve(self.evolved())
         return twin
 
-    # ---- learning
-
-    def hold(self, adaptation: Adaptation) -> None:
+    def _learn_by(self, adaptation: Adaptation) -> None:
         """Learn by this scheme from now on."""
         self.adaptation = adaptation
         duration = adaptation.adaptation_duration
@@ -326,7 +284,7 @@ class BaseProposal(Distribution, ABC):
             self.set_jump_interval(self.jump_interval, duration * self.jump_interval)
         adaptation.begin(self)
 
-    def nearest(self, values: Sequence[float], to: float) -> Sequence[float]:
+    def _nearest(self, values: Sequence[float], to: float) -> Sequence[float]:
         """Values of one parameter, as learned from: angles are unwrapped to be near `to`."""
         return values
 
@@ -336,13 +294,4 @@ class BaseProposal(Distribution, ABC):
             self.adaptation.reset(self)
 
 
-BaseProposal._own_learn_from = BaseProposal.learn_from
-
-
-def picker(indices: Iterable[int]) -> Callable[[Position], Position]:
-    """A function that takes some values of a position, as a tuple."""
-    where = tuple(indices)
-    first, stop = where[0], where[-1] + 1
-    if where == tuple(range(first, stop)):
-        return itemgetter(slice(first, stop))
-    return itemgetter(*where)
+BaseProposal._own_learn_from = BaseProposal._learn_from

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import exp, inf, isfinite, log, log1p, pi, sqrt
 from operator import add, mul
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from epsie.errors import ProposalError
 from epsie.model.evaluation import Position
 from epsie.proposals.boundaries import Boundaries, as_boundaries
-from epsie.proposals.distribution import Distribution, as_number
-
-if TYPE_CHECKING:
-    from epsie.proposals.base import BaseProposal
+from epsie.proposals.distribution import Distribution
 
 _LOG_ROOT_2PI = 0.5 * log(2 * pi)
 
@@ -31,20 +27,10 @@ class BaseBirth(Distribution):
     gives integers.
     """
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Route the tuple methods to a class's own dict methods, also below a built-in class."""
-        super().__init_subclass__(**kwargs)
-        own = vars(cls)
-        for tuples, dicts, route in (
-            ("draw", "birth", BaseBirth._draw_by_birth),
-            ("log_density", "logpdf", BaseBirth._log_density_by_logpdf),
-        ):
-            if tuples in own:
-                setattr(cls, f"_own_{tuples}", own[tuples])
-            elif dicts in own:
-                setattr(cls, tuples, route)
-
-    # ---- for people
+    _routes = (
+        ("draw", "birth", "_draw_by_birth"),
+        ("log_density", "logpdf", "_log_density_by_logpdf"),
+    )
 
     @property
     def birth(self) -> dict[str, float]:
@@ -53,13 +39,11 @@ class BaseBirth(Distribution):
 
     def logpdf(self, xi: Mapping[str, Any]) -> float:
         """The logarithm of the density (mass, if discrete) at `xi`."""
-        return self._own_log_density(self.position(xi))
+        return self._own_log_density(self._position(xi))
 
     def pdf(self, xi: Mapping[str, Any]) -> float:
         """The density (mass, if discrete) at `xi`."""
         return exp(self.logpdf(xi))
-
-    # ---- for chains
 
     def draw(self) -> Position:
         """A new draw."""
@@ -72,23 +56,8 @@ class BaseBirth(Distribution):
     def update(self, chain: Any) -> None:
         """Learn from the step that `chain` has just made. Called after each jump."""
 
-    _own_draw = draw
-    _own_log_density = log_density
-
-    # ---- the tuple methods of classes that define those on dicts
-
     def _draw_by_birth(self) -> Position:
-        born = self.birth
-        try:
-            x = tuple([as_number(born[name], self.discrete) for name in self.parameters])
-        except (KeyError, TypeError, ValueError):
-            x = ()
-        if not x or any(value != value for value in x):
-            raise ProposalError(
-                f"{type(self).__name__}.birth gave {born!r}; it must be a dict with a number for "
-                f"each of {', '.join(self.parameters)}"
-            )
-        return x
+        return self._drawn(self.birth, "birth")
 
     def _log_density_by_logpdf(self, x: Position) -> float:
         return float(self.logpdf(dict(zip(self.parameters, x, strict=True))))
@@ -251,41 +220,6 @@ class LogNormalBirth(NormalBirth):
             return -inf
         logs = tuple(map(log, x))
         return super().log_density(logs) - sum(logs)
-
-
-def match_births(parts: Sequence[BaseProposal], births: Sequence[BaseBirth]) -> list[BaseBirth]:
-    """The birth of each proposal, in their order.
-
-    Raises
-    ------
-    ValueError
-        If a proposal has no birth or several, or a birth has no proposal.
-    TypeError
-        If something is no birth.
-    """
-    for birth in births:
-        if not isinstance(birth, BaseBirth):
-            raise TypeError(
-                f"birth_distributions must be instances of BaseBirth; got {birth!r} of type "
-                f"{type(birth).__name__}"
-            )
-    found = []
-    for part in parts:
-        own = [birth for birth in births if birth.parameters == part.parameters]
-        if len(own) != 1:
-            raise ValueError(
-                f"the proposal for {part.parameters} needs exactly one birth with the same "
-                f"parameters in the same order; got {len(own)} of the births for "
-                f"{[birth.parameters for birth in births]}"
-            )
-        found += own
-    surplus = [birth.parameters for birth in births if birth not in found]
-    if surplus:
-        raise ValueError(
-            f"there is no proposal for the births for {surplus}; proposals are for "
-            f"{[part.parameters for part in parts]}"
-        )
-    return found
 
 
 births: dict[str, type[BaseBirth]] = {

@@ -37,7 +37,7 @@ class Bounded(BaseProposal):
     def __contains__(self, point: Mapping[str, float]) -> bool:
         return within(point, self.boundaries)
 
-    def refusal(self, x: Position) -> str | None:
+    def _refusal(self, x: Position) -> str | None:
         """Why no jump can be made from `x`; None if one can."""
         outside = [
             f"{name} = {value!r} not in [{lower!r}, {upper!r}]"
@@ -52,4 +52,4 @@ class Bounded(BaseProposal):
         )
 
     def _outside(self, x: Position) -> ValueError:
-        return ValueError(self.refusal(x))
+        return ValueError(self._refusal(x))

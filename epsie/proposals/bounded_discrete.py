@@ -17,7 +17,6 @@ from epsie.proposals.adaptation.widths import (
     learn_sivia_skilling,
     learn_veitch,
 )
-from epsie.proposals.base import VirtualMove
 from epsie.proposals.boundaries import as_boundaries
 from epsie.proposals.bounded import Bounded
 from epsie.proposals.integers import (
@@ -31,6 +30,7 @@ from epsie.proposals.integers import (
     whole_middle,
     whole_step,
 )
+from epsie.proposals.outcome import VirtualMove
 from epsie.proposals.truncated_normal import FAR
 
 
@@ -112,9 +112,9 @@ class BoundedDiscrete(Bounded, IntegerProposal):
 
     def log_density(self, y: Position, x: Position) -> float:
         """The log mass of the jump: that without bounds, over that of all within them."""
-        if self.refusal(x):
+        if self._refusal(x):
             raise self._outside(x)
-        if self.refusal(y):
+        if self._refusal(y):
             return -inf
         total = 0.0
         for there, here, width, stays, (low, high) in zip(
@@ -141,7 +141,7 @@ class BoundedDiscrete(Bounded, IntegerProposal):
                 )
         return log(ratio)
 
-    def virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
+    def _virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
         """The positions it wants to learn from, beside the jump from `x` to `y`."""
         if self.adaptation is None:
             return []
@@ -158,7 +158,7 @@ class BoundedDiscrete(Bounded, IntegerProposal):
         stretched = truncated_normal.stretched(step, low - here, high - here, self.widths[i], by)
         return min(max(here + whole_step(stretched, step, stays), lower), upper)
 
-    def extents(self) -> list[float]:
+    def _extents(self) -> list[float]:
         """The distance of the bounds of each parameter."""
         return [float(upper - lower) for lower, upper, _ in self._bounds]
 

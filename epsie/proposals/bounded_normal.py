@@ -132,7 +132,7 @@ class BoundedNormal(Bounded, WidthProposal):
         inside: float = min(max(here + step, lower), upper)
         return inside
 
-    def extents(self) -> list[float]:
+    def _extents(self) -> list[float]:
         """The distance of the bounds of each parameter."""
         return [extent for _, _, extent in self._bounds]
 

@@ -9,8 +9,11 @@ from typing import NamedTuple, Self
 
 from epsie.copying import SetsAttributes
 from epsie.model.evaluation import Position
-from epsie.proposals.base import BaseProposal, VirtualMove, picker
+from epsie.proposals.base import BaseProposal, is_built_in
 from epsie.proposals.birth import BaseBirth
+from epsie.proposals.clashes import refuse_names_of
+from epsie.proposals.outcome import VirtualMove
+from epsie.proposals.places import embedded, picker
 
 
 class Density(NamedTuple):
@@ -110,7 +113,7 @@ class Components(SetsAttributes):
                     f"of {', '.join(part.parameters)} some are NaN and some are not; a component "
                     "is either active or not, and then all its parameters are NaN"
                 )
-            refusal = None if any(missing) else part.refusal(here)
+            refusal = None if any(missing) else part._refusal(here)
             if refusal:
                 return refusal
         return None
@@ -121,10 +124,68 @@ class Components(SetsAttributes):
         """The positions, of `x` else, that those which jumped want to learn from."""
         moves = []
         for part, pick in zip(self.parts, self.picks, strict=True):
-            if not part.learns_virtually or not any(part is other for other in moved):
+            if not part._learns_virtually or not any(part is other for other in moved):
                 continue
-            for move in part.virtual_moves(pick(x), pick(y)):
-                values = dict(zip(part.parameters, move.x, strict=True))
-                names = zip(self.parameters, x, strict=True)
-                moves.append(move._replace(x=tuple([values.get(n, v) for n, v in names])))
+            for move in part._virtual_moves(pick(x), pick(y)):
+                place = embedded(move.x, part.parameters, x, self.parameters)
+                moves.append(move._replace(x=place))
         return moves
+
+
+def match_births(parts: Sequence[BaseProposal], births: Sequence[BaseBirth]) -> list[BaseBirth]:
+    """The birth of each proposal, in their order.
+
+    Raises
+    ------
+    ValueError
+        If a proposal has no birth or several, or a birth has no proposal.
+    TypeError
+        If something is no birth.
+    """
+    for birth in births:
+        if not isinstance(birth, BaseBirth):
+            raise TypeError(
+                f"birth_distributions must be instances of BaseBirth; got {birth!r} of type "
+                f"{type(birth).__name__}"
+            )
+        refuse_names_of(birth)
+    found = []
+    for part in parts:
+        own = [birth for birth in births if birth.parameters == part.parameters]
+        if len(own) != 1:
+            raise ValueError(
+                f"the proposal for {part.parameters} needs exactly one birth with the same "
+                f"parameters in the same order; got {len(own)} of the births for "
+                f"{[birth.parameters for birth in births]}"
+            )
+        found += own
+    surplus = [birth.parameters for birth in births if birth not in found]
+    if surplus:
+        raise ValueError(
+            f"there is no proposal for the births for {surplus}; proposals are for "
+            f"{[part.parameters for part in parts]}"
+        )
+    return found
+
+
+def check_parts(model_proposal: BaseProposal, parts: Sequence[BaseProposal]) -> None:
+    """Refuse what can make no jumps of a number of components, or is none.
+
+    Raises
+    ------
+    ValueError
+        If the model's proposal is not for one discrete parameter, there is no component, or one
+        is transdimensional itself.
+    """
+    if len(model_proposal.parameters) != 1 or (
+        is_built_in(model_proposal) and not model_proposal.discrete
+    ):
+        raise ValueError(
+            "model_proposal must be for one discrete parameter, the number of active components, "
+            f"as NormalDiscrete or BoundedDiscrete are; got {model_proposal!r}"
+        )
+    if not parts:
+        raise ValueError("proposals must hold one for each component; got none")
+    for part in parts:
+        if getattr(part, "transdimensional", None):
+            raise ValueError(f"components cannot be transdimensional themselves; got {part!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, MappingView
+from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView
 from functools import cached_property
 from math import floor
 from typing import Any, ClassVar, Self
@@ -13,7 +13,10 @@ from numpy.random import BitGenerator, Generator
 
 from epsie.checks import as_names
 from epsie.copying import SetsAttributes, copied
+from epsie.errors import ProposalError
 from epsie.model.evaluation import Position
+from epsie.proposals.clashes import is_built_in as is_built_in
+from epsie.proposals.clashes import refuse_names_of_class
 from epsie.rng.stream import Stream
 from epsie.shown import setting, table
 
@@ -44,12 +47,36 @@ class Distribution(SetsAttributes):
     evolving: ClassVar[tuple[str, ...]] = ()
     """The attributes that change while a chain runs: the `state` is made of them."""
 
-    shown: ClassVar[tuple[str, ...]] = ()
+    _shown: ClassVar[tuple[str, ...]] = ()
     """Attributes that the `state` has for people to read. They follow from what evolves."""
 
-    _counters: ClassVar[tuple[str, ...]] = ()
+    _counters: ClassVar[Mapping[str, str]] = {}
+    """The counters of the `state`, and the attributes that hold them."""
+
+    _routes: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    """Methods on tuples, those on dicts that a class may define instead, and what calls these."""
+
+    _own_draw: ClassVar[Callable[..., Position]]
+    _own_log_density: ClassVar[Callable[..., float]]
     _parameters: tuple[str, ...] = ()
     _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Route the tuple methods to a class's own dict methods, also below a built-in class.
+
+        Raises
+        ------
+        TypeError
+            If a user's class defines what the package's own classes need themselves.
+        """
+        super().__init_subclass__(**kwargs)
+        refuse_names_of_class(cls)
+        own = dict(vars(cls))
+        for tuples, dicts, route in cls._routes:
+            if tuples in own:
+                setattr(cls, f"_own_{tuples}", own[tuples])
+            elif dicts in own:
+                setattr(cls, tuples, getattr(cls, route))
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Note the arguments, for `config`."""
@@ -87,8 +114,6 @@ class Distribution(SetsAttributes):
             facts = [("parameters", ", ".join(self._parameters))]
         return table(type(self).__name__, facts)
 
-    # ---- parameters
-
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names of its parameters."""
@@ -103,7 +128,7 @@ class Distribution(SetsAttributes):
         """The number of its parameters."""
         return len(self._parameters)
 
-    def position(self, values: Mapping[str, Any]) -> Position:
+    def _position(self, values: Mapping[str, Any]) -> Position:
         """Its part of a position, as a tuple of Python numbers.
 
         Raises
@@ -119,7 +144,18 @@ class Distribution(SetsAttributes):
                 f"{sorted(map(str, values))}"
             ) from None
 
-    # ---- random numbers
+    def _drawn(self, given: Any, by: str, absent: bool = False) -> Position:
+        """What a user's method gave, as a tuple; NaN may stand for parameters that are absent."""
+        try:
+            x = tuple([as_number(given[name], self.discrete) for name in self.parameters])
+        except (KeyError, TypeError, ValueError):
+            x = ()
+        if not x or (not absent and any(value != value for value in x)):
+            raise ProposalError(
+                f"{type(self).__name__}.{by} gave {given!r}; it must return a dict with a number "
+                f"for each of {', '.join(self.parameters)}"
+            )
+        return x
 
     @cached_property
     def stream(self) -> Stream:
@@ -133,7 +169,7 @@ class Distribution(SetsAttributes):
 
     @bit_generator.setter
     def bit_generator(self, source: BitGenerator | Generator | int | None) -> None:
-        self.share(Stream(source))
+        self._share(Stream(source))
 
     @property
     def random_generator(self) -> Generator:
@@ -149,50 +185,51 @@ class Distribution(SetsAttributes):
     def random_state(self, state: dict[str, Any]) -> None:
         self.stream.state = state
 
-    def share(self, stream: Stream) -> None:
+    def _share(self, stream: Stream) -> None:
         """Draw from `stream`."""
         self.stream = stream
-
-    # ---- state
 
     @property
     def state(self) -> dict[str, Any]:
         """All that changes while a chain runs, as plain data."""
-        return {**self.evolved(), "random_state": self.random_state}
+        return {**self._evolved(), "random_state": self.random_state}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`. It is copied."""
-        self.evolve(copied(state))
+        self._evolve(copied(state))
         if "random_state" in state:
             self.random_state = state["random_state"]
 
-    @property
-    def has_own_state(self) -> bool:
-        """Whether its class overrides `state`, as a user's may."""
-        return type(self).state is not Distribution.state
-
-    def counted(self) -> dict[str, Any]:
+    def _counted(self) -> dict[str, Any]:
         """The counters, which are kept also by one with a `state` of its own."""
-        return {name: getattr(self, name) for name in self._counters}
+        return {key: getattr(self, name) for key, name in self._counters.items()}
 
-    def evolved(self) -> dict[str, Any]:
+    def _count(self, state: Mapping[str, Any]) -> None:
+        """Take over the counters of a state."""
+        for key, name in self._counters.items():
+            setattr(self, name, state[key])
+
+    def _evolved(self) -> dict[str, Any]:
         """The state without that of the random numbers."""
-        state = {name: copied(getattr(owner, name)) for owner, name in self._evolving()}
-        for name in self.shown:
+        state = self._counted()
+        for owner, name in self._evolving():
+            state[name] = copied(getattr(owner, name))
+        for name in self._shown:
             state[name] = copied(getattr(self, name))
         return state
 
-    def evolve(self, state: Mapping[str, Any]) -> None:
+    def _evolve(self, state: Mapping[str, Any]) -> None:
         """Take over what `evolved` gave: from now on it is its own."""
+        self._count(state)
         for owner, name in self._evolving():
             setattr(owner, name, state[name])
 
     def _evolving(self) -> Iterator[tuple[Any, str]]:
         """The attributes that make up its state, each with the object that has it."""
-        for name in (*self._counters, *self.evolving):
+        for name in self.evolving:
             yield self, name
 
-    def copied(self, stream: Stream) -> Self:
+    def _copied(self, stream: Stream) -> Self:
         """An independent copy that draws from `stream`."""
         if not is_built_in(self):
             twin = copy.deepcopy(self, {id(self.stream): stream})
@@ -200,30 +237,29 @@ class Distribution(SetsAttributes):
             return twin
         twin = copy.copy(self)
         twin.stream = stream
-        twin.evolve(self.evolved())
+        twin._evolve(self._evolved())
         return twin
 
 
-def is_built_in(distribution: Any) -> bool:
-    """Whether its class is one of this package, which keeps all that evolves in `evolving`."""
-    return type(distribution).__module__.startswith("epsie.")
+def has_own_state(part: Distribution) -> bool:
+    """Whether its class overrides `state`, as a user's may."""
+    return type(part).state is not Distribution.state
 
 
 def state_of(part: Distribution) -> dict[str, Any]:
     """The state of a part, without that of the random numbers unless it is a user's own."""
-    if part.has_own_state:
-        return {**part.counted(), **copied(part.state)}
-    return part.evolved()
+    if has_own_state(part):
+        return {**part._counted(), **copied(part.state)}
+    return part._evolved()
 
 
 def set_state_of(part: Distribution, state: Mapping[str, Any]) -> None:
     """Take over what `state_of` gave."""
-    if part.has_own_state:
-        for name in part.counted():
-            setattr(part, name, state[name])
+    if has_own_state(part):
+        part._count(state)
         part.set_state(state)
     else:
-        part.evolve(state)
+        part._evolve(state)
 
 
 def as_number(value: Any, discrete: bool = False) -> float:

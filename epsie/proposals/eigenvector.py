@@ -68,7 +68,7 @@ class Eigenvector(BaseProposal):
     name = "eigenvector"
     symmetric = True
 
-    shown = ("cov", "ind")
+    _shown = ("cov", "ind")
     _learned = ("eigvals", "eigvects", "jump_scales")
 
     PICK_POWER: ClassVar[float] = 1.0
@@ -101,7 +101,7 @@ class Eigenvector(BaseProposal):
         matrix = as_covariance(cov, self.ndim)
         if not matrix.any():
             raise ValueError("cov must not be zero: there is no eigenvector to jump along")
-        self.turn(*eigenvectors_of(matrix))
+        self._turn(*eigenvectors_of(matrix))
 
     @property
     def eigvals(self) -> NDArray[np.float64]:
@@ -145,12 +145,12 @@ class Eigenvector(BaseProposal):
         self._shuffle_rate = as_rate(shuffle_rate, "shuffle_rate")
         self._weigh()
 
-    def turn(self, eigvals: NDArray[np.float64], eigvects: NDArray[np.float64]) -> None:
+    def _turn(self, eigvals: NDArray[np.float64], eigvects: NDArray[np.float64]) -> None:
         """Jump along other eigenvectors."""
         self.eigvects = eigvects
         self.eigvals = eigvals
 
-    def rescale(self, i: int, scale: float) -> None:
+    def _rescale(self, i: int, scale: float) -> None:
         """Set one of the `jump_scales`."""
         self._jump_scales[i] = scale
         self._stds[i] = scale * self._roots[i]

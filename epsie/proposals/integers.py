@@ -69,10 +69,10 @@ class IntegerProposal(WidthProposal):
     def _let_stay(self, stays: tuple[bool, ...]) -> None:
         self.stays = stays
 
-    def position(self, values: Mapping[str, Any]) -> Position:
+    def _position(self, values: Mapping[str, Any]) -> Position:
         """Its part of a position, as a tuple of ints; halves are rounded up."""
         known = [name for name in self.parameters if name in values]
-        return super().position({name: rounded(values[name], name) for name in known})
+        return super()._position({name: rounded(values[name], name) for name in known})
 
     def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
         """Where a jump of the i-th parameter leads if it is `by` times as long."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import itemgetter
+from collections.abc import Iterable
 from typing import Any, Self
 
 from numpy.random import BitGenerator
 
-from epsie.checks import as_names, in_order
+from epsie.checks import in_order
 from epsie.model.evaluation import Position
-from epsie.proposals.base import BaseProposal, VirtualMove, picker
-from epsie.proposals.distribution import set_state_of, state_of
-from epsie.proposals.outcome import Outcome
+from epsie.proposals.base import BaseProposal
+from epsie.proposals.clashes import refuse_names_of
+from epsie.proposals.composite import Composite
+from epsie.proposals.outcome import Outcome, VirtualMove
+from epsie.proposals.places import embedded, picker
 from epsie.rng.stream import Stream
 
 
-class JointProposal(BaseProposal):
+class JointProposal(Composite):
     """Proposals for different parameters, which jump together and independently of each other.
 
     Parameters
@@ -38,54 +39,31 @@ class JointProposal(BaseProposal):
     def __init__(
         self, *proposals: BaseProposal, bit_generator: BitGenerator | int | None = None
     ) -> None:
-        self.proposals = proposals
         if not proposals:
             raise ValueError("JointProposal needs at least one proposal; got none")
-        names = [name for part in proposals for name in part.parameters]
-        check_cover(tuple(names), proposals)
-        self.arrange(names)
-        self.share(Stream(bit_generator))
+        self._parts = proposals
+        names = tuple([name for part in proposals for name in part.parameters])
+        check_cover(names, proposals)
+        self._cover(names)
+        self._share(Stream(bit_generator))
 
-    def arrange(self, parameters: Iterable[str]) -> None:
+    @property
+    def proposals(self) -> tuple[BaseProposal, ...]:
+        """The parts."""
+        return self._parts
+
+    def _cover(self, parameters: tuple[str, ...]) -> None:
         """Take and give positions in this order of its parameters."""
-        self.parameters = as_names(parameters)
-        self.symmetric = all(part.symmetric for part in self.proposals)
-        self.transdimensional = any(part.transdimensional for part in self.proposals) or None
-        self.locate(self.parameters)
-        where = {name: i for i, name in enumerate(self.parameters)}
-        places = [[where[name] for name in part.parameters] for part in self.proposals]
-        self._blocks = list(zip(self.proposals, map(picker, places), strict=True))
+        self.parameters = parameters
+        self.symmetric = all(part.symmetric for part in self._parts)
+        self.transdimensional = any(part.transdimensional for part in self._parts) or None
+        self._blocks = list(zip(self._parts, map(picker, self._arrange()), strict=True))
         self._moved = self._blocks
-        given = [i for place in places for i in place]
-        self._ordered = _permutation([given.index(i) for i in range(len(given))])
-        only = self.proposals[0]
+        only = self._parts[0]
         self._only = only if only.parameters == self.parameters else None
 
-    def locate(self, parameters: tuple[str, ...]) -> None:
-        """Learn where its parameters, and those of its parts, are in a chain's positions."""
-        super().locate(parameters)
-        for part in self.proposals:
-            part.locate(parameters)
-
-    def leaves(self) -> Iterator[BaseProposal]:
-        """Its parts, and theirs."""
-        for part in self.proposals:
-            yield from part.leaves()
-
-    def share(self, stream: Stream) -> None:
-        """Draw from `stream`, in all parts."""
-        self.stream = stream
-        for part in self.proposals:
-            part.share(stream)
-
-    def dtypes(self) -> dict[str, type]:
-        """The type of each parameter's values in a history."""
-        return {name: kind for part in self.proposals for name, kind in part.dtypes().items()}
-
-    def position(self, values: Mapping[str, Any]) -> Position:
-        """Its part of a position, as a tuple of Python numbers."""
-        parts = [value for part in self.proposals for value in part.position(values)]
-        return self._ordered(parts)
+    def _dtypes(self) -> dict[str, type]:
+        return {name: kind for part in self._parts for name, kind in part._dtypes().items()}
 
     def draw(self, x: Position) -> Position | None:
         """A jump of all parts from `x`; None if every one rests."""
@@ -97,7 +75,7 @@ class JointProposal(BaseProposal):
         for block in self._blocks:
             part, pick = block
             here = pick(x)
-            there = None if part.jump_interval != 1 and part.rests() else part.draw(here)
+            there = None if part.jump_interval != 1 and part._rests() else part.draw(here)
             if there is None:
                 y += here
             else:
@@ -120,84 +98,48 @@ class JointProposal(BaseProposal):
                 total += part.log_hastings(pick(x), pick(y))
         return total
 
-    def refusal(self, x: Position) -> str | None:
+    def _refusal(self, x: Position) -> str | None:
         """Why no jump can be made from `x`; None if one can."""
         for part, pick in self._blocks:
-            refusal = part.refusal(pick(x))
+            refusal = part._refusal(pick(x))
             if refusal:
                 return refusal
         return None
 
-    def virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
+    def _virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
         """The positions that its parts want to learn from, beside the jump from `x` to `y`."""
         if self._only is not None:
-            return self._only.virtual_moves(x, y)
+            return self._only._virtual_moves(x, y)
         moves = []
         for part, pick in self._moved:
-            for move in part.virtual_moves(pick(x), pick(y)):
-                values = dict(zip(part.parameters, move.x, strict=True))
-                names = zip(self.parameters, x, strict=True)
-                moves.append(move._replace(x=tuple([values.get(n, v) for n, v in names])))
+            for move in part._virtual_moves(pick(x), pick(y)):
+                place = embedded(move.x, part.parameters, x, self.parameters)
+                moves.append(move._replace(x=place))
         return moves
 
     @property
-    def learns_virtually(self) -> bool:
+    def _learns_virtually(self) -> bool:
         """Whether a part may ask for virtual moves."""
-        return any(part.learns_virtually for part in self.proposals)
+        return any(part._learns_virtually for part in self._parts)
 
-    def learn_from(self, outcome: Outcome, chain: Any) -> None:
+    def _learn_from(self, outcome: Outcome, chain: Any) -> None:
         """Let every part that jumped learn from the outcome."""
-        for part in self.proposals:
+        for part in self._parts:
             if part.jump_interval == 1:
-                part.learn_from(outcome, chain)
+                part._learn_from(outcome, chain)
             else:
-                part.tick(outcome, chain)
+                part._tick(outcome, chain)
 
-    def reset(self) -> None:
-        """Let all parts forget what they learned."""
-        for part in self.proposals:
-            part.reset()
-
-    def evolved(self) -> dict[str, Any]:
-        """The states of the parts."""
-        return {"+".join(part.parameters): state_of(part) for part in self.proposals}
-
-    def check_state(self, keys: set[str]) -> None:
-        """Refuse a state of other parts.
-
-        Raises
-        ------
-        ValueError
-            If there are other parts than these.
-        """
-        mine = {"+".join(part.parameters) for part in self.proposals}
-        if mine != keys:
-            raise ValueError(
-                f"the state is of proposals for {sorted(keys)}, but these are for {sorted(mine)}"
-            )
-
-    def evolve(self, state: Mapping[str, Any]) -> None:
-        """Take over the states of the parts.
-
-        Raises
-        ------
-        ValueError
-            If the state has other parts.
-        """
-        self.check_state(set(state) - {"random_state"})
-        for part in self.proposals:
-            set_state_of(part, state["+".join(part.parameters)])
-
-    def copied(self, stream: Stream) -> Self:
+    def _copied(self, stream: Stream) -> Self:
         """An independent copy that draws from `stream`."""
         twin = copy.copy(self)
         twin.stream = stream
-        twin.proposals = tuple([part.copied(stream) for part in self.proposals])
+        twin._parts = tuple([part._copied(stream) for part in self._parts])
         # Not the originals, which would travel with it.
-        twin._arguments = (twin.proposals, {})
+        twin._arguments = (twin._parts, {})
         picks = [pick for _, pick in self._blocks]
-        twin._blocks = twin._moved = list(zip(twin.proposals, picks))
-        twin._only = None if self._only is None else twin.proposals[0]
+        twin._blocks = twin._moved = list(zip(twin._parts, picks))
+        twin._only = None if self._only is None else twin._parts[0]
         return twin
 
 
@@ -216,7 +158,7 @@ def joint_over(
     parts = as_proposals(proposals)
     check_cover(parameters, parts)
     joint = JointProposal(*parts)
-    joint.arrange(parameters)
+    joint._cover(parameters)
     return joint
 
 
@@ -263,6 +205,7 @@ def check_cover(
                 f"proposals must be instances of BaseProposal; got {part!r} of type "
                 f"{type(part).__name__}"
             )
+        refuse_names_of(part)
         for name in part.parameters:
             if name in owner:
                 raise ValueError(
@@ -283,9 +226,3 @@ def check_cover(
         raise ValueError(
             f"proposals must be for the parameters {', '.join(parameters)}; " + "; ".join(problems)
         )
-
-
-def _permutation(places: list[int]) -> Callable[[list[float]], Position]:
-    if places == list(range(len(places))):
-        return tuple
-    return itemgetter(*places)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import comb, exp, inf, log
 from typing import Any, Self
 
@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 
 from epsie.errors import ProposalError
 from epsie.model.evaluation import Position
-from epsie.proposals.base import BaseProposal, VirtualMove, is_built_in, picker
-from epsie.proposals.birth import BaseBirth, match_births
-from epsie.proposals.components import Components
+from epsie.proposals.base import BaseProposal, is_built_in
+from epsie.proposals.birth import BaseBirth
+from epsie.proposals.components import Components, check_parts, match_births
+from epsie.proposals.composite import Composite
 from epsie.proposals.distribution import set_state_of, state_of
-from epsie.proposals.joint import JointProposal, check_cover
-from epsie.proposals.outcome import Outcome, rejected
+from epsie.proposals.joint import check_cover
+from epsie.proposals.outcome import Outcome, VirtualMove, rejected
 from epsie.rng.stream import Stream
 
 _ROUNDING = 1e-12
 """What is missing of a sum of probabilities, and may be rounding alone."""
 
 
-class NestedTransdimensional(BaseProposal):
+class NestedTransdimensional(Composite):
     r"""Jumps of a number k of components, and of the parameters of those that are active.
 
     A component is what one of `proposals` makes jumps for: one parameter or several. The parameters
@@ -110,33 +111,25 @@ class NestedTransdimensional(BaseProposal):
         self.parameters = parameters
         parts = (proposals,) if isinstance(proposals, BaseProposal) else tuple(proposals)
         check_cover(self.parameters, (model_proposal, *parts))
-        _check_parts(model_proposal, parts)
+        check_parts(model_proposal, parts)
         given = birth_distributions
         births = (given,) if isinstance(given, BaseBirth) else tuple(given)
-        self._joint = JointProposal(model_proposal, *parts)
-        self._joint.arrange(self.parameters)
-        self._components = Components(parts, match_births(parts, births), self.parameters)
-        self._hold()
-        places = [
-            self.parameters.index(name)
-            for part in (model_proposal, *parts)
-            for name in part.parameters
-        ]
-        self._k = places[0]
-        self._ordered = picker([places.index(i) for i in range(len(places))])
-        self.share(Stream(bit_generator))
+        self._parts = (model_proposal, *parts)
+        self._k = self._arrange()[0][0]
+        self._consist_of(Components(parts, match_births(parts, births), self.parameters))
+        self._share(Stream(bit_generator))
 
-    def _hold(self) -> None:
-        """Know the parts of the joint proposal and of the components."""
-        self.model_proposal = self._joint.proposals[0]
-        self.proposals = np.empty(len(self._components), dtype=object)
-        self.proposals[:] = self._components.parts
-        births = self._components.births
-        self._learning_births = [b for b in births if type(b).update is not BaseBirth.update]
+    def _consist_of(self, components: Components) -> None:
+        """Know the components, and the proposals for them and for their number."""
+        self._components = components
+        self.model_proposal = self._parts[0]
+        self.proposals = np.empty(len(components), dtype=object)
+        self.proposals[:] = components.parts
+        self._learning_births = [
+            birth for birth in components.births if type(birth).update is not BaseBirth.update
+        ]
         self._moved: list[BaseProposal] = []
         self._strayed = False
-
-    # ---- jumps
 
     def draw(self, x: Position) -> Position | None:
         """A jump from `x`; None if all that could jump rests."""
@@ -163,7 +156,7 @@ class NestedTransdimensional(BaseProposal):
                 on.remove(i)
         for i in on:
             part = parts[i]
-            drawn = None if part.jump_interval != 1 and part.rests() else part.draw(here[i])
+            drawn = None if part.jump_interval != 1 and part._rests() else part.draw(here[i])
             if drawn is not None:
                 there[i] = drawn
                 moved.append(part)
@@ -171,13 +164,13 @@ class NestedTransdimensional(BaseProposal):
 
     def _impossible(self, x: Position) -> ValueError:
         named = dict(zip(self.parameters, x, strict=True))
-        return ValueError(f"Given point {named}: {self.refusal(x)}")
+        return ValueError(f"Given point {named}: {self._refusal(x)}")
 
     def _draw_k(self, k: int) -> int:
         """The number of components to jump to: `k` too if the proposed one does not exist."""
         model = self.model_proposal
         self._strayed = False
-        drawn = None if model.jump_interval != 1 and model.rests() else model.draw((k,))
+        drawn = None if model.jump_interval != 1 and model._rests() else model.draw((k,))
         if drawn is None:
             return k
         self._moved.append(model)
@@ -231,7 +224,7 @@ class NestedTransdimensional(BaseProposal):
             return direct
         return log(strayed + exp(direct))
 
-    def refusal(self, x: Position) -> str | None:
+    def _refusal(self, x: Position) -> str | None:
         """Why no jump can be made from `x`; None if one can."""
         refusal = self._components.refusal(x)
         if refusal:
@@ -242,112 +235,64 @@ class NestedTransdimensional(BaseProposal):
                 f"{name} is {k}, but {active} components are active; {name} must be the number of "
                 "those whose parameters are not NaN"
             )
-        return self.model_proposal.refusal((k,))
+        return self.model_proposal._refusal((k,))
 
-    # ---- learning
-
-    def learn_from(self, outcome: Outcome, chain: Any) -> None:
+    def _learn_from(self, outcome: Outcome, chain: Any) -> None:
         """Let every part that jumped learn from the outcome."""
         if self._moved:
-            self.nsteps += 1
+            self._nsteps += 1
             for part in self._moved:
                 # A k that does not exist is rejected, whatever becomes of the other jumps.
                 if part is self.model_proposal and self._strayed:
-                    part.learn_from(*rejected(outcome, chain))
+                    part._learn_from(*rejected(outcome, chain))
                 else:
-                    part.learn_from(outcome, chain)
+                    part._learn_from(outcome, chain)
             for birth in self._learning_births:
                 birth.update(chain)
-        for part in self._joint.proposals:
+        for part in self._parts:
             if part.jump_interval != 1:
-                part.iterations_at_interval += 1
+                part._iterations_at_interval += 1
 
     @property
-    def learns_virtually(self) -> bool:
+    def _learns_virtually(self) -> bool:
         """Whether the proposal of a component may ask for virtual moves."""
-        return any(part.learns_virtually for part in self._components.parts)
+        return any(part._learns_virtually for part in self._components.parts)
 
-    def virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
+    def _virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
         """The positions that components which jumped want to learn from, of `x` else."""
         return self._components.virtual_moves(x, y, self._moved)
 
-    def reset(self) -> None:
-        """Let all parts forget what they learned."""
-        self._joint.reset()
-
-    # ---- its parts, as one
-
-    def locate(self, parameters: tuple[str, ...]) -> None:
-        """Learn where its parameters, and those of its parts, are in a chain's positions."""
-        super().locate(parameters)
-        self._joint.locate(parameters)
-
-    def leaves(self) -> Iterator[BaseProposal]:
-        """Its parts, and theirs."""
-        return self._joint.leaves()
-
-    def share(self, stream: Stream) -> None:
+    def _share(self, stream: Stream) -> None:
         """Draw from `stream`, in all parts and births."""
-        self.stream = stream
-        self._joint.share(stream)
+        super()._share(stream)
         for birth in self._components.births:
-            birth.share(stream)
+            birth._share(stream)
 
-    def dtypes(self) -> dict[str, type]:
+    def _dtypes(self) -> dict[str, type]:
         """The type of each parameter's values in a history: int for k, else float, for NaN."""
         kinds: dict[str, type] = dict.fromkeys(self.parameters, float)
         return {**kinds, **dict.fromkeys(self.model_proposal.parameters, int)}
 
-    def position(self, values: Mapping[str, Any]) -> Position:
-        """Its part of a position, as a tuple of Python numbers."""
-        return self._joint.position(values)
-
-    def evolved(self) -> dict[str, Any]:
-        """The states of the parts and of the births."""
+    def _evolved(self) -> dict[str, Any]:
         births = {"+".join(birth.parameters): state_of(birth) for birth in self._components.births}
-        return {**self._joint.evolved(), "_births": births, "_counters": self.counted()}
+        return {**super()._evolved(), "_births": births, "_counters": self._counted()}
 
-    def evolve(self, state: Mapping[str, Any]) -> None:
-        """Take over the states of the parts and of the births.
-
-        Raises
-        ------
-        ValueError
-            If the state has other parts.
-        """
+    def _evolve(self, state: Mapping[str, Any]) -> None:
         own = ("_births", "_counters")
-        self._joint.evolve({key: state[key] for key in state if key not in own})
+        super()._evolve({key: state[key] for key in state if key not in own})
         for birth in self._components.births:
             set_state_of(birth, state["_births"]["+".join(birth.parameters)])
-        for name, count in state["_counters"].items():
-            setattr(self, name, count)
+        self._count(state["_counters"])
 
-    def copied(self, stream: Stream) -> Self:
-        """An independent copy that draws from `stream`."""
+    def _copied(self, stream: Stream) -> Self:
         if not is_built_in(self):
-            return super().copied(stream)
+            return super()._copied(stream)
         twin = copy.copy(self)
         twin.stream = stream
-        twin._joint = self._joint.copied(stream)
-        births = [birth.copied(stream) for birth in self._components.births]
-        twin._components = self._components.holding(twin._joint.proposals[1:], births)
-        twin._hold()
+        twin._parts = tuple([part._copied(stream) for part in self._parts])
+        births = [birth._copied(stream) for birth in self._components.births]
+        twin._consist_of(self._components.holding(twin._parts[1:], births))
         # Not the originals, which would travel with it.
         own = (twin.parameters, twin.model_proposal, twin._components.parts, births)
         twin._arguments = (own, {})
         return twin
-
-
-def _check_parts(model_proposal: BaseProposal, parts: Sequence[BaseProposal]) -> None:
-    if len(model_proposal.parameters) != 1 or (
-        is_built_in(model_proposal) and not model_proposal.discrete
-    ):
-        raise ValueError(
-            "model_proposal must be for one discrete parameter, the number of active components, "
-            f"as NormalDiscrete or BoundedDiscrete are; got {model_proposal!r}"
-        )
-    if not parts:
-        raise ValueError("proposals must hold one for each component; got none")
-    for part in parts:
-        if getattr(part, "transdimensional", None):
-            raise ValueError(f"components cannot be transdimensional themselves; got {part!r}")

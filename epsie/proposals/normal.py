@@ -79,10 +79,10 @@ class Normal(WidthProposal):
         stds: list[float] = np.sqrt(np.square(self.factor).sum(axis=1)).tolist()
         return stds
 
-    def scale(self, by: float, max_std: Sequence[float] | None = None) -> None:
+    def _scale(self, by: float, max_std: Sequence[float] | None = None) -> None:
         """Multiply all widths, none beyond its maximum."""
         if self.factor is None:
-            WidthProposal.scale(self, by, max_std)
+            WidthProposal._scale(self, by, max_std)
             return
         if max_std is not None:
             stds = np.sqrt(np.square(self.factor).sum(axis=1))

@@ -6,9 +6,17 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import nan
-from typing import Any
+from typing import Any, NamedTuple
 
-from epsie.model.evaluation import Point
+from epsie.model.evaluation import Point, Position
+
+
+class VirtualMove(NamedTuple):
+    """A position that is evaluated only for a proposal to learn from."""
+
+    parameters: tuple[str, ...]
+    x: Position
+    log_hastings: float
 
 
 def _nowhere() -> Point:

@@ -234,7 +234,7 @@ class ConcentrationAdaptation(Adaptation):
 
     def update(self, proposal: Any, outcome: Outcome) -> None:
         """Concentrate jumps if too few are accepted, spread them if too many."""
-        k = proposal.nsteps - self.start_step + 1
+        k = proposal._nsteps - self.start_step + 1
         if not 1 <= k < self._end:
             return
         gain = self._steepness * (k**-_GAIN - self._last_gain)
@@ -265,4 +265,4 @@ class AdaptiveIsotropicSolidAngle(IsotropicSolidAngle, learns=ConcentrationAdapt
         shape, interval = (5.0, radec, degs), (jump_interval, adaptation_duration)
         super().__init__(azimuthal_parameter, polar_parameter, *shape, *interval)
         start_step = start_step if start_iteration is None else start_iteration
-        self.hold(ConcentrationAdaptation(target_rate, adaptation_duration, start_step))
+        self._learn_by(ConcentrationAdaptation(target_rate, adaptation_duration, start_step))

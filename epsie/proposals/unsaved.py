@@ -11,7 +11,7 @@ from epsie.errors import StateError
 from epsie.proposals.distribution import Distribution, set_state_of, state_of
 from epsie.rng.stream import Stream
 
-_NOT_STATE = {"stream", "pick", "birth_distribution"}
+_NOT_STATE = {"stream", "_pick", "birth_distribution"}
 
 
 def refuse_unsaved(before: Distribution, after: Distribution) -> None:

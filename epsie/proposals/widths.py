@@ -33,7 +33,7 @@ class WidthProposal(BaseProposal):
         self.set_jump_interval(jump_interval, jump_interval_duration)
 
     @property
-    def shown(self) -> tuple[str, ...]:  # type: ignore[override]
+    def _shown(self) -> tuple[str, ...]:  # type: ignore[override]
         """What is learned, as standard deviations or as a covariance."""
         if self.adaptation is None:
             return ()
@@ -86,7 +86,7 @@ class WidthProposal(BaseProposal):
         """The standard deviation of the jump of each parameter, before any truncation."""
         return self.widths
 
-    def scale(self, by: float, max_std: Sequence[float] | None = None) -> None:
+    def _scale(self, by: float, max_std: Sequence[float] | None = None) -> None:
         """Multiply all widths, none beyond its maximum."""
         if max_std is None:
             self.widths = tuple([by * width for width in self.widths])
@@ -97,7 +97,7 @@ class WidthProposal(BaseProposal):
             widths.append(scaled if scaled < most else most)
         self.widths = tuple(widths)
 
-    def parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
+    def _parts_of_jump(self, x: Position, y: Position, by: float) -> list[Position]:
         """The positions to which each part of a jump alone leads, if it is `by` times as long."""
         return [
             (*x[:i], self._part_of_jump(i, here, there, by), *x[i + 1 :])
@@ -108,6 +108,6 @@ class WidthProposal(BaseProposal):
         """Where a jump of the i-th parameter leads if it is `by` times as long."""
         return here + by * (there - here)
 
-    def extents(self) -> list[float] | None:
+    def _extents(self) -> list[float] | None:
         """How far apart two values of each parameter may be; None if that is not known."""
         return None

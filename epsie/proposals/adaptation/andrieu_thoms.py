@@ -92,7 +92,7 @@ class AndrieuThoms(CovarianceLearning):
 
     def update(self, proposal: Any, outcome: Outcome) -> None:
         """Learn from the outcome of a jump."""
-        k = proposal.nsteps - self.start_step + 1
+        k = proposal._nsteps - self.start_step + 1
         if not 1 <= k < self._end:
             return
         gain = k**-_SCALE_GAIN - self._last_gain
@@ -114,10 +114,10 @@ class AndrieuThoms(CovarianceLearning):
 
     def virtual(self, proposal: Any, x: Position, y: Position) -> list[Position]:
         """The positions to which each part of the jump alone would lead."""
-        k = proposal.nsteps + 1 - self.start_step + 1
+        k = proposal._nsteps + 1 - self.start_step + 1
         if not self.componentwise or not 1 <= k < self._end:
             return []
-        return proposal.parts_of_jump(x, y, exp(-0.5 * self.log_global))  # type: ignore[no-any-return]
+        return proposal._parts_of_jump(x, y, exp(-0.5 * self.log_global))  # type: ignore[no-any-return]
 
     def _write(self, proposal: Any) -> None:
         """Give the proposal its widths or its factor."""
@@ -169,7 +169,7 @@ def learn_andrieu_thoms(
         See `AndrieuThoms`.
     """
     start_step = start_step if start_iteration is None else start_iteration
-    proposal.hold(
+    proposal._learn_by(
         AndrieuThoms(
             proposal.ndim, adaptation_duration, diagonal, componentwise, start_step, target_rate
         )

@@ -58,7 +58,7 @@ class Adaptation(SetsAttributes, ABC):
         """Start again from the true initial widths."""
         for name, value in self._initial.items():
             setattr(proposal, name, value)
-        self.start_step = proposal.nsteps
+        self.start_step = proposal._nsteps
 
 
 class Shown:

@@ -82,7 +82,7 @@ class EigenAdaptation(CovarianceLearning):
 
     def update(self, proposal: Any, outcome: Outcome) -> None:
         """Learn from the outcome of a jump."""
-        if not 1 <= proposal.nsteps - self.start_step + 1 < self._end:
+        if not 1 <= proposal._nsteps - self.start_step + 1 < self._end:
             return
         i = proposal.ind
         self.npicks[i] = n = self.npicks[i] + 1
@@ -91,7 +91,7 @@ class EigenAdaptation(CovarianceLearning):
         if raised > LARGEST_LOG_SCALE:
             raised = LARGEST_LOG_SCALE
         self.log_lambda[i] = raised
-        proposal.rescale(i, exp(0.5 * raised))
+        proposal._rescale(i, exp(0.5 * raised))
         if self.take_in(proposal, outcome):
             self._turn(proposal)
 
@@ -107,7 +107,7 @@ class EigenAdaptation(CovarianceLearning):
         """Use what was learned."""
         eigvals, eigvects = eigenvectors_of(self.shrunk())
         # None may be lost to rounding: its scale would find the right width.
-        proposal.turn(np.maximum(eigvals, self.ndim * _EPS * eigvals[-1]), eigvects)
+        proposal._turn(np.maximum(eigvals, self.ndim * _EPS * eigvals[-1]), eigvects)
         if not self.in_use:
             self.in_use = True
             self.log_lambda = [_BEST_LOG_LAMBDA] * self.ndim
@@ -151,4 +151,4 @@ def learn_eigenvectors(
     start_step = start_step if start_iteration is None else start_iteration
     target_rate = _LINE_RATE if target_rate is None else target_rate
     scheme = EigenAdaptation(proposal.cov, adaptation_duration, target_rate, start_step)
-    proposal.hold(scheme)
+    proposal._learn_by(scheme)

@@ -73,7 +73,7 @@ class Veitch(Adaptation):
 
     def update(self, proposal: Any, outcome: Outcome) -> None:
         """Widen after an accepted jump, narrow after a rejected one."""
-        k = proposal.nsteps - self.start_step + 1
+        k = proposal._nsteps - self.start_step + 1
         if not 1 <= k < self._end:
             return
         gain = 10 * k**-self.adaptation_decay - 1
@@ -126,7 +126,7 @@ class SiviaSkilling(Adaptation):
 
     def update(self, proposal: Any, outcome: Outcome) -> None:
         """Widen while too much has been accepted, narrow while too little."""
-        k = proposal.nsteps - self.start_step + 1
+        k = proposal._nsteps - self.start_step + 1
         if k < 1:
             return
         if outcome.accepted:
@@ -134,9 +134,9 @@ class SiviaSkilling(Adaptation):
         accepted = self.n_accepted
         excess = accepted - self.target_rate * k
         if excess > 0:
-            proposal.scale(exp(1 / accepted), self._max_std)
+            proposal._scale(exp(1 / accepted), self._max_std)
         elif excess < 0:
-            proposal.scale(exp(-1 / (k - accepted)), self._max_std)
+            proposal._scale(exp(-1 / (k - accepted)), self._max_std)
 
     def reset(self, proposal: Any) -> None:
         """Start again from the true initial widths."""
@@ -186,7 +186,7 @@ def learn_veitch(
     if initial_std is None:
         initial_std = 0.09 * (1 - scheme.target_rate) * scheme.deltas
     proposal.std = initial_std
-    proposal.hold(scheme)
+    proposal._learn_by(scheme)
 
 
 def learn_sivia_skilling(
@@ -204,8 +204,8 @@ def learn_sivia_skilling(
         The largest variances, one for all or one for each. If None the largest standard deviations
         are the distances of bounds, or a turn of an angle; no limit where there is neither.
     """
-    max_std: ArrayLike | None = proposal.extents()
+    max_std: ArrayLike | None = proposal._extents()
     if max_cov is not None:
         limits = as_covariance(max_cov, proposal.ndim)
         max_std = np.sqrt(limits if limits.ndim == 1 else np.diagonal(limits))
-    proposal.hold(SiviaSkilling(target_rate, max_std))
+    proposal._learn_by(SiviaSkilling(target_rate, max_std))

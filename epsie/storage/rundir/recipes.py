@@ -17,7 +17,7 @@ from epsie.errors import CheckpointError
 _CLASS = "epsie class"
 """The key of a dict that stands for an object."""
 
-_NOT_COMPARED = {"_arguments", "stream", "pick"}
+_NOT_COMPARED = {"_arguments", "stream", "_pick"}
 
 
 def _registries() -> dict[str, dict[str, type]]:
