@@ -162,3 +162,16 @@ def test_one_that_a_chain_has_used_is_taken_by_another():
         chain.start_position = {"x": 0.0}
         chain.run(20)
     assert proposal.nsteps == 40
+
+
+def test_a_class_whose_hooks_are_called_may_be_subclassed_and_made_anew():
+    class Learning(Walk):
+        def _update(self, chain):
+            self.seen = len(chain)
+
+    class Further(Learning):
+        pass
+
+    again = type("Further", (Learning,), dict(vars(Further)))
+    assert again.draw is Walk.draw
+    type("Learning", (Walk,), dict(vars(Learning)))

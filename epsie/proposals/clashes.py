@@ -30,7 +30,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def is_built_in(distribution: Any) -> bool:
     """Whether its class is one of this package, which keeps all that evolves in `evolving`."""
-    return type(distribution).__module__.startswith("epsie.")
+    return _is_ours(type(distribution))
+
+
+def _is_ours(thing: Any) -> bool:
+    return str(getattr(thing, "__module__", "")).startswith("epsie.")
 
 
 def refuse_names_of_class(cls: type) -> None:
@@ -43,8 +47,9 @@ def refuse_names_of_class(cls: type) -> None:
     """
     reserved = _internals(cls) | set(_KEPT)
     for base in cls.__mro__[:-1]:
-        for name in vars(base) if not base.__module__.startswith("epsie.") else ():
-            if name in reserved:
+        for name, value in () if _is_ours(base) else vars(base).items():
+            # What calls a user's hook is put on its class under such a name.
+            if name in reserved and not _is_ours(value):
                 raise clash(cls, name)
 
 
