@@ -16,7 +16,7 @@ from figure import Figure
 
 from epsie import open_run
 from epsie.proposals import Normal
-from epsie.running.recorder import Recorder
+from epsie.running.writer import Writer
 from epsie.samplers import MetropolisHastingsSampler
 
 NAMES = ("a", "b", "c", "d")
@@ -52,7 +52,7 @@ def slow(**x: float) -> tuple[float, float]:
     return normal(**x)
 
 
-class Timed(Recorder):
+class Timed(Writer):
     """Counts the seconds of its saves."""
 
     times: list[float] = []
@@ -66,15 +66,15 @@ class Timed(Recorder):
 
 def _timed(sampler, n: int, directory: Path, every: int) -> tuple[float, list[float]]:
     """The seconds of a run in a directory, and of each of its saves."""
-    import epsie.running.recording as recording
+    from epsie.running import saved_run
 
-    recording.Recorder, Timed.times = Timed, []
+    saved_run.Writer, Timed.times = Timed, []
     try:
         started = time.perf_counter()
         sampler.run(n, directory=directory, every=every)
         return time.perf_counter() - started, Timed.times
     finally:
-        recording.Recorder = Recorder
+        saved_run.Writer = Writer
 
 
 def _share(n: int) -> Figure:

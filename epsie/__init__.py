@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         StateError,
     )
     from epsie.rng.bit_generators import create_bit_generator, create_bit_generators, create_seed
+    from epsie.running.saving import SaveTo
     from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
     from epsie.storage.checkpoint import dump_state, load_state
     from epsie.storage.rundir.reader import open_run
@@ -45,6 +46,7 @@ BIT_GENERATOR = PCG64
 _HOMES = {
     "MetropolisHastingsSampler": "epsie.samplers",
     "ParallelTemperedSampler": "epsie.samplers",
+    "SaveTo": "epsie.running.saving",
     "geometric_ladder": "epsie.tempering.ladders",
     "make_betas_ladder": "epsie.tempering.ladders",
     "array2dict": "epsie.chain.chaindata",
@@ -84,7 +86,7 @@ _MOVED = {
         f"{former}{name}": f"{now}.{name}"
         for former, now, names in (
             ("", "cli", "export"),
-            ("", "execution", "portions utilisation verification work"),
+            ("", "execution", "portions utilisation work"),
             ("", "pools", "transport"),
             ("", "process", "cancellation signals threads"),
             ("", "results", "arviz diagnosable visited"),
@@ -96,13 +98,16 @@ _MOVED = {
             ("pools.", "pools.own", "interruptible process serving wire"),
             ("pools.", "pools.ranks", "mpi team worker"),
             ("rundir.", "cli", "verify"),
-            ("rundir.", "running", "interrupts modelcheck recorder recording"),
+            ("rundir.", "running", "interrupts modelcheck"),
             ("rundir.", "storage", "files"),
         )
         for name in names.split()
     },
     "drawing": "running.starts",
     "rundir.info": "storage.rundir.facts",
+    "rundir.recorder": "running.writer",
+    "rundir.recording": "running.saved_run",
+    "verification": "execution.repeating",
 }
 """Former paths of modules, and where they are now, both below the package."""
 
@@ -133,6 +138,7 @@ __all__ = [
     "PoolError",
     "ProposalError",
     "RunDirectoryError",
+    "SaveTo",
     "StateError",
     "array2dict",
     "create_bit_generator",

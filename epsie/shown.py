@@ -19,19 +19,29 @@ class Shown:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        name = type(self).__name__
-        facts = _or_else(self._facts, ())
-        return f"<{name}: {', '.join(text for _, text in facts)}>" if facts else f"<{name}>"
+        return shown(self, type(self)._facts)
 
     def _repr_html_(self) -> str:
-        return table(type(self).__name__, _or_else(self._facts, ()))
+        return shown_in_html(self, type(self)._facts)
 
 
-def _or_else(ask: Callable[[], Any], otherwise: Any) -> Any:
+def shown(thing: Any, facts_of: Callable[[Any], Facts]) -> str:
+    """A thing by its facts, in a line. It never fails: of what is half made it says what it is."""
+    name = type(thing).__name__
+    texts = ", ".join(text for _, text in _facts(thing, facts_of))
+    return f"<{name}: {texts}>" if texts else f"<{name}>"
+
+
+def shown_in_html(thing: Any, facts_of: Callable[[Any], Facts]) -> str:
+    """A thing by its facts, as a table of HTML."""
+    return table(type(thing).__name__, _facts(thing, facts_of))
+
+
+def _facts(thing: Any, facts_of: Callable[[Any], Facts]) -> Facts:
     try:
-        return ask()
+        return facts_of(thing)
     except Exception:  # whatever is not there yet
-        return otherwise
+        return ()
 
 
 def table(title: str, facts: Facts) -> str:
@@ -54,8 +64,9 @@ def some(names: Sequence[str], most: int = 6) -> str:
 def sampler_facts(sampler: Any) -> Facts:
     """What there is to know of a sampler."""
     chains = counted(sampler.nchains, "chain")
-    if hasattr(sampler, "ntemps"):
-        chains += f" x {counted(sampler.ntemps, 'temperature')}"
+    ntemps = len(sampler.chains[0].by_temperature)
+    if ntemps > 1:
+        chains += f" x {ntemps} temperatures"
     facts = [("chains", chains), ("parameters", f"parameters {some(sampler.parameters)}")]
     facts.append(("proposals", some([type(part).__name__ for part in sampler.proposals])))
     if not sampler._has_start:
@@ -71,11 +82,11 @@ def sampler_facts(sampler: Any) -> Facts:
 def chain_facts(chain: Any) -> Facts:
     """What there is to know of a chain."""
     facts = [("chain", f"chain {chain.chain_id}")]
-    if hasattr(chain, "betas"):
-        facts.append(("temperatures", counted(chain.ntemps, "temperature")))
-    elif chain.beta != 1:
-        facts.append(("beta", f"beta {chain.beta:.4g}"))
-    coldest = chain.by_temperature[0]
+    coldest, *hotter = chain.by_temperature
+    if hotter:
+        facts.append(("temperatures", f"{1 + len(hotter)} temperatures"))
+    elif coldest.beta != 1:
+        facts.append(("beta", f"beta {coldest.beta:.4g}"))
     if coldest.start is None:
         return [*facts, ("iteration", "no start position yet")]
     values = [f"{name}={value:.4g}" for name, value in coldest.current_position.items()]

@@ -76,7 +76,7 @@ class Terminal:
 def quick(monkeypatch):
     """Rounds of some milliseconds, and all of the time for what the bar says."""
     monkeypatch.setattr("epsie.running.progress.Progress.seconds", 0.05)
-    monkeypatch.setattr("epsie.running.recording.Recording.round_seconds", 0.05)
+    monkeypatch.setattr("epsie.running.saving.SaveTo.round_seconds", 0.05)
     monkeypatch.setattr("epsie.running.progress._SHARE", 1.0)
 
 

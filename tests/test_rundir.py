@@ -120,7 +120,7 @@ def test_resume_in_a_new_process(tmp_path, whole):
 
 @pytest.mark.parametrize("pool", [None, 2])
 def test_rounds_and_pools_change_nothing(tmp_path, pool, whole, monkeypatch):
-    monkeypatch.setattr("epsie.running.recording.Recording.round_seconds", 1e-4)
+    monkeypatch.setattr("epsie.running.saving.SaveTo.round_seconds", 1e-4)
     made = sampler("annealed", AT, pool)
     made.run(90, directory=tmp_path, every=40, progress=True)
     assert_same_run(epsie.open_run(tmp_path), whole("annealed"))
@@ -132,6 +132,22 @@ def test_history_kept(tmp_path, whole):
     made.run(40)
     assert made.positions.tobytes() == whole("pt").positions.tobytes()
     assert_same_run(epsie.open_run(tmp_path), whole("pt"))
+
+
+def test_where_to_save_as_one(tmp_path, whole):
+    made = sampler("pt", AT)
+    made.run(50, save=epsie.SaveTo(tmp_path, every=20, keep=True))
+    made.run(40)
+    assert made.positions.tobytes() == whole("pt").positions.tobytes()
+    assert_same_run(epsie.open_run(tmp_path), whole("pt"))
+    with pytest.raises(TypeError, match="save= says it all; directory, every cannot be given"):
+        made.run(1, save=epsie.SaveTo(tmp_path), directory=tmp_path, every=3)
+    with pytest.raises(TypeError, match="save must be a SaveTo.*got 'run'"):
+        made.run(1, save="run")
+    for wrong in ({"thin": 0}, {"every": "soon"}, {"every": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+            epsie.SaveTo(tmp_path, **wrong)
+    assert made.niterations == 90
 
 
 def test_a_run_that_began_in_memory(tmp_path, whole):
@@ -230,7 +246,7 @@ def test_files_are_merged_and_memory_is_flat(tmp_path, monkeypatch):
 
 
 def test_saves_come_early_if_much_is_unsaved(tmp_path, monkeypatch, whole):
-    monkeypatch.setattr("epsie.running.recording._UNSAVED", 10_000)
+    monkeypatch.setattr("epsie.running.saved_run._UNSAVED", 10_000)
     made = sampler("pt", AT)
     made.run(90, directory=tmp_path, every="1h")
     assert 3 < len(segments.all_segments(tmp_path)) < 60

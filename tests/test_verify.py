@@ -121,7 +121,7 @@ def test_where_it_is_found():
 
 
 def test_chains_take_turns():
-    from epsie.execution.verification import Verifier
+    from epsie.execution.repeating import Verifier
 
     verifier = Verifier()
     assert [verifier.next(3) for _ in range(6)] == [2, 1, 0, 2, 1, 0]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from epsie.errors import EpsieError
+from epsie.running.places import take_up
 from epsie.samplers.mhsampler import MetropolisHastingsSampler
 from epsie.samplers.ptsampler import ParallelTemperedSampler
 from epsie.storage.rundir.folder import strangers
@@ -19,7 +20,7 @@ from epsie.storage.rundir.manifest import (
     unknown_parts,
 )
 from epsie.storage.rundir.saved import Saved
-from epsie.storage.rundir.segments import Segment, all_segments
+from epsie.storage.rundir.segments import SegmentFile, all_segments
 from epsie.storage.rundir.states import read_state, saved_iterations, state_path
 
 
@@ -74,7 +75,7 @@ def _segments(run: Saved) -> Iterator[str]:
 
 def _next(run: Saved, at: int) -> int:
     """The iteration to go on from after a segment that is missing or damaged."""
-    there: list[Segment] = all_segments(run.directory)
+    there: list[SegmentFile] = all_segments(run.directory)
     ends = [segment.stop for segment in there if segment.start <= at < segment.stop]
     starts = [segment.start for segment in there if segment.start > at]
     return max(ends, default=min(starts, default=run.niterations))
@@ -99,7 +100,7 @@ def _resumability(run: Saved, states: list[tuple[int, Any]]) -> Iterator[str]:
         return
     for iteration, state in states:
         try:
-            made._take_up(state)
+            take_up(made, state)
         except EpsieError as error:
             yield f"it cannot be resumed from iteration {iteration}: {_line(error)}"
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from epsie.chain.base import BaseChain, Segment
 from epsie.execution.dealing import ChainAt, dealt, refuse_failures
 from epsie.execution.portions import Portions
+from epsie.execution.repeating import Verifier, refuse_difference
 from epsie.execution.serving import serves
 from epsie.execution.utilisation import Utilisation
-from epsie.execution.verification import Verifier, refuse_difference
 from epsie.execution.work import Answer
 from epsie.model.evaluation import Model
 from epsie.pools.base import Mapper

@@ -1,4 +1,4 @@
-"""Starts drawn from a prior, and drawn again where the model refuses them."""
+"""Starts for all chains: those that a person gives, and those that are drawn from a prior."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from epsie.chain.start import as_position, check_names
+from epsie.chain.start import as_position, check_names, whole_numbers
 from epsie.checks import given
+from epsie.logs import logger
 from epsie.model.evaluation import Point
 
 Prior = Callable[[np.random.Generator], Mapping[str, Any]] | Mapping[str, Any]
@@ -16,6 +18,64 @@ Prior = Callable[[np.random.Generator], Mapping[str, Any]] | Mapping[str, Any]
 
 _STREAM = 2**32 - 1
 """Keeps these random numbers apart from those of the chains, which count from 0."""
+
+
+def given_starts(sampler: Any, columns: Mapping[str, NDArray[Any]]) -> list[list[Point]]:
+    """The starts that a person gives, if the model takes all of them.
+
+    Parameters
+    ----------
+    sampler : BaseSampler
+        The sampler; it is not changed.
+    columns : mapping
+        For each parameter an array over the chains.
+
+    Returns
+    -------
+    list of list of Point
+        By chain and temperature.
+
+    Raises
+    ------
+    ValueError
+        If arrays have other shapes, or starts cannot be used: all are listed.
+    """
+    places = (len(sampler.chains[0].by_temperature), sampler.nchains)
+    meant = sampler._faced(np.empty(places)).shape
+    wrong = {name: column.shape for name, column in columns.items() if column.shape != meant}
+    if wrong:
+        raise ValueError(sampler._misshapen(wrong, meant))
+    grids = [column.reshape(places).T.tolist() for column in columns.values()]
+    xs = [list(zip(*of_chain, strict=True)) for of_chain in zip(*grids, strict=True)]
+    found = sampler._executor.ask(sampler.chains, "examine_starts", xs)
+    refused = [
+        f"chain {chain.chain_id}: {problem}"
+        for chain, (_, problems) in zip(sampler.chains, found, strict=True)
+        for problem in problems
+    ]
+    if refused:
+        raise ValueError(
+            f"{len(refused)} of the start positions cannot be used:\n  "
+            + "\n  ".join(refused)
+            + "\nChoose others for these chains and set start_position again"
+        )
+    return [points for points, _ in found]
+
+
+def remarks_on_starts(sampler: Any, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which parameters started at integers and are sampled as real numbers; logged, too."""
+    leaves = [leaf for leaf in sampler.chains[0].leaves() if leaf.discrete]
+    discrete = {name for leaf in leaves for name in leaf.parameters}
+    found = whole_numbers(values, [name for name in sampler.parameters if name not in discrete])
+    if not found:
+        return ()
+    remark = (
+        f"{', '.join(found)}: all starts are integers, but no discrete proposal moves it, "
+        "so it is sampled as a real number. If it counts something, give it a "
+        "NormalDiscrete or BoundedDiscrete; else start it at floats, as 1.0"
+    )
+    logger.warning("start_position: %s", remark)
+    return (remark,)
 
 
 def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import ceil, inf, isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from epsie.chain.base import Segment
 from epsie.checks import as_count
-from epsie.diagnostics import convergence
-from epsie.diagnostics.draws import LEAST_DRAWS, Angular, Parameter, as_parameters
 from epsie.logs import logger
 from epsie.results.burn_in import settled
 from epsie.results.source import rows_of
 from epsie.results.visited import Visited
 from epsie.running.trail import Trail
+
+# The diagnostics are imported where they are used: to sample needs none.
+if TYPE_CHECKING:
+    from epsie.diagnostics.draws import Angular, Parameter
 
 _FIRST = 128
 """The first iteration at which is checked."""
@@ -31,7 +33,7 @@ _ROWS_PER_ESS = 16
 
 @dataclass(frozen=True)
 class Until:
-    """What a run is to reach.
+    """Effective sample sizes and R-hat that a run is to reach.
 
     Parameters
     ----------
@@ -50,9 +52,17 @@ class Until:
     burn_in: int | None = None
     angular: Angular = ()
 
+    def __post_init__(self) -> None:
+        if self.ess is not None and not 0 < self.ess < np.inf:
+            raise ValueError(f"the ess to reach must be positive; got {self.ess!r}")
+        if self.rhat is not None and not 1 < self.rhat < np.inf:
+            raise ValueError(f"the rhat to reach must be more than 1; got {self.rhat!r}")
+        if self.burn_in is not None:
+            as_count(self.burn_in, "burn_in", least=0)
+
 
 def as_until(given: Mapping[str, Any] | Until) -> Until:
-    """What a run is to reach.
+    """What a run is to reach, from the dict that a person gives.
 
     Raises
     ------
@@ -62,27 +72,19 @@ def as_until(given: Mapping[str, Any] | Until) -> Until:
         If it is no dict.
     """
     if isinstance(given, Until):
-        given = {field.name: getattr(given, field.name) for field in fields(given)}
+        given = vars(given)
     if not isinstance(given, Mapping):
         raise TypeError(
             f"until must be a dict, as {{'ess': 400, 'rhat': 1.01}}; got {given!r} of type "
             f"{type(given).__name__}"
         )
-    known = [field.name for field in fields(Until)]
-    unknown = [name for name in given if name not in known]
-    until = Until(**{name: given[name] for name in known if name in given})
-    if unknown or (until.ess is None and until.rhat is None):
+    known = {field.name for field in fields(Until)}
+    if not set(given) <= known or (given.get("ess") is None and given.get("rhat") is None):
         raise ValueError(
             "until must have 'ess' or 'rhat' or both, and may have 'burn_in' and 'angular'; got "
             f"{dict(given)!r}"
         )
-    if until.ess is not None and not 0 < until.ess < np.inf:
-        raise ValueError(f"the ess to reach must be positive; got {until.ess!r}")
-    if until.rhat is not None and not 1 < until.rhat < np.inf:
-        raise ValueError(f"the rhat to reach must be more than 1; got {until.rhat!r}")
-    if until.burn_in is not None:
-        as_count(until.burn_in, "burn_in", least=0)
-    return until
+    return Until(**given)
 
 
 def next_check(iteration: int) -> int:
@@ -140,6 +142,8 @@ class Stopper:
 
     def lack(self) -> str:
         """What is not reached at the present iteration, in words; '' if all is."""
+        from epsie.diagnostics.draws import LEAST_DRAWS, as_parameters
+
         values = self.trail.values
         if self.burn_in is not None and self.iteration <= self.burn_in:
             return f"the burn-in ends at iteration {self.burn_in}"
@@ -161,6 +165,8 @@ class Stopper:
         return next(filter(None, (self._lack_of(n, p) for n, p in moving.items())), "")
 
     def _lack_of(self, name: str, parameter: Parameter) -> str:
+        from epsie.diagnostics import convergence
+
         ess, rhat = self.until.ess, self.until.rhat
         if rhat is not None:
             found = convergence.of_parameter("rhat", parameter)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from epsie.running.saving import SaveTo
 from epsie.samplers.mhsampler import MetropolisHastingsSampler
 from epsie.samplers.ptsampler import ParallelTemperedSampler
 from epsie.storage.checkpoint import dump_state, load_state
 
-__all__ = ["MetropolisHastingsSampler", "ParallelTemperedSampler", "dump_state", "load_state"]
+__all__ = [
+    "MetropolisHastingsSampler",
+    "ParallelTemperedSampler",
+    "SaveTo",
+    "dump_state",
+    "load_state",
+]

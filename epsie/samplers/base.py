@@ -1,44 +1,124 @@
-"""What samplers of both kinds do: run, save and go on."""
+"""Samplers of any kind: what they were given, and how they run, are saved and go on."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+from numpy.random import BitGenerator
 
 from epsie.chain.base import Segment
 from epsie.chain.start import NO_START
-from epsie.chain.wellformed import check_states, refuse_other_chains
-from epsie.checks import as_count
-from epsie.errors import MalformedStateError
+from epsie.checks import as_count, given
+from epsie.execution.executor import Executor
+from epsie.execution.repeating import Verifier
 from epsie.execution.utilisation import Utilisation
-from epsie.execution.verification import Verifier
-from epsie.model.evaluation import Model
+from epsie.model.evaluation import Model, NanPolicy, as_nan_policy
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.joint import as_proposals, check_cover
+from epsie.proposals.normal import Normal
+from epsie.rng.bit_generators import create_bit_generators, create_seed, find_bit_generator
 from epsie.running.logged import logged_run
+from epsie.running.places import renew
 from epsie.running.progress import Progress
-from epsie.running.recording import record, recording_of, resumed
+from epsie.running.saved_run import resumed, saved_run
+from epsie.running.saving import SaveTo, saving_of
+from epsie.running.stopping import Until, as_until, stopper_of
+from epsie.samplers.chains import Chains
 from epsie.samplers.exclusive import exclusive
-from epsie.samplers.recorded import RecordedSampler
-from epsie.storage.checkpoint import dump_state, load_state
-
-if TYPE_CHECKING:
-    from epsie.running.stopping import Stopper, Until
+from epsie.storage.rundir.manifest import Manifest
 
 
-class BaseSampler(RecordedSampler):
-    """Independent chains that share a model and a pool: how they run, are saved and go on."""
+class BaseSampler(Chains):
+    """Independent chains that share a model and a pool.
+
+    A kind of sampler makes its chains, says which axes its arrays have, and what else of it is
+    saved in a run directory: the methods that raise `NotImplementedError` here and in `Chains`.
+
+    Parameters
+    ----------
+    parameters, model, proposals, default_proposal, default_proposal_args, seed, pool
+        As for `MetropolisHastingsSampler`, where they are described.
+    bit_generator, nan
+        As for `MetropolisHastingsSampler`.
+    """
 
     name: str = ""
 
-    @cached_property
-    def _verifier(self) -> Verifier:
-        """Whose turn it is to be verified: it goes on from run to run."""
-        return Verifier()
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        model: Model,
+        proposals: BaseProposal | Iterable[BaseProposal] | None,
+        default_proposal: type[BaseProposal] | None,
+        default_proposal_args: Mapping[str, Any] | None,
+        seed: int | None,
+        pool: Any,
+        bit_generator: str | type[BitGenerator] | None,
+        nan: NanPolicy,
+    ) -> None:
+        self._seed_given = seed is not None
+        if callable(parameters) and not callable(model):
+            raise TypeError(
+                f"the names of the parameters come first, then the model: "
+                f"{type(self).__name__}(['x', 'y'], model, nchains); got {given(parameters)} first"
+            )
+        self.parameters = parameters
+        self._executor = Executor(pool, model)
+        self.seed = create_seed(None if seed is None else as_count(seed, "seed", least=0))
+        self.bit_generator = find_bit_generator(bit_generator)
+        self.nan = as_nan_policy(nan)
+        self._verifier = Verifier()
+        self.set_proposals(proposals, default_proposal, default_proposal_args)
 
-    # ---- running
+    def set_proposals(
+        self,
+        proposals: BaseProposal | Iterable[BaseProposal] | None = None,
+        default_proposal: type[BaseProposal] | None = None,
+        default_proposal_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Set the proposals that `create_chains` copies for every chain.
+
+        Parameters
+        ----------
+        proposals, default_proposal, default_proposal_args
+            As for the sampler.
+
+        Raises
+        ------
+        ValueError
+            If a proposal is for an unknown parameter, or two are for the same.
+        """
+        parts = as_proposals(proposals)
+        check_cover(self.parameters, parts, partly=True)
+        have = {name for part in parts for name in part.parameters}
+        missing = [name for name in self.parameters if name not in have]
+        self.proposals = list(parts)
+        if missing:
+            default = Normal if default_proposal is None else default_proposal
+            self.proposals.append(default(missing, **(default_proposal_args or {})))
+
+    def _sources(self, nchains: int) -> list[tuple[list[BaseProposal], BitGenerator]]:
+        """What each of the chains has of its own: proposals and a bit generator."""
+        nchains = as_count(nchains, "nchains")
+        sources = create_bit_generators(nchains, self.seed, self.bit_generator)
+        return [([copy.deepcopy(part) for part in self.proposals], source) for source in sources]
+
+    def _described(self) -> Manifest:
+        """The settings of this kind of sampler, beside those of all."""
+        raise NotImplementedError
+
+    @classmethod
+    def _remade(cls, manifest: Manifest, annealer: Any, settings: Mapping[str, Any]) -> Self:
+        """The sampler of a run: `settings` are those of all kinds."""
+        raise NotImplementedError
+
+    def _swept(self, start: int, stop: int) -> dict[str, Any]:
+        """What happened between temperatures from one iteration to another, to be saved."""
+        raise NotImplementedError
 
     @exclusive
     def run(
@@ -54,6 +134,7 @@ class BaseSampler(RecordedSampler):
         keep: bool | None = None,
         grace: float | None = None,
         verify: bool = False,
+        save: SaveTo | None = None,
     ) -> None:
         """Let every chain make so many further iterations; all of them, or none.
 
@@ -71,29 +152,23 @@ class BaseSampler(RecordedSampler):
         until : dict, optional
             Stop as soon as the effective sample sizes and R-hat of all parameters are reached, as
             ``until={'ess': 400, 'rhat': 1.01}``: see `lacks` for the rule.
-        directory : str or path, optional
-            A run directory; made if there is none. Later runs go on in it. See `epsie.open_run`.
-        every : int or str, optional
-            Save every so many iterations, or so often: '60s' (the default), '10min', '1h'.
-        thin : int, optional
-            Save every so many-th iteration only.
-        keep : bool, optional
-            Whether the history stays in memory. By default it has only what is not saved yet, or
-            was saved last.
-        grace : float, optional
-            After Ctrl-C or SIGTERM, how many seconds (10) to wait before unsaved iterations are
-            given up.
+        directory, every, thin, keep, grace : optional
+            Where and how the run is saved, as for `SaveTo`; what is not given is as in the run
+            before, if that was saved there.
         verify : bool, optional
             Repeat one chain serially, another each time (in rounds of about a second in a run
             directory or with a bar), and compare bit for bit: finds models that do not always give
             the same. Costs the time of this chain.
+        save : SaveTo, optional
+            Instead of `directory` and what goes with it.
 
         Raises
         ------
         ValueError
             If there is no start position, or a setting is out of range.
         TypeError
-            If neither or both of `niterations` and `total` are given, or `until` is no dict.
+            If neither or both of `niterations` and `total` are given, or `until` is no dict, or
+            `save` is given beside what it stands for.
         ModelError, ProposalError, StateError
             If a chain failed.
         NotReproducibleError
@@ -113,27 +188,24 @@ class BaseSampler(RecordedSampler):
                 f"niterations={niterations!r}, total={total!r}"
             )
         n = as_count(total if niterations is None else niterations, "niterations", least=0)
-        target = None
-        if until is not None:
-            from epsie.running.stopping import as_until
-
-            target = as_until(until)
+        target = None if until is None else as_until(until)
         self._executor.utilisation = Utilisation()
         verifier = self._verifier if verify else None
-        recording = recording_of(
-            self._recording, directory, every=every, thin=thin, keep=keep, grace=grace
+        saving = saving_of(
+            self._saving, save, directory=directory, every=every, thin=thin, keep=keep, grace=grace
         )
-        if recording is not None:
-            record(self, recording, n if total is None else None, total, progress, target, verifier)
+        if saving is not None:
+            further = n if total is None else None
+            saved_run(self, saving, further, total, progress, target, verifier)
             return
         if total is not None:
             raise ValueError("total= needs a directory: run(total=..., directory='run')")
         if not self._has_start:
             raise ValueError(NO_START)
-        stopper = self._stopper(target)
+        stopper = None if target is None else stopper_of(self, target)
         with logged_run(self, n, stopper):
             if n:
-                self._renew()
+                renew(self)
             segments = self._advanced(n, Progress(progress, stopper), verifier)
             with interrupt_deferred():
                 self._attach(segments)
@@ -190,50 +262,7 @@ class BaseSampler(RecordedSampler):
         TypeError
             If it is no dict.
         """
-        from epsie.running.stopping import as_until, stopper_of
-
         return stopper_of(self, as_until(until)).lack()
-
-    def _stopper(self, until: Until | None) -> Stopper | None:
-        if until is None:
-            return None
-        from epsie.running.stopping import stopper_of
-
-        return stopper_of(self, until)
-
-    # ---- state
-
-    @property
-    def state(self) -> dict[int, Any]:
-        """All that the chains' future depends on, as plain data: a dict by chain id.
-
-        Raises
-        ------
-        ValueError
-            If no start is set.
-        """
-        return {chain.chain_id: chain.state for chain in self.chains}
-
-    @exclusive
-    def set_state(self, state: Mapping[int, Any]) -> None:
-        """Go on from a `state`. Drops the history; needs no start position.
-
-        No state knows the model that it is of: the next `run` first asks the model anew about where
-        the chains stand. Of the same model the samples are what they would have been.
-
-        Raises
-        ------
-        ValueError
-            If the state is of another number of chains, or of other parameters or proposals.
-        """
-        refuse_other_chains(self.chains, state)
-        for i, chain in enumerate(self.chains):
-            chain.check_state(state[i])
-        with interrupt_deferred():
-            for i, chain in enumerate(self.chains):
-                chain.set_state(state[i])
-
-    # ---- on disk
 
     @classmethod
     def resume(
@@ -268,34 +297,3 @@ class BaseSampler(RecordedSampler):
         """
         sampler: Self = resumed(cls, directory, model, pool, proposals, adaptive_annealer)
         return sampler
-
-    def checkpoint(self, fp: Any, path: str | None = None, dsetname: str = "sampler_state") -> None:
-        """Write the `state` to an open HDF5 file: see `epsie.storage.checkpoint.dump_state`."""
-        dump_state(self.state, fp, path, dsetname)
-
-    def set_state_from_checkpoint(
-        self,
-        fp: Any,
-        path: str | None = None,
-        dsetname: str = "sampler_state",
-        *,
-        previous: bool = False,
-    ) -> None:
-        """Go on from what `checkpoint` wrote: see `epsie.storage.checkpoint.load_state`."""
-        self._take_up(load_state(fp, path, dsetname, previous=previous))
-
-    def _take_up(self, state: Any) -> None:
-        """Go on from a state that was read, of which nothing is sure but its checksum.
-
-        Raises
-        ------
-        MalformedStateError
-            If it is malformed, or of another sampler.
-        """
-        try:
-            check_states(self.chains, state)
-            self.set_state(state)
-        except MalformedStateError:
-            raise
-        except ValueError as error:
-            raise MalformedStateError(str(error)) from error

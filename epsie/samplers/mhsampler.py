@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import NDArray
 
 from epsie.chain.chain import Chain
-from epsie.chain.chaindata import stack_tables
-from epsie.chain.start import as_columns
-from epsie.checks import as_count
+from epsie.errors import RunDirectoryError
 from epsie.model.evaluation import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
-from epsie.rng.bit_generators import create_bit_generators
 from epsie.samplers.base import BaseSampler
+from epsie.storage.rundir.manifest import Manifest
 
 
 class MetropolisHastingsSampler(BaseSampler):
@@ -108,27 +105,30 @@ class MetropolisHastingsSampler(BaseSampler):
         ValueError
             If `nchains` is less than 1.
         """
-        nchains = as_count(nchains, "nchains")
-        sources = create_bit_generators(nchains, self.seed, self.bit_generator)
         self.chains = [
-            Chain(self.parameters, self.model, self._own_proposals(), source, i, nan=self.nan)
-            for i, source in enumerate(sources)
+            Chain(self.parameters, self.model, proposals, source, i, nan=self.nan)
+            for i, (proposals, source) in enumerate(self._sources(nchains))
         ]
 
-    def _starts(self, values: Mapping[str, Any]) -> list[Any]:
-        columns = as_columns(values, self.chains[0].dtypes)
-        wrong = {n: c.shape for n, c in columns.items() if c.shape != (self.nchains,)}
-        if wrong:
-            shapes = ", ".join(f"{name}: {shape}" for name, shape in wrong.items())
-            raise ValueError(
-                f"start positions must be arrays of shape ({self.nchains},), one value for each "
-                f"chain; got {shapes}"
-            )
-        return [[x] for x in zip(*[column.tolist() for column in columns.values()], strict=True)]
+    def _faced(self, values: NDArray[Any]) -> NDArray[Any]:
+        (coldest,) = values
+        return coldest  # type: ignore[no-any-return]
 
-    def _stacked(self, table: str) -> NDArray[np.void]:
-        self._refuse_before_first_step(table)
-        return stack_tables([getattr(chain, table) for chain in self.chains])
+    def _misshapen(self, found: Mapping[str, tuple[int, ...]], meant: tuple[int, ...]) -> str:
+        shapes = ", ".join(f"{name}: {shape}" for name, shape in found.items())
+        return (
+            f"start positions must be arrays of shape {meant}, one value for each chain; "
+            f"got {shapes}"
+        )
 
-    def _gathered(self, values: list[Any]) -> dict[str, NDArray[Any]]:
-        return {name: np.array([value[name] for value in values]) for name in values[0]}
+    def _described(self) -> Manifest:
+        return {}
+
+    @classmethod
+    def _remade(cls, manifest: Manifest, annealer: Any, settings: Mapping[str, Any]) -> Self:
+        if annealer is not None:
+            raise RunDirectoryError("the run is not tempered; it has no annealer")
+        return cls(**settings)
+
+    def _swept(self, start: int, stop: int) -> dict[str, Any]:
+        return {}

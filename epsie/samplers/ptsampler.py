@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.chain.chaindata import stack_tables
 from epsie.chain.ptchain import ParallelTemperedChain
-from epsie.chain.start import as_columns
 from epsie.checks import as_count
 from epsie.model.evaluation import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
-from epsie.rng.bit_generators import create_bit_generators
 from epsie.samplers.base import BaseSampler
+from epsie.storage.rundir.manifest import Manifest, annealer_entry, annealer_of
 
 
 class ParallelTemperedSampler(BaseSampler):
@@ -115,13 +113,11 @@ class ParallelTemperedSampler(BaseSampler):
         ValueError
             If `nchains` is less than 1, or another setting is out of range.
         """
-        nchains = as_count(nchains, "nchains")
-        sources = create_bit_generators(nchains, self.seed, self.bit_generator)
         self.chains = [
             ParallelTemperedChain(
                 self.parameters,
                 self.model,
-                self._own_proposals(),
+                proposals,
                 betas,
                 swap_interval,
                 adaptive_annealer,
@@ -131,7 +127,7 @@ class ParallelTemperedSampler(BaseSampler):
                 swap_scheme=self._swap_scheme,
                 nan=self.nan,
             )
-            for i, source in enumerate(sources)
+            for i, (proposals, source) in enumerate(self._sources(nchains))
         ]
 
     @property
@@ -182,44 +178,55 @@ class ParallelTemperedSampler(BaseSampler):
             return None
         return np.stack([chain.swaps.ratios.T for chain in self.chains], axis=1)
 
-    def _starts(self, values: Mapping[str, Any]) -> list[Any]:
-        columns = as_columns(values, self.chains[0].chains[0].dtypes)
-        shape = (self.ntemps, self.nchains)
-        wrong = {n: c.shape for n, c in columns.items() if c.shape != shape}
-        if wrong:
-            raise ValueError(_misshapen(wrong, shape))
-        return [
-            list(zip(*[column[:, i].tolist() for column in columns.values()], strict=True))
-            for i in range(self.nchains)
-        ]
+    def _faced(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values
 
-    def _stacked(self, table: str) -> NDArray[np.void]:
-        self._refuse_before_first_step(table)
-        return np.swapaxes(
-            stack_tables([getattr(chain, table) for chain in self.chains]), 0, 1
-        ).copy()
+    def _misshapen(self, found: Mapping[str, tuple[int, ...]], meant: tuple[int, ...]) -> str:
+        ntemps, nchains = meant
+        advice = {
+            (nchains, ntemps): "these look transposed: the temperatures come first, so give "
+            "values.T",
+            (nchains,): "these have one value for each chain: to start all temperatures of a chain "
+            f"alike give numpy.tile(values, ({ntemps}, 1))",
+            (ntemps,): "these have one value for each temperature: to start all chains alike give "
+            f"numpy.tile(values, ({nchains}, 1)).T",
+        }
+        hints = [f"; {advice[shape]}" for shape in found.values() if shape in advice]
+        shapes = ", ".join(f"{name}: {shape}" for name, shape in found.items())
+        return (
+            f"start positions must be arrays of shape (ntemps, nchains) = {meant}; got {shapes}"
+            f"{hints[-1] if hints else ''}"
+        )
 
-    def _gathered(self, values: list[Any]) -> dict[str, NDArray[Any]]:
-        return {name: np.array([value[name] for value in values]).T for name in values[0]}
+    def _described(self) -> Manifest:
+        first = self.chains[0]
+        return {
+            "betas": self.betas,
+            "swap_interval": first.swap_interval,
+            "swap_scheme": str(first.swap_scheme),
+            "reset_after_swap": first.reset_after_swap,
+            "annealer": annealer_entry(first.adaptive_annealer),
+        }
 
+    @classmethod
+    def _remade(cls, manifest: Manifest, annealer: Any, settings: Mapping[str, Any]) -> Self:
+        sampler = cls(
+            **settings,
+            **{name: manifest[name] for name in ("swap_interval", "swap_scheme")},
+            reset_after_swap=manifest["reset_after_swap"],
+            betas=manifest["betas"][0],
+            adaptive_annealer=annealer_of(manifest, annealer),
+        )
+        for chain, betas in zip(sampler.chains, manifest["betas"], strict=True):
+            chain.betas = betas
+        return sampler
 
-def _misshapen(wrong: dict[str, tuple[int, ...]], shape: tuple[int, int]) -> str:
-    ntemps, nchains = shape
-    meant = ""
-    for found in wrong.values():
-        if found == (nchains, ntemps):
-            meant = "; these look transposed: the temperatures come first, so give values.T"
-        elif found == (nchains,):
-            meant = (
-                "; these have one value for each chain: to start all temperatures of a chain alike "
-                f"give numpy.tile(values, ({ntemps}, 1))"
-            )
-        elif found == (ntemps,):
-            meant = (
-                "; these have one value for each temperature: to start all chains alike give "
-                f"numpy.tile(values, ({nchains}, 1)).T"
-            )
-    shapes = ", ".join(f"{name}: {found}" for name, found in wrong.items())
-    return (
-        f"start positions must be arrays of shape (ntemps, nchains) = {shape}; got {shapes}{meant}"
-    )
+    def _swept(self, start: int, stop: int) -> dict[str, Any]:
+        n = stop // self.swap_interval - start // self.swap_interval if self.ntemps > 1 else 0
+        swaps = [chain.swaps for chain in self.chains]
+        return {
+            "orders": np.array([of.orders[len(of.orders) - n :] for of in swaps]).astype(np.int16),
+            "ratios": np.array([of.ratios[len(of.ratios) - n :] for of in swaps]),
+            "ladder_iterations": np.array([stop]),
+            "ladders": self.betas[None],
+        }

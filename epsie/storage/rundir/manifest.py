@@ -36,16 +36,7 @@ def describe(sampler: Any) -> Manifest:
         "nan": str(sampler.nan),
         "proposals": [_entry(part) for part in sampler.proposals],
     }
-    first = sampler.chains[0]
-    if hasattr(first, "chains"):
-        described |= {
-            "betas": np.array([chain.betas for chain in sampler.chains]),
-            "swap_interval": first.swap_interval,
-            "swap_scheme": str(first.swap_scheme),
-            "reset_after_swap": first.reset_after_swap,
-            "annealer": _annealer(first.adaptive_annealer),
-        }
-    return described
+    return {**described, **sampler._described()}
 
 
 def _entry(part: BaseProposal) -> dict[str, Any]:
@@ -54,7 +45,8 @@ def _entry(part: BaseProposal) -> dict[str, Any]:
     return {"class": name, "parameters": list(part.parameters), "recipe": made}
 
 
-def _annealer(annealer: Any) -> dict[str, Any] | None:
+def annealer_entry(annealer: Any) -> dict[str, Any] | None:
+    """An annealer as plain data; None for none."""
     if annealer is None:
         return None
     # The chains' annealers have evolved; what they were made of has not.
@@ -220,26 +212,16 @@ def rebuilt(
             f"the run is of a {manifest['sampler']} sampler, not of a {cls.name} one"
         )
     settings = {
+        "parameters": manifest["parameters"],
+        "model": model,
+        "nchains": manifest["nchains"],
         "proposals": _proposals(manifest, proposals),
         "seed": manifest["seed"],
         "pool": pool,
         "bit_generator": manifest["bit_generator"],
         "nan": manifest["nan"],
     }
-    if "betas" in manifest:
-        settings |= {
-            name: manifest[name] for name in ("swap_interval", "swap_scheme", "reset_after_swap")
-        }
-        settings |= {
-            "betas": manifest["betas"][0],
-            "adaptive_annealer": _given_annealer(manifest, annealer),
-        }
-    elif annealer is not None:
-        raise RunDirectoryError("the run is not tempered; it has no annealer")
-    sampler = cls(manifest["parameters"], model, manifest["nchains"], **settings)
-    for chain, betas in zip(sampler.chains, manifest.get("betas", ()), strict=False):
-        chain.betas = betas
-    return sampler
+    return cls._remade(manifest, annealer, settings)
 
 
 def _proposals(
@@ -268,7 +250,8 @@ def _proposals(
     return found
 
 
-def _given_annealer(manifest: Manifest, given: Any) -> Any:
+def annealer_of(manifest: Manifest, given: Any) -> Any:
+    """The annealer of a run: the one that was given, or it anew; None for none."""
     entry = manifest["annealer"]
     if given is not None or entry is None:
         return given

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ _NAME = re.compile(r"segment-(\d{12})-(\d{12})\.epsie")
 Content = dict[str, Any]
 
 
-class Segment(NamedTuple):
+class SegmentFile(NamedTuple):
     """A file of what was visited after iteration `start` up to `stop`."""
 
     start: int
@@ -43,22 +43,22 @@ def segment_path(directory: Path, start: int, stop: int) -> Path:
     return directory / f"segment-{start:012d}-{stop:012d}.epsie"
 
 
-def all_segments(directory: Path) -> list[Segment]:
+def all_segments(directory: Path) -> list[SegmentFile]:
     """All segments that are there, also those that are merged or not accounted for yet."""
     found = []
     for name in names_in(directory):
         match = _NAME.fullmatch(name)
         if match:
-            found.append(Segment(int(match[1]), int(match[2]), directory / name))
+            found.append(SegmentFile(int(match[1]), int(match[2]), directory / name))
     return sorted(found)
 
 
-def reaches(segments: Iterable[Segment], iteration: int) -> list[Segment]:
+def reaches(segments: Iterable[SegmentFile], iteration: int) -> list[SegmentFile]:
     """The segments of what was visited up to an iteration, by their names."""
     return [segment for segment in segments if segment.start < iteration <= segment.stop]
 
 
-def covering(segments: Iterable[Segment], iteration: int) -> Segment:
+def covering(segments: Iterable[SegmentFile], iteration: int) -> SegmentFile:
     """The segment of what was visited right after an iteration; the longest, if it was merged.
 
     Raises
@@ -107,61 +107,30 @@ def refuse_gaps(directory: Path, start: int, stop: int) -> None:
         )
 
 
-# ---- from the chains
-
-
 def gathered(sampler: Any, n: int, thin: int) -> Content:
     """The last `n` iterations of all chains, every `thin`-th of them."""
     stop = sampler.niterations
     start = stop - n
-    first = -(start + 1) % thin
-    tables: Content = {
-        name: _table(sampler.chains, lambda leaf: getattr(leaf, name)[-n:][first::thin])  # noqa: B023
-        for name in TABLES[:3]
+    rows = slice(start - sampler.lastclear + -(start + 1) % thin, None, thin)
+    tables = TABLES if sampler.chains[0].hasblobs else TABLES[:3]
+    notes = learned(sampler.chains, start, stop)._asdict()
+    return {
+        "start": start,
+        "stop": stop,
+        **dict.fromkeys(TABLES),
+        **{name: sampler._stacked(name, rows) for name in tables},
+        **{f"noted {name}": value for name, value in notes.items()},
+        **sampler._swept(start, stop),
     }
-    tables["blobs"] = None
-    if sampler.chains[0].hasblobs:
-        tables["blobs"] = _table(sampler.chains, lambda leaf: leaf.blobs[-n:][first::thin])
-    found = learned(sampler.chains, start, stop)._asdict()
-    notes = {f"noted {name}": value for name, value in found.items()}
-    return {"start": start, "stop": stop, **tables, **notes, **_swapped(sampler, start, stop)}
 
 
 def bytes_per_iteration(sampler: Any) -> int:
     """About how much all chains store in an iteration."""
     numbers = len(sampler.parameters) + 5
     blobs = sampler.current_blobs or {}
-    places = sampler.nchains * getattr(sampler, "ntemps", 1)
+    places = sum(len(chain.by_temperature) for chain in sampler.chains)
     return int(8 * numbers * places + sum(values.nbytes for values in blobs.values()))
 
-
-def _table(chains: list[Any], rows: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:
-    """Rows of all chains: shape (nchains, n), or (ntemps, nchains, n)."""
-    if hasattr(chains[0], "chains"):
-        arrays = [[rows(leaf) for leaf in chain.chains] for chain in chains]
-        flat = [array for of_chain in arrays for array in of_chain]
-        return np.swapaxes(np.array(arrays, dtype=np.result_type(*flat)), 0, 1)
-    of_chains = [rows(chain) for chain in chains]
-    return np.array(of_chains, dtype=np.result_type(*of_chains))
-
-
-def _swapped(sampler: Any, start: int, stop: int) -> Content:
-    """The sweeps and the ladders."""
-    if not hasattr(sampler.chains[0], "swaps"):
-        return {}
-    interval = sampler.swap_interval
-    n = stop // interval - start // interval if sampler.ntemps > 1 else 0
-    orders = [chain.swaps.orders[len(chain.swaps.orders) - n :] for chain in sampler.chains]
-    ratios = [chain.swaps.ratios[len(chain.swaps.ratios) - n :] for chain in sampler.chains]
-    return {
-        "orders": np.array(orders).astype(np.int16),
-        "ratios": np.array(ratios),
-        "ladder_iterations": np.array([stop]),
-        "ladders": np.array([[chain.betas for chain in sampler.chains]]),
-    }
-
-
-# ---- merging
 
 _NOTES = {f"noted {name}": 0 for name in Learned._fields}
 _AXES = {"orders": 1, "ratios": 1, "ladder_iterations": 0, "ladders": 0, **_NOTES}
@@ -169,7 +138,7 @@ _AXES = {"orders": 1, "ratios": 1, "ladder_iterations": 0, "ladders": 0, **_NOTE
 
 def merge_small(folder: Folder, stop: int, settings: Mapping[str, Any]) -> None:
     """Merge the latest small segments up to `stop`, if they are many or large together."""
-    small: list[tuple[Segment, int]] = []
+    small: list[tuple[SegmentFile, int]] = []
     for segment in reversed([s for s in all_segments(folder.path) if s.stop <= stop]):
         size = size_of(segment.path)
         if size >= MERGED_SIZE // 2:
@@ -181,7 +150,7 @@ def merge_small(folder: Folder, stop: int, settings: Mapping[str, Any]) -> None:
         merge(folder, [segment for segment, _ in small], settings)
 
 
-def merge(folder: Folder, segments: list[Segment], settings: Mapping[str, Any]) -> None:
+def merge(folder: Folder, segments: list[SegmentFile], settings: Mapping[str, Any]) -> None:
     """Write one segment in place of several that follow each other."""
     if any(a.stop != b.start for a, b in pairwise(segments)):
         return
@@ -190,7 +159,7 @@ def merge(folder: Folder, segments: list[Segment], settings: Mapping[str, Any]) 
     folder.remove(segment.path for segment in segments)
 
 
-def read_segment(segment: Segment, run: str | None, settings: Mapping[str, Any]) -> Content:
+def read_segment(segment: SegmentFile, run: str | None, settings: Mapping[str, Any]) -> Content:
     """The content of a segment of a run with these settings.
 
     Raises

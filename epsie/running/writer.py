@@ -1,4 +1,4 @@
-"""Saving a run: the directory that a sampler writes to."""
+"""What a sampler does, written to a run directory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from epsie.errors import EpsieError, RunDirectoryError
 from epsie.logs import logger
 from epsie.running.modelcheck import check_model
+from epsie.running.places import is_stale, renew, take_up
 from epsie.running.standing import Standing, starts_of
 from epsie.storage.rundir.folder import MANIFEST, RUN, Folder, leftovers, new_run, owner, unfinished
 from epsie.storage.rundir.lock import Lock
@@ -29,7 +30,7 @@ from epsie.storage.rundir.states import (
 )
 
 
-class Recorder:
+class Writer:
     """Writes what a sampler does to a directory.
 
     Parameters
@@ -75,7 +76,7 @@ class Recorder:
     def _begin(self, thin: int) -> Manifest:
         """Make the directory one of a run."""
         sampler, folder = self.sampler, self.folder
-        sampler._renew()
+        renew(sampler)
         for path in leftovers(self.directory):
             path.unlink(missing_ok=True)
         start = sampler.niterations
@@ -90,11 +91,11 @@ class Recorder:
         """Take the sampler where the run was saved, unless it is there."""
         sampler, directory = self.sampler, self.directory
         if state is None:
-            if sampler._is_stale:
+            if is_stale(sampler):
                 check_model(sampler)
         else:
             self._tell_of_starts()
-            sampler._take_up(state)
+            take_up(sampler, state)
             sampler.seed = self.manifest["seed"]
             check_model(sampler)
             logger.info("going on in %s from iteration %d", directory, sampler.niterations)

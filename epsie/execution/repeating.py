@@ -1,4 +1,4 @@
-"""Whether a chain gives the same when its steps are repeated: `run(..., verify=True)`."""
+"""Steps of a chain repeated, and compared bit for bit: `run(..., verify=True)`."""
 
 from __future__ import annotations
 

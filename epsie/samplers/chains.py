@@ -1,0 +1,290 @@
+"""Many chains as one: where they started, where they stand, and what they visited, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.chaindata import stack_tables
+from epsie.chain.notes import Learned, learned
+from epsie.chain.start import as_columns
+from epsie.chain.wellformed import refuse_other_chains
+from epsie.checks import as_count, as_names
+from epsie.execution.executor import Executor
+from epsie.model.evaluation import Model
+from epsie.process.signals import interrupt_deferred
+from epsie.results.diagnosable import Diagnosable
+from epsie.results.source import Source
+from epsie.running.places import place, take_up
+from epsie.running.saving import Saving
+from epsie.running.starts import Prior, drawn_starts, given_starts, remarks_on_starts
+from epsie.samplers.exclusive import Use, exclusive
+from epsie.samplers.memory import Memory
+from epsie.shown import sampler_facts, shown, shown_in_html
+from epsie.storage.checkpoint import dump_state, load_state
+from epsie.storage.rundir.saved import Saved
+
+
+class Chains(Diagnosable):
+    """Independent chains that share a model and a pool, as one: starts, states, and records.
+
+    Inside all arrays have a leading axis of temperatures, coldest first. Which axes users see is
+    for each kind of sampler to say.
+    """
+
+    seed: int
+    chains: list[Any]
+    _use: Use | None = None
+    """What runs or changes it now."""
+    _executor: Executor
+
+    _saving: Saving | None = None
+    """Where its runs are saved."""
+
+    @property
+    def _source(self) -> Source:
+        """The whole run, if it is saved in a directory; else what is in memory."""
+        return Memory(self) if self._saving is None else Saved(self._saving.directory)
+
+    def __repr__(self) -> str:
+        return shown(self, sampler_facts)
+
+    def _repr_html_(self) -> str:
+        return shown_in_html(self, sampler_facts)
+
+    def _faced(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of shape (ntemps, nchains, ...) as users see them."""
+        raise NotImplementedError
+
+    def _misshapen(self, found: Mapping[str, tuple[int, ...]], meant: tuple[int, ...]) -> str:
+        """What is wrong with the shapes of start positions."""
+        raise NotImplementedError
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters: str | Iterable[str]) -> None:
+        self._parameters = as_names(parameters)
+
+    @property
+    def model(self) -> Model:
+        """The model. It is frozen when assigned: to change it, assign it again.
+
+        The next `run` first asks it about where the chains stand.
+
+        Raises
+        ------
+        TypeError
+            If it cannot be called, or not be sent to the pool's workers.
+        """
+        return self._executor.model
+
+    @model.setter
+    @exclusive
+    def model(self, model: Model) -> None:
+        self._executor.model = model
+        for chain in self.chains:
+            chain.model = model
+
+    @property
+    def pool(self) -> Any:
+        """Where the chains run. Settable: see `epsie.pools.mapper_for`."""
+        return self._executor.pool
+
+    @pool.setter
+    @exclusive
+    def pool(self, pool: Any) -> None:
+        self._executor.pool = pool
+
+    @property
+    def nchains(self) -> int:
+        """The number of chains."""
+        return len(self.chains)
+
+    @property
+    def niterations(self) -> int:
+        """How many iterations the chains have made, those before a clear or a resume included."""
+        iterations: int = self.chains[0].iteration
+        return iterations
+
+    @property
+    def lastclear(self) -> int:
+        """The iteration of the last clear."""
+        lastclear: int = self.chains[0].lastclear
+        return lastclear
+
+    @property
+    def start_position(self) -> dict[str, NDArray[Any]]:
+        """Where the chains started, after a clear: where they stood.
+
+        Set it with a dict of arrays, one value for each chain. The model is evaluated at all of
+        them, in the pool.
+
+        Raises
+        ------
+        ValueError
+            If it is not set; if parameters are missing, unknown or of another shape; or if starts
+            lie outside of the prior, have no likelihood, or the model gives NaN: all are listed.
+        """
+        return self._gathered("start_position")
+
+    @start_position.setter
+    @exclusive
+    def start_position(self, values: Mapping[str, Any]) -> None:
+        dtypes = self.chains[0].by_temperature[0].dtypes
+        place(self, "begin", given_starts(self, as_columns(values, dtypes)))
+        self._remarks = remarks_on_starts(self, values)
+
+    @exclusive
+    def draw_start(self, prior: Prior, tries: int = 1000) -> None:
+        """Draw `start_position` from the prior, anew where the model refuses it; all or none.
+
+        The same seed gives the same starts. Every temperature draws its own.
+
+        Parameters
+        ----------
+        prior : callable or mapping
+            ``prior(rng)``, with a numpy generator, gives a dict with a value for each parameter; or
+            a dict of distributions with ``rvs``, as those of `scipy.stats`.
+        tries : int, optional
+            How often to draw at most for each chain and temperature.
+
+        Raises
+        ------
+        ValueError
+            If the prior gives other parameters, or so many draws were refused.
+        ModelError
+            If the model fails.
+        """
+        place(self, "begin", drawn_starts(self, prior, as_count(tries, "tries")))
+
+    @property
+    def _has_start(self) -> bool:
+        return self.chains[0].start is not None
+
+    @exclusive
+    def clear(self) -> None:
+        """Drop the history. The present positions become the start; results do not change."""
+        for chain in self.chains:
+            chain.clear()
+
+    @property
+    def state(self) -> dict[int, Any]:
+        """All that the chains' future depends on, as plain data: a dict by chain id.
+
+        Raises
+        ------
+        ValueError
+            If no start is set.
+        """
+        return {chain.chain_id: chain.state for chain in self.chains}
+
+    @exclusive
+    def set_state(self, state: Mapping[int, Any]) -> None:
+        """Go on from a `state`. Drops the history; needs no start position.
+
+        No state knows the model that it is of: the next `run` first asks the model anew about where
+        the chains stand. Of the same model the samples are what they would have been.
+
+        Raises
+        ------
+        ValueError
+            If the state is of another number of chains, or of other parameters or proposals.
+        """
+        refuse_other_chains(self.chains, state)
+        for i, chain in enumerate(self.chains):
+            chain.check_state(state[i])
+        with interrupt_deferred():
+            for i, chain in enumerate(self.chains):
+                chain.set_state(state[i])
+
+    def checkpoint(self, fp: Any, path: str | None = None, dsetname: str = "sampler_state") -> None:
+        """Write the `state` to an open HDF5 file: see `epsie.storage.checkpoint.dump_state`."""
+        dump_state(self.state, fp, path, dsetname)
+
+    def set_state_from_checkpoint(
+        self,
+        fp: Any,
+        path: str | None = None,
+        dsetname: str = "sampler_state",
+        *,
+        previous: bool = False,
+    ) -> None:
+        """Go on from what `checkpoint` wrote: see `epsie.storage.checkpoint.load_state`."""
+        take_up(self, load_state(fp, path, dsetname, previous=previous))
+
+    @property
+    def positions(self) -> NDArray[np.void]:
+        """Positions since the last clear: fields are the parameters, shape (nchains, niterations).
+
+        Raises
+        ------
+        ValueError
+            Before the first step.
+        """
+        return self._stacked("positions")
+
+    @property
+    def stats(self) -> NDArray[np.void]:
+        """Fields `logl` and `logp`, shape (nchains, niterations)."""
+        return self._stacked("stats")
+
+    @property
+    def acceptance(self) -> NDArray[np.void]:
+        """Fields `acceptance_ratio` (NaN if no jump was made) and `accepted`."""
+        return self._stacked("acceptance")
+
+    @property
+    def blobs(self) -> NDArray[np.void] | None:
+        """Fields are the blobs' keys, shape (nchains, niterations). None without blobs."""
+        return self._stacked("blobs") if self._may_have_blobs else None
+
+    @property
+    def _may_have_blobs(self) -> bool:
+        return not self._has_start or self.chains[0].hasblobs
+
+    def _stacked(self, table: str, rows: slice = slice(None)) -> NDArray[np.void]:
+        """Rows of a table of all chains as one array."""
+        if self.niterations == 0:
+            raise ValueError(f"there are no {table} yet: run the sampler first")
+        leaves = self._leaves()
+        stacked = stack_tables([getattr(leaf, table)[rows] for row in leaves for leaf in row])
+        return self._faced(stacked.reshape(len(leaves), self.nchains, -1))
+
+    def _leaves(self) -> list[tuple[Any, ...]]:
+        """For each temperature the chains at it."""
+        return list(zip(*[chain.by_temperature for chain in self.chains], strict=True))
+
+    @property
+    def learned(self) -> Learned:
+        """What was learned since the start or a resume: see `epsie.chain.notes`."""
+        return learned(self.chains)
+
+    @property
+    def current_positions(self) -> dict[str, NDArray[Any]]:
+        """Where the chains stand."""
+        return self._gathered("current_position")
+
+    @property
+    def current_stats(self) -> dict[str, NDArray[np.float64]]:
+        """`logl` and `logp` where the chains stand."""
+        return self._gathered("current_stats")
+
+    @property
+    def current_blobs(self) -> dict[str, NDArray[Any]] | None:
+        """The blobs where the chains stand; None without blobs."""
+        return self._gathered("current_blob") if self._may_have_blobs else None
+
+    def _gathered(self, what: str) -> dict[str, NDArray[Any]]:
+        """A dict of every chain as one dict of arrays."""
+        found = [[getattr(leaf, what) for leaf in row] for row in self._leaves()]
+        return {
+            name: self._faced(np.array([[values[name] for values in row] for row in found]))
+            for name in found[0][0]
+        }
