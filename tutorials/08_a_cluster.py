@@ -71,22 +71,15 @@ assert samples[0] == samples[1] == samples[2]
 # %% [markdown]
 # ## A job with a time limit
 #
-# A scheduler sends SIGTERM before it kills. The run is then saved, and ends with an error code so
+# A scheduler sends SIGTERM before it kills. The run is then saved, and ends with the code 143 so
 # that the job is not taken for finished. A job script for SLURM that starts itself again until it
-# is done:
+# is done, `sbatch slurm.sh --iterations 1000000`:
 #
-# ```bash
-# #!/bin/bash
-# #SBATCH --ntasks=129
-# #SBATCH --cpus-per-task=1
-# #SBATCH --time=04:00:00
-# #SBATCH --signal=TERM@120
-# #SBATCH --requeue
-# module load openmpi
-# srun --mpi=pmix python line_fit.py --mpi --iterations 1000000
+# ```{literalinclude} slurm.sh
+# :language: bash
 # ```
 #
-# 129 ranks are 128 workers. Here we play the scheduler:
+# {doc}`/pools` says what each option is for. 129 ranks are 128 workers. Here we play the scheduler:
 
 
 # %%

@@ -8,6 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SENT_TO_ALL = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+]
+"""What asks to stop or to save. It may reach all processes of a job, as SLURM's signals do, and the
+one that runs the chains decides what it means."""
+
 
 @contextmanager
 def interrupt_deferred() -> Iterator[Callable[[], None]]:

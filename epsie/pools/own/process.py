@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from epsie.pools.own.wire import receive, send
+from epsie.process.signals import SENT_TO_ALL
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -158,11 +159,11 @@ def _signal_name(number: int) -> str:
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Start a process deaf to Ctrl-C, until it has its own way with it."""
+    """Start a process deaf to what asks to stop or to save, until it has its own way with it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, SENT_TO_ALL)
     try:
         yield
     finally:

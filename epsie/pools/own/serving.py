@@ -16,6 +16,7 @@ from typing import Any
 import cloudpickle
 
 from epsie.pools.own.wire import receive, send
+from epsie.process.signals import SENT_TO_ALL
 
 _PARENT_INTERVAL = 1.0
 """Seconds between looks at the parent."""
@@ -110,16 +111,15 @@ def pickled_error(error: BaseException) -> bytes:
 
 
 def leave_signals_to_the_parent() -> None:
-    """Ctrl-C and SIGTERM may reach all processes at once; the parent decides what they mean."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
+    """What asks to stop or to save may reach all processes at once, as SLURM's signals do."""
+    for number in SENT_TO_ALL:
         # Not SIG_IGN, which programs that the model starts would inherit.
         signal.signal(number, _nothing)
         if hasattr(signal, "siginterrupt"):
             signal.siginterrupt(number, False)
     if hasattr(signal, "pthread_sigmask"):
         os.register_at_fork(after_in_child=_heed_signals)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SENT_TO_ALL)
 
 
 def _nothing(number: int, frame: Any) -> None:
@@ -127,8 +127,9 @@ def _nothing(number: int, frame: Any) -> None:
 
 
 def _heed_signals() -> None:
+    for number in SENT_TO_ALL:
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _end_with(parent: int) -> None:
