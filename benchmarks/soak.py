@@ -18,6 +18,7 @@ from figure import HEADING, Figure
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import soak_adaptation
+import soak_damage
 import soak_mpi
 import soak_pools
 import soak_saving
@@ -117,6 +118,8 @@ ENTRIES: dict[str, Entry] = {
     "interrupts": Entry(50, soak_pools.interrupts),
     "openmpi": Entry(30, soak_mpi.openmpi_jobs),
     "corruptions": Entry(10_000, soak_saving.corruptions),
+    "damage": Entry(20_000, soak_damage.damage),
+    "failing-calls": Entry(1_200, soak_damage.failing_calls),
 }
 """The long counts by name."""
 

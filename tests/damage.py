@@ -73,8 +73,7 @@ def other_type(rng: random.Random, value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.names is None:
         choices += [value.tolist(), value.astype("S8"), value[..., None], value.astype(complex)]
     if isinstance(value, np.ndarray) and value.dtype.names:
-        kinds = [(name, "f4") for name in value.dtype.names]
-        choices += [np.zeros(value.shape, kinds), np.zeros(value.shape), value[..., None]]
+        choices += [np.zeros(value.shape), value[..., None]]
     if isinstance(value, list | tuple):
         choices += [
             tuple(value) if isinstance(value, list) else list(value),

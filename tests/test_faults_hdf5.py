@@ -13,6 +13,7 @@ import pytest
 import epsie
 from epsie.errors import CheckpointError
 from epsie.samplers import MetropolisHastingsSampler
+from tests.damaged_runs import damage_hdf5
 from tests.test_checkpoint import ROOT, filled, same
 
 
@@ -185,3 +186,10 @@ def test_something_else_of_that_name_is_named(tmp_path):
         file["a"] = 1
         with pytest.raises(CheckpointError, match="cannot be written"):
             epsie.dump_state(filled(1), file, "a")
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.slow)])
+def test_any_bytes_of_a_file_damaged(tmp_path, count):
+    """HDF5's own too: the last state, or an error."""
+    outcomes = damage_hdf5(count, tmp_path)
+    assert outcomes.keys() <= {"refused", "the same"}, outcomes

@@ -110,7 +110,10 @@ def read_of(path: Path, run: str | None, *, copy: bool = True) -> dict[Any, Any]
     found = read_file(path, copy=copy)
     if not isinstance(found, dict):
         raise CheckpointError(f"{path} cannot be read: it holds no settings, segment or state")
-    if found.pop(RUN, None) != run:
+    owner_id = found.pop(RUN, None)
+    if not isinstance(owner_id, str | None):
+        raise CheckpointError(f"{path} cannot be read: it has no id of its run")
+    if owner_id != run:
         raise of_another_run(path)
     return found
 

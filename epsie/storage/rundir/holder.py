@@ -13,6 +13,7 @@ from typing import Any
 
 from epsie.errors import RunDirectoryError
 from epsie.process.identity import Identity, this_process
+from epsie.storage.files import told
 
 NAME = "lock"
 _MOST = 4096
@@ -172,11 +173,12 @@ def read_holder(descriptor: int, path: Path = Path(NAME)) -> Holder | None:
     RunDirectoryError
         If it is a file of somebody else.
     """
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    text = os.read(descriptor, _MOST)
+    with told(path, "cannot be read"):
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        text = os.read(descriptor, _MOST)
+        status = os.fstat(descriptor)
     if not text:
         return None
-    status = os.fstat(descriptor)
     try:
         found: dict[str, Any] = json.loads(text)
         process = {part.name: found[part.name] for part in fields(Identity) if part.name in found}

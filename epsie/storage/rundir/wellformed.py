@@ -19,6 +19,12 @@ _TABLES = {
     "stats": {"logl": "<f8", "logp": "<f8"},
     "acceptance": {"acceptance_ratio": "<f8", "accepted": "|b1"},
 }
+_TOGETHER = (
+    ("noted iterations", "noted widths", "noted betas"),
+    ("ladder_iterations", "ladders"),
+)
+"""What has as many rows."""
+
 _MOST_CHAINS = 2**31
 
 
@@ -45,12 +51,12 @@ def _is_part(value: Any) -> bool:
 
 
 _SETTINGS: dict[str, Callable[[Any], bool]] = {
-    "sampler": lambda v: v in ("metropolis_hastings", "parallel_tempered"),
+    "sampler": lambda v: _is_text(v) and v in ("metropolis_hastings", "parallel_tempered"),
     "parameters": lambda v: _are_names(v) and len(set(v)) == len(v),
     "nchains": lambda v: _is_count(v, 1) and v < _MOST_CHAINS,
     "seed": _is_count,
     "bit_generator": lambda v: _is_bit_generator(v),
-    "nan": lambda v: v in ("raise", "reject"),
+    "nan": lambda v: _is_text(v) and v in ("raise", "reject"),
     "proposals": lambda v: (
         v.__class__ is list
         and all(_is_part(part) and _are_names(part.get("parameters")) for part in v)
@@ -104,6 +110,10 @@ def check_settings(settings: Any) -> None:
         wrong.append("every")
     if not wrong and len(settings.get("betas", range(settings["nchains"]))) != settings["nchains"]:
         wrong.append("betas")
+    if not wrong:
+        covered = [name for part in settings["proposals"] for name in part["parameters"]]
+        if sorted(covered) != sorted(settings["parameters"]):
+            wrong.append("proposals")
     if wrong:
         raise CheckpointError(f"of its settings are missing or malformed: {', '.join(wrong)}")
 
@@ -127,16 +137,17 @@ def check_content(content: Any, start: int, stop: int, settings: Mapping[str, An
     """
     if content.__class__ is not dict:
         raise CheckpointError("it holds no segment")
-    if (content.get("start"), content.get("stop")) != (start, stop):
-        raise CheckpointError(
-            f"it holds iterations {content.get('start')} to {content.get('stop')}, not those of "
-            "its name"
-        )
+    held = content.get("start"), content.get("stop")
+    if not all(map(_is_count, held)) or held != (start, stop):
+        raise CheckpointError(f"it holds iterations {held[0]} to {held[1]}, not those of its name")
     wrong = [
         name
         for name, right in _expected(start, stop, settings).items()
         if name not in content or not right(content[name])
     ]
+    for first, *others in _TOGETHER:
+        if not wrong and first in content:
+            wrong += [name for name in others if len(content[name]) != len(content[first])]
     if wrong:
         raise CheckpointError(
             f"of iterations {start} to {stop} are missing or malformed: {', '.join(wrong)}"
