@@ -79,7 +79,7 @@ class Angular(WidthProposal):
         ]
 
     def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
-        """Where a jump of `by` times the width would lead, at the same quantile."""
+        """The end of a jump of `by` times the width, at the same quantile."""
         step = remainder(there - here, tau)
         there = (here + truncated_normal.stretched(step, -pi, pi, self.widths[i], by)) % tau
         return there if there < tau else 0.0

@@ -1,4 +1,4 @@
-"""What every proposal is: a distribution of jumps that a chain draws from."""
+"""A proposal: a distribution of jumps that a chain draws from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 from epsie.checks import as_count
 from epsie.model.evaluation import Position
-from epsie.proposals.adaptation.base import Adaptation, Shown
+from epsie.proposals.adaptation.base import Adaptation, OfAdaptation
 from epsie.proposals.birth import BaseBirth as BaseBirth
 from epsie.proposals.clashes import clash
 from epsie.proposals.distribution import Distribution
@@ -47,11 +47,11 @@ class BaseProposal(Distribution, ABC):
     """... for so many iterations, and at every one afterwards."""
 
     adaptation: Adaptation | None = None
-    """How its widths learn."""
+    """The scheme by which its widths learn, if they do."""
 
     _nsteps: int = 0
     _iterations_at_interval: int = 0
-    """How many iterations it has seen with a `jump_interval` other than 1."""
+    """The number of iterations that it has seen with a `jump_interval` other than 1."""
 
     _pick: Callable[[Position], Position]
     """Takes its part out of a chain's position."""
@@ -82,7 +82,7 @@ class BaseProposal(Distribution, ABC):
         """
         super().__init_subclass__(**kwargs)
         for name in learns.shows if learns else ():
-            setattr(cls, name, Shown(name))
+            setattr(cls, name, OfAdaptation(name))
         own: dict[str, Any] = dict(vars(cls))
         if "_logpdf" in own and "log_hastings" not in own:
             cls.log_hastings = BaseProposal.log_hastings  # type: ignore[method-assign]
@@ -205,7 +205,7 @@ class BaseProposal(Distribution, ABC):
 
     @property
     def nsteps(self) -> int:
-        """How many of its jumps have been made and decided on."""
+        """The number of its jumps that were made and decided on."""
         return self._nsteps
 
     @nsteps.setter

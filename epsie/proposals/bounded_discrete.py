@@ -152,7 +152,7 @@ class BoundedDiscrete(Bounded, IntegerProposal):
         ]
 
     def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
-        """Where a jump of `by` times the width would lead, at the same quantile."""
+        """The end of a jump of `by` times the width, at the same quantile."""
         (lower, upper, stays), (low, high) = self._bounds[i], self._edges[i]
         step = whole_middle(there - here, stays)
         stretched = truncated_normal.stretched(step, low - here, high - here, self.widths[i], by)

@@ -113,7 +113,7 @@ class BoundedEigenvector(Bounded, Eigenvector):
         return tuple(y)
 
     def _segment(self, x: Position, axis: Position) -> tuple[float, float]:
-        """How far the line through x stays within the bounds, backwards and forwards."""
+        """The ends of the line through x within the bounds, backwards and forwards."""
         below, above = -inf, inf
         for here, along, (lower, upper) in zip(x, axis, self._bounds):
             if not lower <= here <= upper:

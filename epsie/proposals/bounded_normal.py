@@ -124,7 +124,7 @@ class BoundedNormal(Bounded, WidthProposal):
         return log(ratio)
 
     def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
-        """Where a jump of `by` times the width would lead, at the same quantile."""
+        """The end of a jump of `by` times the width, at the same quantile."""
         lower, upper, _ = self._bounds[i]
         step = truncated_normal.stretched(
             there - here, lower - here, upper - here, self.widths[i], by

@@ -25,7 +25,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "adaptation": (Adaptation, type(None)),
     "stream": (Stream,),
 }
-"""What the package sets of an object: a value of another type is a user's."""
+"""Attributes that the package sets: a value of another type is a user's."""
 
 
 def is_built_in(distribution: Any) -> bool:

@@ -12,8 +12,7 @@ from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal, is_built_in
 from epsie.proposals.birth import BaseBirth
 from epsie.proposals.clashes import refuse_names_of
-from epsie.proposals.outcome import VirtualMove
-from epsie.proposals.places import embedded, picker
+from epsie.proposals.places import picker
 
 
 class Density(NamedTuple):
@@ -68,7 +67,7 @@ class Components(SetsAttributes):
         return twin
 
     def log_hastings(self, x: Position, y: Position) -> float:
-        """What births, deaths and jumps of components add to the log ratio."""
+        """The terms of the log ratio that births, deaths and jumps of components add."""
         total = 0.0
         for i, first in enumerate(self._firsts):
             was, will_be = x[first] == x[first], y[first] == y[first]
@@ -100,7 +99,7 @@ class Components(SetsAttributes):
         return Density(total, born, dead)
 
     def count(self, x: Position) -> int:
-        """How many are active."""
+        """The number of those that are active."""
         return sum(x[first] == x[first] for first in self._firsts)
 
     def refusal(self, x: Position) -> str | None:
@@ -117,19 +116,6 @@ class Components(SetsAttributes):
             if refusal:
                 return refusal
         return None
-
-    def virtual_moves(
-        self, x: Position, y: Position, moved: Sequence[BaseProposal]
-    ) -> list[VirtualMove]:
-        """The positions, of `x` else, that those which jumped want to learn from."""
-        moves = []
-        for part, pick in zip(self.parts, self.picks, strict=True):
-            if not part._learns_virtually or not any(part is other for other in moved):
-                continue
-            for move in part._virtual_moves(pick(x), pick(y)):
-                place = embedded(move.x, part.parameters, x, self.parameters)
-                moves.append(move._replace(x=place))
-        return moves
 
 
 def match_births(parts: Sequence[BaseProposal], births: Sequence[BaseBirth]) -> list[BaseBirth]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import set_state_of, state_of
-from epsie.proposals.places import picker
+from epsie.proposals.outcome import VirtualMove
+from epsie.proposals.places import Picker, picker
 from epsie.rng.stream import Stream
 
 
@@ -47,6 +48,18 @@ class Composite(BaseProposal):
 
     def _position(self, values: Mapping[str, Any]) -> Position:
         return self._ordered([value for part in self._parts for value in part._position(values)])
+
+    def _moves_of(
+        self, blocks: Iterable[tuple[BaseProposal, Picker]], x: Position, y: Position
+    ) -> list[VirtualMove]:
+        """The virtual moves of some parts, with the other parameters as they are at `x`."""
+        moves = []
+        for part, pick in blocks:
+            for move in part._virtual_moves(pick(x), pick(y)):
+                moved = dict(zip(part.parameters, move.x, strict=True))
+                here = zip(self.parameters, x, strict=True)
+                moves.append(move._replace(x=tuple([moved.get(n, v) for n, v in here])))
+        return moves
 
     def reset(self) -> None:
         """Let all parts forget what they learned."""

@@ -1,4 +1,4 @@
-"""What proposals and births have in common: parameters, settings, random numbers, a state."""
+"""The base of proposals and births: parameters, settings, random numbers, a state."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Distribution(SetsAttributes):
             ) from None
 
     def _drawn(self, given: Any, by: str, absent: bool = False) -> Position:
-        """What a user's method gave, as a tuple; NaN may stand for parameters that are absent."""
+        """The values that a user's method gave, as a tuple; NaN may stand for absent ones."""
         try:
             x = tuple([as_number(given[name], self.discrete) for name in self.parameters])
         except (KeyError, TypeError, ValueError):
@@ -159,7 +159,7 @@ class Distribution(SetsAttributes):
 
     @cached_property
     def stream(self) -> Stream:
-        """Where its random numbers come from. A chain gives the same one to all that it uses."""
+        """The source of its random numbers. A chain gives the same one to all that it uses."""
         return Stream()
 
     @property

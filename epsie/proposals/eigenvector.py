@@ -23,7 +23,7 @@ from epsie.proposals.covariance import as_covariance
 
 _EPS = float(np.finfo(float).eps)
 _ON_LINE = 1e-10
-"""How far off a line, relative to the length, a point may lie and count as on it."""
+"""The distance off a line, relative to the length, at which a point counts as on it."""
 
 _HALF_LOG_2PI = 0.5 * log(2 * pi)
 
@@ -137,7 +137,7 @@ class Eigenvector(BaseProposal):
 
     @property
     def shuffle_rate(self) -> float:
-        """How often all eigenvectors are equally likely. Settable."""
+        """The probability that all eigenvectors are equally likely. Settable."""
         return self._shuffle_rate
 
     @shuffle_rate.setter

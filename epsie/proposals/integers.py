@@ -75,7 +75,7 @@ class IntegerProposal(WidthProposal):
         return super()._position({name: rounded(values[name], name) for name in known})
 
     def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
-        """Where a jump of the i-th parameter leads if it is `by` times as long."""
+        """The end of a jump of the i-th parameter that is `by` times as long."""
         step, stays = there - here, self.stays[i]
         return here + whole_step(by * whole_middle(step, stays), step, stays)
 
@@ -155,7 +155,7 @@ def outwards(lower: float, upper: float) -> tuple[float, float]:
 
 
 def draw_within(stream: Stream, here: float, std: float, limits: Limits) -> float:
-    """Where an integer jumps to, by rejection from what is nearer: a normal or a uniform jump.
+    """The end of a jump, by rejection from what is nearer: a normal or a uniform jump.
 
     Either is accepted with a probability of 0.49 or more, whatever the width.
     """

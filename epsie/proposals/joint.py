@@ -14,7 +14,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.clashes import refuse_names_of
 from epsie.proposals.composite import Composite
 from epsie.proposals.outcome import Outcome, VirtualMove
-from epsie.proposals.places import embedded, picker
+from epsie.proposals.places import picker
 from epsie.rng.stream import Stream
 
 
@@ -110,12 +110,7 @@ class JointProposal(Composite):
         """The positions that its parts want to learn from, beside the jump from `x` to `y`."""
         if self._only is not None:
             return self._only._virtual_moves(x, y)
-        moves = []
-        for part, pick in self._moved:
-            for move in part._virtual_moves(pick(x), pick(y)):
-                place = embedded(move.x, part.parameters, x, self.parameters)
-                moves.append(move._replace(x=place))
-        return moves
+        return self._moves_of(self._moved, x, y)
 
     @property
     def _learns_virtually(self) -> bool:

@@ -24,7 +24,7 @@ from epsie.proposals.outcome import Outcome, VirtualMove, rejected
 from epsie.rng.stream import Stream
 
 _ROUNDING = 1e-12
-"""What is missing of a sum of probabilities, and may be rounding alone."""
+"""A part of a sum of probabilities that may be missing by rounding alone."""
 
 
 class NestedTransdimensional(Composite):
@@ -260,7 +260,9 @@ class NestedTransdimensional(Composite):
 
     def _virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
         """The positions that components which jumped want to learn from, of `x` else."""
-        return self._components.virtual_moves(x, y, self._moved)
+        blocks = zip(self._components.parts, self._components.picks, strict=True)
+        moved = [block for block in blocks if any(block[0] is part for part in self._moved)]
+        return self._moves_of(moved, x, y)
 
     def _share(self, stream: Stream) -> None:
         """Draw from `stream`, in all parts and births."""

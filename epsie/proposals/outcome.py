@@ -20,13 +20,13 @@ class VirtualMove(NamedTuple):
 
 
 def _nowhere() -> Point:
-    """Where a chain stands that has not started."""
+    """The point of a chain that has not started."""
     return Point((), nan, nan, None)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a step. A chain has one, and fills it anew at each step.
+    """The decision on a step. A chain has one, and fills it anew at each step.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from epsie.proposals.outcome import Outcome
 _GAIN = 0.6
 
 KAPPA_RANGE = (1e-3, 1e16)
-"""What an adaptation makes of kappa at most: from uniform to what still moves the angles."""
+"""The range that an adaptation keeps kappa in: from uniform to what still moves the angles."""
 
 
 class IsotropicSolidAngle(BaseProposal):
@@ -163,7 +163,7 @@ class IsotropicSolidAngle(BaseProposal):
         )
 
     def _axis(self, polar: float) -> tuple[float, float]:
-        """How far a direction is along the axis of the poles, and how far off."""
+        """The distances of a direction along the axis of the poles, and off it."""
         if not self._lowest <= polar <= self._highest:
             raise ValueError(
                 f"Given point has {self.polar_parameter} = {polar!r}, which must lie in "

@@ -34,7 +34,7 @@ class WidthProposal(BaseProposal):
 
     @property
     def _shown(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What is learned, as standard deviations or as a covariance."""
+        """The widths, if they are learned, as standard deviations or as a covariance."""
         if self.adaptation is None:
             return ()
         return ("std",) if self.isdiagonal else ("cov",)
@@ -105,9 +105,9 @@ class WidthProposal(BaseProposal):
         ]
 
     def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
-        """Where a jump of the i-th parameter leads if it is `by` times as long."""
+        """The end of a jump of the i-th parameter that is `by` times as long."""
         return here + by * (there - here)
 
     def _extents(self) -> list[float] | None:
-        """How far apart two values of each parameter may be; None if that is not known."""
+        """The largest distance of two values of each parameter; None if it is not known."""
         return None

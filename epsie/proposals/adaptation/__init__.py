@@ -1,4 +1,4 @@
-"""How proposals learn their widths."""
+"""Schemes by which proposals learn their widths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every way of learning widths is."""
+"""A scheme by which a proposal learns, and its attributes as the proposal's own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Adaptation(SetsAttributes, ABC):
     """Whether it wants to learn from virtual moves, too."""
 
     shows: ClassVar[tuple[str, ...]] = ("target_rate", "adaptation_duration", "start_step")
-    """What of it is read as the proposal's own: see `Shown`."""
+    """Its attributes that are read as the proposal's own: see `OfAdaptation`."""
 
     def __init__(
         self, target_rate: float, adaptation_duration: int | None = None, start_step: int = 1
@@ -61,7 +61,7 @@ class Adaptation(SetsAttributes, ABC):
         self.start_step = proposal._nsteps
 
 
-class Shown:
+class OfAdaptation:
     """An attribute of a proposal's adaptation, read as the proposal's own."""
 
     def __init__(self, name: str) -> None:

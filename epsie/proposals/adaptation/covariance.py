@@ -60,7 +60,7 @@ class CovarianceLearning(Adaptation):
     """Accepted jumps for each parameter before the covariance is used."""
 
     MOVES_WORTH = 10.0
-    """How many independent positions an accepted jump for each parameter counts as."""
+    """The number of independent positions that an accepted jump for each parameter counts as."""
 
     ndim: int
     diagonal = False

@@ -1,4 +1,4 @@
-"""How jumps along eigenvectors learn the posterior's covariance."""
+"""The scheme of jumps along eigenvectors, which learns the posterior's covariance."""
 
 from __future__ import annotations
 

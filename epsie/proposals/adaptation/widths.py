@@ -1,4 +1,4 @@
-"""How the widths of a proposal learn from the chain.
+"""Schemes for widths: after Veitch et al., and after Sivia & Skilling.
 
 An adaptation is held by a proposal. After each of the proposal's jumps it reads the
 outcome, and writes one thing of the proposal: its `widths`, or its covariance `factor`.
