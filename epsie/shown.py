@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def shown(thing: Any, facts_of: Callable[[Any], Facts]) -> str:
     """A thing by its facts, in a line. It never fails: of what is half made it says what it is."""
     name = type(thing).__name__
     texts = ", ".join(text for _, text in _facts(thing, facts_of))
-    return f"<{name}: {texts}>" if texts else f"<{name}>"
+    return printable(f"<{name}: {texts}>") if texts else f"<{name}>"
 
 
 def shown_in_html(thing: Any, facts_of: Callable[[Any], Facts]) -> str:
@@ -42,6 +43,21 @@ def _facts(thing: Any, facts_of: Callable[[Any], Facts]) -> Facts:
         return facts_of(thing)
     except Exception:  # whatever is not there yet
         return ()
+
+
+def printable(text: str) -> str:
+    """A text of which a terminal obeys nothing: names may hold what moves its cursor or worse."""
+    return "".join(
+        [character if _is_shown(character) else _escaped(character) for character in text]
+    )
+
+
+def _is_shown(character: str) -> bool:
+    return character == "\n" or category(character)[0] != "C"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def table(title: str, facts: Facts) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from epsie._version import __version__
 from epsie.errors import EpsieError
+from epsie.shown import printable
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -113,11 +114,11 @@ def _line(error: BaseException) -> str:
 
 
 def _complain(text: str) -> None:
-    print(f"epsie: {text}", file=sys.stderr)  # noqa: T201
+    print(f"epsie: {printable(text)}", file=sys.stderr)  # noqa: T201
 
 
 def _say(text: str) -> None:
-    print(text)  # noqa: T201
+    print(printable(text))  # noqa: T201
 
 
 def _show_warning(message: Warning | str, *about: Any) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from epsie.diagnostics import convergence
 from epsie.diagnostics.draws import Angular, Floats, Parameter, as_parameters
 from epsie.diagnostics.words import findings
+from epsie.shown import printable
 
 PROBABILITIES = (0.05, 0.5, 0.95)
 
@@ -94,7 +95,7 @@ class Summary:
             for row in rows
         ]
         marked = [f"! {warning}" for warning in self.warnings]
-        return "\n".join([self.header, "", *lines, *([""] if marked else []), *marked])
+        return printable("\n".join([self.header, "", *lines, *([""] if marked else []), *marked]))
 
     def _repr_html_(self) -> str:
         head, *rows = [[html.escape(cell) for cell in row] for row in self.table]

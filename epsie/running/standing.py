@@ -151,5 +151,9 @@ def starts_of(sampler: Any) -> str | None:
     digest = hashlib.sha256()
     for name, values in sampler.start_position.items():
         # Zeros of both signs are one place.
-        digest.update(name.encode() + b"\0" + (np.asarray(values, dtype=float) + 0.0).tobytes())
+        digest.update(
+            name.encode(errors="surrogatepass")
+            + b"\0"
+            + (np.asarray(values, dtype=float) + 0.0).tobytes()
+        )
     return digest.hexdigest()
