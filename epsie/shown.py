@@ -1,4 +1,4 @@
-"""How samplers, chains and runs show themselves, in a line and in a notebook."""
+"""Samplers, chains and runs in a line and in a notebook."""
 
 from __future__ import annotations
 

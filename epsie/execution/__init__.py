@@ -1,1 +1,1 @@
-"""How chains are stepped: a stretch of all of them, dealt out to workers."""
+"""Chains stepped in pools: dealt out to workers as tasks, and failing as one."""

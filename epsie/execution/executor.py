@@ -1,4 +1,4 @@
-"""Where chains do their jobs: a pool, and a model on its way to its workers."""
+"""An executor: a pool in which chains do their jobs, and a model on its way to its workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many chains a worker is given at once."""
+"""The number of chains that a worker is given at once."""
 
 from __future__ import annotations
 

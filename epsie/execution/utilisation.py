@@ -1,4 +1,4 @@
-"""How busy the workers of a run were."""
+"""The share of a run's time for which each worker was busy."""
 
 from __future__ import annotations
 

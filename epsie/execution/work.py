@@ -1,4 +1,4 @@
-"""What a worker does: a job of one chain or several, and what it says of each."""
+"""A job of one chain or several in a worker, and the report of it."""
 
 from __future__ import annotations
 

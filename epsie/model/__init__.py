@@ -1,4 +1,4 @@
-"""What is asked for the log likelihood and the log prior."""
+"""Models: callables that give the log likelihood and the log prior."""
 
 from __future__ import annotations
 

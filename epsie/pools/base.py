@@ -1,4 +1,4 @@
-"""What every way to use a pool is: an ordered, eager map."""
+"""The base of all mappers: ordered, eager maps over a pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pools of our own have in common."""
+"""The base of our own pools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a model reaches the workers: once each, however many chains and runs there are."""
+"""A model on its way to workers: once to each, however many chains and runs there are."""
 
 from __future__ import annotations
 
@@ -67,6 +67,14 @@ class Ticket:
                     _cache.popitem(last=False)
             _cache.move_to_end(self.key)
             return _cache[self.key]
+
+    def is_redeemed(self) -> bool:
+        """Whether this worker has the model, or got it just now."""
+        try:
+            self.redeem()
+        except KeyError:
+            return False
+        return True
 
     def sign(self) -> Sequence[int]:
         """What says which runs are given up; in a worker."""

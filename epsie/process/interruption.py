@@ -1,4 +1,4 @@
-"""What an exception raised in somebody's code means: an error of it, or that it was interrupted."""
+"""Exceptions of somebody's code told apart: an error of it, or an interruption."""
 
 from __future__ import annotations
 

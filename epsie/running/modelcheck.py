@@ -1,4 +1,4 @@
-"""Whether a model is the one of a saved run."""
+"""A check that a model is that of a saved run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the chains of a sampler stand: at starts, at saved states, with points of which model."""
+"""Places of a sampler's chains: starts, saved states, and the points of another model renewed."""
 
 from __future__ import annotations
 

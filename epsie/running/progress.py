@@ -1,4 +1,4 @@
-"""How far a run is: rounds of a few seconds, and a bar; and when it has enough."""
+"""Rounds of about a second and a bar, which show how far a run is; a run's end if it has enough."""
 
 from __future__ import annotations
 

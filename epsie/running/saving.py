@@ -1,4 +1,4 @@
-"""Where and how a run is saved: `run(..., save=SaveTo(...))`."""
+"""Settings of saved runs: `run(..., save=SaveTo(...))`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sampler finds in a directory before anything is written to it."""
+"""A directory as a sampler finds it, before anything is written to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What chains visit while they run, thinned so that it stays short."""
+"""A record of what chains visit while they run, thinned so that it stays short."""
 
 from __future__ import annotations
 

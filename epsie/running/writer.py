@@ -1,4 +1,4 @@
-"""What a sampler does, written to a run directory."""
+"""The writer of a run directory: segments and states of what a sampler does."""
 
 from __future__ import annotations
 

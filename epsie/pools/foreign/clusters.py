@@ -100,7 +100,7 @@ class EnginesMapper(Mapper):
 
     def deliver(self, ticket: Ticket) -> Ticket:
         """Take a model to each engine once."""
-        self._client.direct_view(self._engines()).apply_sync(accept, ticket)
+        self._client.direct_view(self._engines()).apply_sync(Ticket.is_redeemed, ticket)
         return ticket.without_body()
 
 
@@ -138,7 +138,7 @@ class DaskMapper(ExecutorMapper):
 
     def deliver(self, ticket: Ticket) -> Ticket:
         """Take a model to each worker once. One that joins later says that it lacks it."""
-        self.pool.run(accept, ticket, on_error="ignore")
+        self.pool.run(Ticket.is_redeemed, ticket, on_error="ignore")
         return ticket.without_body()
 
 
@@ -152,11 +152,6 @@ def _ask(client: Any) -> None:
     """Come back when the controller has answered anything."""
     with suppress(Exception):
         client.queue_status()
-
-
-def accept(ticket: Ticket) -> None:
-    """Keep a model; in a worker."""
-    ticket.redeem()
 
 
 def is_view(pool: Any) -> bool:

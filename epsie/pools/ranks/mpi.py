@@ -76,20 +76,11 @@ class MPIPool(Pool):
         Ticket
             What suffices from then on: a key.
         """
-        key = Ticket(ticket.key, ticket.digest, ticket.path)
-        has = self._team.on_each(_has_model, key)
-        self._team.on_each(_has_model, ticket, [rank for rank in has if not has[rank]])
+        key = ticket.without_body()
+        has = self._team.on_each(Ticket.is_redeemed, key)
+        self._team.on_each(Ticket.is_redeemed, ticket, [rank for rank in has if not has[rank]])
         return key
 
     def close(self) -> None:
         """Take no more work. Closing again does nothing. The workers sleep until rank 0 ends."""
         self._closed = True
-
-
-def _has_model(ticket: Ticket) -> bool:
-    """Whether this rank has a model, or got it just now."""
-    try:
-        ticket.redeem()
-    except KeyError:
-        return False
-    return True

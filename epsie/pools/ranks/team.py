@@ -14,7 +14,7 @@ from typing import Any
 from epsie.errors import PoolError
 from epsie.pools.pool import Function
 from epsie.pools.ranks.ranks import Ranks
-from epsie.pools.ranks.worker import Answer, Task, serve
+from epsie.pools.ranks.worker import Message, Reply, serve
 from epsie.pools.transport import pickled
 from epsie.process.signals import interrupt_deferred
 
@@ -117,30 +117,28 @@ class Team:
         return pickled(function, "the function")
 
     def _give(self, rank: int, number: int, function: bytes, item: Any) -> None:
-        task = Task(self._run, number, self.threads, function, pickled(item, "an item"))
+        message = Message(self._run, number, self.threads, function, pickled(item, "an item"))
         self._idle.remove(rank)
-        self._busy[rank] = self._link.send(task, rank)
-        self.sent += len(function) + len(task.item)
+        self._busy[rank] = self._link.send(message, rank)
+        self.sent += len(function) + len(message.item)
 
     def _next_result(self, between: Callable[[], None]) -> dict[int, Any]:
         """The result that comes next, by its number; nothing if it is late."""
-        answer = self._receive(self._link.wait(between))
-        if answer.run != self._run:
+        reply = self._receive(self._link.wait(between))
+        if reply.run != self._run:
             return {}
-        result, trace = pickle.loads(answer.body)
+        result, trace = pickle.loads(reply.body)
         if trace is not None:
             result.add_note(f"\nIn a worker:\n\n{trace}")
             raise result
-        return {answer.number: result}
+        return {reply.number: result}
 
-    def _receive(self, rank: int) -> Answer:
-        answer: Answer = self._link.receive(rank)
+    def _receive(self, rank: int) -> Reply:
+        reply: Reply = self._link.receive(rank)
         self._busy.pop(rank).wait()
         self._idle.add(rank)
-        self.received += len(answer.body)
-        return answer
-
-    # ---- the end
+        self.received += len(reply.body)
+        return reply
 
     def _note_failure(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None

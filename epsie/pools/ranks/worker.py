@@ -16,7 +16,7 @@ from epsie.process.threads import capped
 
 
 @dataclass(slots=True)
-class Task:
+class Message:
     """An item for a worker; function and item are pickled."""
 
     run: int
@@ -27,7 +27,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class Answer:
+class Reply:
     """What a worker made of an item, pickled: a result and None, or an error and its traceback."""
 
     run: int
@@ -39,8 +39,8 @@ def serve(ranks: Ranks) -> None:
     """Work for rank 0 until it says that it has ended. If that cannot be, all ranks are aborted."""
     try:
         _begin()
-        while ranks.wait() == 0 and (task := ranks.receive(0)) is not None:
-            ranks.send_all(_answer(task), 0)
+        while ranks.wait() == 0 and (message := ranks.receive(0)) is not None:
+            ranks.send_all(_reply(message), 0)
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
@@ -53,11 +53,11 @@ def _begin() -> None:
         leave_signals_to_the_parent()
 
 
-def _answer(task: Task) -> Answer:
+def _reply(message: Message) -> Reply:
     try:
-        function, item = pickle.loads(task.function), pickle.loads(task.item)
-        with capped(task.threads):
+        function, item = pickle.loads(message.function), pickle.loads(message.item)
+        with capped(message.threads):
             body = cloudpickle.dumps((function(item), None))
     except BaseException as error:
         body = pickled_error(error)
-    return Answer(task.run, task.number, body)
+    return Reply(message.run, message.number, body)

@@ -51,7 +51,7 @@ def _is_part(value: Any) -> bool:
 
 
 _SETTINGS: dict[str, Callable[[Any], bool]] = {
-    "sampler": lambda v: _is_text(v) and v in ("metropolis_hastings", "parallel_tempered"),
+    "sampler": lambda v: _is_text(v) and v in _KINDS,
     "parameters": lambda v: _are_names(v) and len(set(v)) == len(v),
     "nchains": lambda v: _is_count(v, 1) and v < _MOST_CHAINS,
     "seed": _is_count,
@@ -78,6 +78,11 @@ _OF_LADDERS: dict[str, Callable[[Any], bool]] = {
     "reset_after_swap": lambda v: v.__class__ is bool,
     "annealer": lambda v: v is None or _is_part(v),
 }
+_KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
+    "metropolis_hastings": {},
+    "parallel_tempered": _OF_LADDERS,
+}
+"""What is expected of each kind of sampler, beside what is of all."""
 
 
 def _is_bit_generator(name: Any) -> bool:
@@ -97,10 +102,13 @@ def check_settings(settings: Any) -> None:
     """
     if settings.__class__ is not dict:
         raise CheckpointError("it holds no settings")
-    expected = dict(_SETTINGS)
-    if "betas" in settings or settings.get("sampler") == "parallel_tempered":
-        expected |= _OF_LADDERS
+    expected = _SETTINGS | _KINDS.get(str(settings.get("sampler")), {})
     wrong = [
+        name
+        for kind in _KINDS.values()
+        for name in (kind.keys() & settings.keys()) - expected.keys()
+    ]
+    wrong += [
         name
         for name, right in expected.items()
         if name not in settings or not right(settings[name])
@@ -180,16 +188,22 @@ def _expected(
         "noted widths": notes(len(names)),
         "noted betas": notes(),
     }
-    if ladders is not None:
-        interval = settings["swap_interval"]
-        sweeps = stop // interval - start // interval if ntemps > 1 else 0
-        expected |= {
-            "orders": lambda v: _is_array(v, "<i2", (nchains, sweeps, ntemps), 0, ntemps - 1),
-            "ratios": lambda v: _is_array(v, "<f8", (nchains, sweeps, max(ntemps - 1, 0))),
-            "ladder_iterations": lambda v: _are_iterations(v, start, stop),
-            "ladders": lambda v: _is_array(v, "<f8", (-1, nchains, ntemps), 0, 1),
-        }
-    return expected
+    if ladders is None:
+        return expected
+    interval = settings["swap_interval"]
+    nsweeps = stop // interval - start // interval if ntemps > 1 else 0
+    return expected | _expected_of_ladders(start, stop, (nchains, nsweeps), ntemps)
+
+
+def _expected_of_ladders(
+    start: int, stop: int, sweeps: tuple[int, int], ntemps: int
+) -> dict[str, Callable[[Any], bool]]:
+    return {
+        "orders": lambda v: _is_array(v, "<i2", (*sweeps, ntemps), 0, ntemps - 1),
+        "ratios": lambda v: _is_array(v, "<f8", (*sweeps, max(ntemps - 1, 0))),
+        "ladder_iterations": lambda v: _are_iterations(v, start, stop),
+        "ladders": lambda v: _is_array(v, "<f8", (-1, sweeps[0], ntemps), 0, 1),
+    }
 
 
 def _is_table(value: Any, fields: Mapping[str, str], shape: tuple[int, ...]) -> bool:
