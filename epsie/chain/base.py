@@ -1,62 +1,45 @@
-"""What chains of both kinds answer alike."""
+"""The chain of any kind: how it is run, in a worker too, and goes on from a state."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from math import inf
+from typing import Any, Self
 
 from numpy.random import BitGenerator, Generator
 
-from epsie.chain.history import Rows
-from epsie.chain.notes import Note, noted
-from epsie.copying import SetsAttributes, copied
-from epsie.model.evaluation import Model, Point, Position
+from epsie.chain.examination import present_point
+from epsie.chain.notes import note_of, noted
+from epsie.chain.record import Record
+from epsie.chain.segment import Segment
+from epsie.copying import copied
+from epsie.model.evaluation import Model, Point
 from epsie.process.cancellation import NEVER, GivenUp
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import Distribution, is_built_in
 from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng.stream import Stream
-from epsie.shown import Facts, Shown, chain_facts
-
-if TYPE_CHECKING:
-    from epsie.chain.recorded import RecordedChain
 
 
-@dataclass(slots=True)
-class Segment:
-    """What a stretch of a chain brought."""
+class BaseChain(Record):
+    """A Markov chain, at one temperature or several."""
 
-    state: dict[Any, Any]
-    """Where it stands now."""
-    by_temperature: list[Rows]
-    """The rows it added at each temperature, coldest first."""
-    swaps: Any = None
-    """The sweeps between temperatures, if there are several."""
-    notes: list[Note] = field(default_factory=list)
-
-
-class BaseChain(Shown, SetsAttributes, ABC):
-    """A Markov chain that knows its parameters, its model and its random numbers."""
-
-    parameters: tuple[str, ...]
-    model: Model
     stream: Stream
     chain_id: int
-    iteration: int
-    lastclear: int
     transdimensional: bool | None
+    adaptive_annealer: Any = None
+    """What moves its ladder; None if nothing does."""
     watch: tuple[Sequence[int], int] = NEVER
     """A stop sign, and the number of the run that it may say is given up."""
-    notes: list[Note]
-    """What was learned since it began, at some iterations; a clear leaves them."""
 
-    def _facts(self) -> Facts:
-        return chain_facts(self)
+    def where(self) -> dict[str, Any]:
+        """Where it is, for messages."""
+        return {"chain": self.chain_id, "iteration": self.iteration}
 
-    def __len__(self) -> int:
-        return self.iteration - self.lastclear
+    @abstractmethod
+    def step(self) -> Self:
+        """Make one step."""
 
     def run(self, niterations: int) -> None:
         """Make so many steps."""
@@ -67,15 +50,10 @@ class BaseChain(Shown, SetsAttributes, ABC):
                 raise GivenUp
             step()
 
-    @abstractmethod
-    def step(self) -> Self:
-        """Make one step."""
-
-    @abstractmethod
     def reserve(self, niterations: int) -> None:
         """Make room for the rows of so many steps."""
-
-    # ---- travelling to a worker and back
+        for level in self.by_temperature:
+            level.history.reserve(niterations)
 
     @abstractmethod
     def shell(self) -> Self:
@@ -89,35 +67,44 @@ class BaseChain(Shown, SetsAttributes, ABC):
         """Make so many steps, and tell what they brought. For a detached copy."""
         users = [part for part in self._distributions() if not is_built_in(part)]
         before = [part._copied(Stream()) for part in users]
-        self._run_noting(niterations)
-        for old, part in zip(before, users, strict=True):
-            refuse_unsaved(old, part)
-        segment = self.segment()
-        segment.notes = self.notes
-        return segment
-
-    def _run_noting(self, niterations: int) -> None:
-        """Make so many steps, and note what was learned at some of them."""
         self.reserve(niterations)
         stop = self.iteration + niterations
         for iteration in noted(self.iteration, stop) if self.learns else ():
             self.run(iteration - self.iteration)
-            self.notes.append(self.note())
+            self.notes.append(note_of(self.iteration, self.by_temperature))
         self.run(stop - self.iteration)
+        for old, part in zip(before, users, strict=True):
+            refuse_unsaved(old, part)
+        rows = [level.history.rows() for level in self.by_temperature]
+        swaps = self.swaps.rows() if self.ntemps > 1 else None
+        return Segment(self.evolved(), rows, swaps, self.notes)
+
+    def attach(self, segment: Segment) -> None:
+        """Take over what a detached copy did."""
+        self.resume(segment.state)
+        for level, rows in zip(self.by_temperature, segment.by_temperature, strict=True):
+            level.history.extend(rows)
+        if segment.swaps is not None:
+            self.swaps.extend(segment.swaps)
+        self.notes += segment.notes
 
     @property
     def learns(self) -> bool:
         """Whether a proposal learns, or a ladder is moved."""
-        return any(part.adaptation is not None for part in self.leaves())
-
-    @abstractmethod
-    def note(self) -> Note:
-        """How it jumps now."""
+        learning = any(part.adaptation is not None for part in self.leaves())
+        return learning or self.adaptive_annealer is not None
 
     @property
     def is_built_in(self) -> bool:
         """Whether all that it consists of is of this package, so that a worker can import it."""
-        return all(map(is_built_in, self._distributions()))
+        annealer = self.adaptive_annealer
+        known = annealer is None or is_built_in(annealer)
+        return known and all(map(is_built_in, self._distributions()))
+
+    def leaves(self) -> Iterator[BaseProposal]:
+        """All its proposals, those inside others too."""
+        for level in self.by_temperature:
+            yield from level.proposal_dist.leaves()
 
     def _distributions(self) -> Iterator[Distribution]:
         """All its proposals, and the births of those that have one."""
@@ -126,34 +113,36 @@ class BaseChain(Shown, SetsAttributes, ABC):
             if hasattr(part, "birth_distribution"):
                 yield part.birth_distribution
 
-    @abstractmethod
-    def leaves(self) -> Iterator[BaseProposal]:
-        """All its proposals, those inside others too."""
+    def reset_proposals(self) -> None:
+        """Let the proposals of all temperatures forget what they learned."""
+        for level in self.by_temperature:
+            level.proposal_dist.reset()
 
     @property
-    @abstractmethod
-    def by_temperature(self) -> Sequence[RecordedChain]:
-        """Its chain at each temperature, coldest first; of an untempered one itself."""
+    def has_likelihood_at_hottest(self) -> bool:
+        """Whether the point at the hottest temperature has a likelihood."""
+        return self.by_temperature[-1].point.logl > -inf
 
-    @abstractmethod
-    def examine_starts(self, xs: Sequence[Position]) -> tuple[list[Point | None], list[str]]:
-        """The points at start positions, one for each temperature, and why they cannot be used."""
+    @property
+    def model(self) -> Model:
+        """The model. After it is set, the model is asked anew about where the chain stands."""
+        return self.by_temperature[0]._model
 
-    @abstractmethod
-    def begin(self, points: Sequence[Point]) -> None:
-        """Start from a point for each temperature. Drops the history."""
-
-    # ---- the model
+    @model.setter
+    def model(self, model: Model) -> None:
+        self.lend(model)
+        for level in self.by_temperature:
+            level.stale = level.start is not None
 
     def lend(self, model: Model) -> None:
         """Ask this model, which its points are of: on a copy, in a worker."""
-        for leaf in self.by_temperature:
-            leaf._model = model
+        for level in self.by_temperature:
+            level._model = model
 
     @property
     def is_stale(self) -> bool:
         """Whether a point may be of another model."""
-        return any(leaf.stale for leaf in self.by_temperature)
+        return any(level.stale for level in self.by_temperature)
 
     def present_points(self, _: None = None) -> list[Point]:
         """What the model says of where it stands, at each temperature.
@@ -163,29 +152,31 @@ class BaseChain(Shown, SetsAttributes, ABC):
         ModelError
             If the model fails, or refuses a position.
         """
-        return [leaf.present_point() for leaf in self.by_temperature]
+        return [present_point(level) for level in self.by_temperature]
 
     def renew(self, points: Sequence[Point]) -> None:
         """Take over what the present model says of where it stands."""
-        for leaf, point in zip(self.by_temperature, points, strict=True):
-            leaf.stand(point)
-
-    @abstractmethod
-    def where(self) -> dict[str, Any]:
-        """Where it is, for messages."""
-
-    @abstractmethod
-    def segment(self) -> Segment:
-        """What it did since it was detached."""
-
-    @abstractmethod
-    def attach(self, segment: Segment) -> None:
-        """Take over what a detached copy did."""
+        for level, point in zip(self.by_temperature, points, strict=True):
+            if level.start is level.point:
+                level.start = point
+            level.point, level.stale = point, False
 
     @property
     @abstractmethod
     def state(self) -> dict[Any, Any]:
         """All that its future depends on, as plain data."""
+
+    def evolved(self) -> dict[Any, Any]:
+        """The state, with what its temperatures share only once. A hook of tempered chains."""
+        return self.state
+
+    @abstractmethod
+    def check_state(self, state: Mapping[Any, Any]) -> None:
+        """Refuse a state that is not of a chain like this one."""
+
+    @abstractmethod
+    def resume(self, state: Mapping[Any, Any]) -> None:
+        """Take over a state, which is its own from now on, and keep the history."""
 
     def set_state(self, state: Mapping[Any, Any]) -> None:
         """Go on from a `state`. Drops the history; needs no start position.
@@ -200,27 +191,13 @@ class BaseChain(Shown, SetsAttributes, ABC):
         """
         self.check_state(state)
         self.follow(state)
-        for leaf in self.by_temperature:
-            leaf.stale = True
+        for level in self.by_temperature:
+            level.stale = True
 
     def follow(self, state: Mapping[Any, Any]) -> None:
         """Go on from a state of a chain like this one, and with the same model."""
         self.resume(copied(state))
         self.restart()
-
-    @abstractmethod
-    def check_state(self, state: Mapping[Any, Any]) -> None:
-        """Refuse a state that is not of a chain like this one."""
-
-    @abstractmethod
-    def resume(self, state: Mapping[Any, Any]) -> None:
-        """Take over a state, which is its own from now on, and keep the history."""
-
-    @abstractmethod
-    def restart(self) -> None:
-        """Drop the history, and start from where it stands."""
-
-    # ---- random numbers
 
     @property
     def bit_generator(self) -> BitGenerator:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import copy
+from collections.abc import Iterable, Mapping
 from math import exp, inf, nan
 from typing import Any, Self
 
 from numpy.random import BitGenerator
 
+from epsie.chain.base import BaseChain
+from epsie.chain.examination import examined
 from epsie.chain.history import History
-from epsie.chain.saved import SavedChain
-from epsie.chain.start import NO_START, refused_start
+from epsie.chain.start import NO_START, as_position
+from epsie.chain.state import check_state, resume, state_of
 from epsie.checks import as_beta, as_names
-from epsie.errors import ModelError, ProposalError
+from epsie.errors import ProposalError
 from epsie.model.evaluation import (
     Model,
     NanPolicy,
@@ -22,6 +25,7 @@ from epsie.model.evaluation import (
     as_nan_policy,
     evaluate,
     model_error,
+    no_model,
 )
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import joint_over
@@ -36,7 +40,7 @@ _NO_DENSITY = (
 )
 
 
-class Chain(SavedChain):
+class Chain(BaseChain):
     r"""A Markov chain that samples likelihood**beta times prior.
 
     A `step` proposes a position x', evaluates the model there and decides. With
@@ -70,6 +74,12 @@ class Chain(SavedChain):
         If the proposals do not cover the parameters exactly, or `beta` or `nan` is out of range.
     """
 
+    point: Point
+    """Where it stands; set with the start."""
+
+    stale: bool = False
+    """Whether the point may be of another model: then it is evaluated anew before the next step."""
+
     def __init__(
         self,
         parameters: str | Iterable[str],
@@ -95,10 +105,9 @@ class Chain(SavedChain):
         self.iteration = self.lastclear = 0
         self.history = History(self.dtypes)
         self.notes = []
-        self.start = self.proposed = None
+        self.start: Point | None = None
+        self.proposed: Point | None = None
         self.outcome = Outcome()
-
-    # ---- the algorithm
 
     def step(self) -> Self:
         """Propose a position, evaluate the model there, and decide."""
@@ -183,6 +192,11 @@ class Chain(SavedChain):
             return Point(x, -inf, -inf, None)
         raise model_error(error, self.where(x)) from error
 
+    def clear(self) -> Self:
+        """Drop the history. The present position becomes the start."""
+        self._forget()
+        return self
+
     def take(self, point: Point) -> None:
         """Stand at another point after all, as after a swap."""
         self.point = point
@@ -203,62 +217,78 @@ class Chain(SavedChain):
         where["proposals"] = ", ".join(map(repr, self.proposal_dist.proposals))
         return where
 
-    def leaves(self) -> Iterator[BaseProposal]:
-        """All its proposals, those inside others too."""
-        return self.proposal_dist.leaves()
-
-    def reset_proposals(self) -> None:
-        """Let the proposals forget what they learned."""
-        self.proposal_dist.reset()
-
-    # ---- where it may start, and stand
-
-    def present_point(self) -> Point:
-        """What the model says of where it stands.
-
-        Raises
-        ------
-        ModelError
-            If the model fails, or refuses the position.
-        """
-        # Rows that there are have the blob's keys.
-        like = self.point if len(self) else None
-        try:
-            point = evaluate(self._model, self.parameters, self.point.x, like)
-        except Exception as error:
-            raise model_error(error, self.where()) from error
-        refusal = refused_start(point, self.beta)
-        if refusal:
-            raise ModelError(
-                f"the position where the chain stands {refusal}, says the model that was set since "
-                "it came there. Set start_position to another, or the former model",
-                self.where(),
-            )
-        return point
-
-    def start_point(self, x: Position) -> Point:
-        """What the model says of a start position.
-
-        Raises
-        ------
-        ModelError
-            If the model raises or returns what it may not.
-        """
-        try:
-            return evaluate(self._model, self.parameters, x, None)
-        except Exception as error:
-            raise model_error(error, self.where(x)) from error
-
     def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:
         """The point at a start position, and why it cannot be used, if so."""
-        # As numbers that its proposals jump from: inside a transdimensional one integers too.
-        x = self.proposal_dist._position(self._named(x))
-        refusal = self.proposal_dist._refusal(x)
-        if refusal:
-            return None, [f"{self._named(x)}: {refusal}"]
-        try:
-            point = self.start_point(x)
-        except NotFiniteError as error:
-            return None, [f"{self._named(x)}: {error.problem}"]
-        refusal = refused_start(point, self.beta)
-        return point, [f"{self._named(x)} {refusal}"] if refusal else []
+        return examined(self, x)
+
+    @property
+    def by_temperature(self) -> list[Self]:
+        """Itself: it has one temperature."""
+        return [self]
+
+    def _shown(self, values: list[Any]) -> Any:
+        return values[0]
+
+    def _start_positions(self, values: Mapping[str, Any]) -> list[Position]:
+        return [as_position(values, self.dtypes)]
+
+    def _parted(self, shown: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        return [shown]
+
+    def shell(self) -> Self:
+        """Itself without its history and its model, and sharing all else: to be pickled."""
+        twin = copy.copy(self)
+        twin._model = no_model
+        twin.history = self.history.emptied()
+        twin.notes = []
+        twin.outcome = copy.copy(self.outcome)
+        return twin
+
+    def detached(self, stream: Stream | None = None) -> Self:
+        """An independent copy without its history and its model."""
+        twin = self.shell()
+        twin.stream = self.stream.copied() if stream is None else stream
+        twin.proposal_dist = self.proposal_dist._copied(twin.stream)
+        return twin
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that its future depends on, as plain data. Refused before a start is set."""
+        return state_of(self)
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Refuse a state that is not of a chain like this one."""
+        check_state(self, state)
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Take over a state, which is its own from now on, and keep the history."""
+        resume(self, state)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the position proposed last was accepted."""
+        return self.outcome.accepted
+
+    @property
+    def acceptance_ratio(self) -> float:
+        """The probability with which it was to be accepted; NaN if all proposals rested."""
+        return self.outcome.acceptance_ratio
+
+    @property
+    def proposed_position(self) -> dict[str, float]:
+        """The position proposed last; where it stands if all proposals rested. Settable.
+
+        Raises
+        ------
+        ValueError
+            Before the first step.
+        """
+        if self.proposed is not None:
+            return self._named(self.proposed.x)
+        if self.start is None or not self.iteration:
+            raise ValueError("nothing was proposed yet: make a step first")
+        return self._named(self.point.x)
+
+    @proposed_position.setter
+    def proposed_position(self, values: Mapping[str, Any]) -> None:
+        self.proposed = Point(as_position(values, self.dtypes), nan, nan, None)

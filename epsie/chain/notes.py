@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from math import log2
+from math import log2, nan
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from epsie.chain.level import Level
 
 _PER_DOUBLING = 4
 """Notes from one iteration to twice that."""
@@ -31,6 +34,19 @@ class Note:
     iteration: int
     widths: list[tuple[float, ...]]
     betas: tuple[float, ...]
+
+
+def note_of(iteration: int, levels: Sequence[Level]) -> Note:
+    """How a chain jumps now, at each of its temperatures."""
+    widths = []
+    for level in levels:
+        stds: dict[str, float] = {}
+        for leaf in level.proposal_dist.leaves():
+            # A user's class may lack the widths that its base has.
+            with suppress(AttributeError):
+                stds.update(zip(leaf.parameters, leaf.jump_stds()))
+        widths.append(tuple([float(stds.get(name, nan)) for name in level.parameters]))
+    return Note(iteration, widths, tuple([level.beta for level in levels]))
 
 
 def noted(start: int, stop: int) -> Iterator[int]:
@@ -68,8 +84,7 @@ def learned(chains: Sequence[Any], after: int = 0, upto: int | None = None) -> L
         for chain in chains
     ]
     rows = list(zip(*notes, strict=True))
-    ntemps = getattr(chains[0], "ntemps", 1)
-    shape = (len(rows), len(chains), ntemps)
+    shape = (len(rows), len(chains), chains[0].ntemps)
     return Learned(
         np.array([row[0].iteration for row in rows], dtype=np.int64),
         np.array([[note.widths for note in row] for row in rows], dtype=float).reshape(

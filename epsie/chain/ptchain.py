@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
-from math import inf
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import ArrayLike, NDArray
 
+from epsie.chain.axis import parted, positions_along, stacked
+from epsie.chain.base import BaseChain
 from epsie.chain.chain import Chain
-from epsie.chain.ptsaved import SavedTemperedChain
 from epsie.chain.start import NO_START
+from epsie.chain.state import check_states, resume_all, state_of_all
 from epsie.checks import as_count, as_names
 from epsie.errors import ProposalError, StepError
-from epsie.model.evaluation import Model, NanPolicy, Point
+from epsie.model.evaluation import Model, NanPolicy, Point, Position
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.distribution import is_built_in
 from epsie.proposals.joint import as_proposals
 from epsie.rng.stream import Stream
-from epsie.tempering.annealing import DynamicalAnnealer, as_annealer
-from epsie.tempering.ladders import as_betas, warn_without_posterior
+from epsie.tempering.annealing import as_annealer
+from epsie.tempering.dynamical import DynamicalAnnealer as DynamicalAnnealer
+from epsie.tempering.ladders import as_betas, as_next_ladder, warn_without_posterior
 from epsie.tempering.swaps import SwapHistory
 from epsie.tempering.sweeps import find_swap_scheme
 
-__all__ = ["DynamicalAnnealer", "ParallelTemperedChain"]
 
-
-class ParallelTemperedChain(SavedTemperedChain):
+class ParallelTemperedChain(BaseChain):
     """A chain at each of several temperatures, which swap their points now and then.
 
     At inverse temperature beta a chain samples likelihood**beta times prior. In a `step` all
@@ -108,12 +107,9 @@ class ParallelTemperedChain(SavedTemperedChain):
         self._movable: NDArray[np.float64] | None = None
         self.adaptive_annealer = copy.deepcopy(as_annealer(adaptive_annealer))
         if adaptive_annealer is not None:
-            first = getattr(self.adaptive_annealer, "first_ladder", None)
-            if first is not None:
-                self.betas = first(self.betas)
+            if hasattr(self.adaptive_annealer, "first_ladder"):
+                self.betas = self.adaptive_annealer.first_ladder(self.betas)
             self.adaptive_annealer.setup_annealing(self.betas.copy())
-
-    # ---- the algorithm
 
     def step(self) -> Self:
         """Step every temperature; sweep if it is time to."""
@@ -151,6 +147,10 @@ class ParallelTemperedChain(SavedTemperedChain):
         if self.adaptive_annealer is not None:
             self._anneal()
 
+    def clear(self) -> None:
+        """Drop the history. The present positions become the start."""
+        self._forget()
+
     def _move_points(self, points: Sequence[Point], order: Sequence[int]) -> None:
         for here, (chain, came_from) in enumerate(zip(self.chains, order)):
             if here != came_from:
@@ -169,55 +169,17 @@ class ParallelTemperedChain(SavedTemperedChain):
         if moved.tolist() != [chain.beta for chain in self.chains]:
             self.betas = moved
 
-    def reset_proposals(self) -> None:
-        """Let the proposals of all temperatures forget what they learned."""
-        for chain in self.chains:
-            chain.reset_proposals()
-
-    def where(self) -> dict[str, Any]:
-        """Where it is, for messages."""
-        return {"chain": self.chain_id, "iteration": self.iteration}
-
-    @property
-    def is_built_in(self) -> bool:
-        """Whether all that it consists of is of this package, the annealer too."""
-        annealer = self.adaptive_annealer
-        return super().is_built_in and (annealer is None or is_built_in(annealer))
-
-    def leaves(self) -> Iterator[BaseProposal]:
-        """All its proposals, those inside others too."""
-        for chain in self.chains:
-            yield from chain.leaves()
-
-    @property
-    def learns(self) -> bool:
-        """Whether a proposal learns, or a ladder is moved."""
-        return self.adaptive_annealer is not None or super().learns
-
-    # ---- settings
-
-    @property
-    def model(self) -> Model:
-        """The model."""
-        return self.chains[0].model
-
-    @model.setter
-    def model(self, model: Model) -> None:
-        for chain in self.chains:
-            chain.model = model
-
     @property
     def betas(self) -> NDArray[np.float64]:
         """Inverse temperatures, descending, shape (ntemps,). Settable: the chains get them.
 
-        What it gives is read-only, as the chains would not hear of a change: set it as a whole.
-        Only an annealer, while it is called, may change it in place.
+        Set it as a whole; only an annealer, while it is called, may change it in place.
 
         Raises
         ------
         ValueError
-            If there are not `ntemps`; if one is repeated or does not lie in [0, 1]; if one would
-            leave 0 while the point there has no likelihood (logl = -inf).
+            If there are not `ntemps`, one is repeated or not in [0, 1], or one would leave 0 while
+            the point there has no likelihood (logl = -inf).
         """
         if self._movable is not None:
             return self._movable
@@ -227,15 +189,8 @@ class ParallelTemperedChain(SavedTemperedChain):
 
     @betas.setter
     def betas(self, betas: ArrayLike) -> None:
-        ladder = as_betas(betas)
-        if len(ladder) != self.ntemps:
-            raise ValueError(f"there are {self.ntemps} temperatures; got {len(ladder)} betas")
-        hottest = self.chains[-1]
-        if ladder[-1] > 0 and hottest.start is not None and hottest.point.logl == -inf:
-            raise ValueError(
-                f"the hottest beta cannot become {ladder[-1]}: the point at beta = 0 has no "
-                "likelihood (logl = -inf), which no other beta allows. Keep 0 in the ladder"
-            )
+        may_leave_prior = self.start is None or self.has_likelihood_at_hottest
+        ladder = as_next_ladder(betas, self.ntemps, may_leave_prior)
         if ladder.tolist() != [chain.beta for chain in self.chains]:
             self.last_annealed = self.iteration
         for chain, beta in zip(self.chains, ladder.tolist(), strict=True):
@@ -266,7 +221,7 @@ class ParallelTemperedChain(SavedTemperedChain):
     @swap_scheme.setter
     def swap_scheme(self, swap_scheme: str) -> None:
         self._scheme = find_swap_scheme(swap_scheme)
-        self._swap_scheme = swap_scheme
+        self._swap_scheme = str(swap_scheme)
 
     @property
     def reset_after_swap(self) -> bool:
@@ -278,3 +233,62 @@ class ParallelTemperedChain(SavedTemperedChain):
         if not isinstance(reset, bool | np.bool_):
             raise ValueError(f"reset_after_swap must be a bool; got {reset!r}")
         self._reset_after_swap = bool(reset)
+
+    @property
+    def by_temperature(self) -> list[Chain]:
+        """Its chain at each temperature, coldest first."""
+        return self.chains
+
+    @property
+    def start(self) -> list[Point] | None:
+        """The points it started from, coldest first; None before a start is set."""
+        return [chain.start for chain in self.chains if chain.start is not None] or None
+
+    def _shown(self, values: list[Any]) -> Any:
+        return stacked(values)
+
+    def _start_positions(self, values: Mapping[str, Any]) -> list[Position]:
+        return positions_along(values, self.dtypes, self.ntemps)
+
+    def _parted(self, shown: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        return parted(shown, self.ntemps)
+
+    def shell(self) -> Self:
+        """Itself without its history and its model, and sharing all else: to be pickled."""
+        return self._holding([chain.shell() for chain in self.chains])
+
+    def detached(self) -> Self:
+        """An independent copy without its history and its model."""
+        stream = self.stream.copied()
+        twin = self._holding([chain.detached(stream) for chain in self.chains])
+        twin.stream = stream
+        twin.adaptive_annealer = copy.deepcopy(self.adaptive_annealer)
+        return twin
+
+    def _holding(self, chains: list[Chain]) -> Self:
+        twin = copy.copy(self)
+        twin.chains = chains
+        twin.swaps = SwapHistory(self.ntemps)
+        twin.notes = []
+        return twin
+
+    @property
+    def state(self) -> dict[int, Any]:
+        """All that its future depends on, as plain data: the state of each temperature by index.
+
+        Every one has that of the random numbers; the coldest has, under 'tempering', what belongs
+        to no single temperature.
+        """
+        return state_of_all(self, shared=self.ntemps)
+
+    def evolved(self) -> dict[int, Any]:
+        """The state, with that of the random numbers only once."""
+        return state_of_all(self, shared=1)
+
+    def check_state(self, state: Mapping[Any, Any]) -> None:
+        """Refuse a state that is not of a chain like this one."""
+        check_states(self.chains, state, self.adaptive_annealer is not None)
+
+    def resume(self, state: Mapping[Any, Any]) -> None:
+        """Take over a state, which is its own from now on, and keep the history."""
+        resume_all(self, state)

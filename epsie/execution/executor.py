@@ -9,7 +9,8 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Any, Protocol
 
-from epsie.chain.base import BaseChain, Segment
+from epsie.chain.base import BaseChain
+from epsie.chain.segment import Segment
 from epsie.execution.dealing import ChainAt, dealt, refuse_failures
 from epsie.execution.portions import Portions
 from epsie.execution.repeating import Verifier, refuse_difference

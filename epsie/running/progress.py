@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.chain.base import Segment
+from epsie.chain.segment import Segment
 from epsie.running.trail import Trail, accepted, coldest
 from epsie.tempering.evidence import variance_of_mean
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from numpy.random import BitGenerator
 
-from epsie.chain.base import Segment
+from epsie.chain.segment import Segment
 from epsie.chain.start import NO_START
 from epsie.checks import as_count, given
 from epsie.execution.executor import Executor

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epsie.checks import as_count
-from epsie.tempering.dynamical import nothing_to_swap
+from epsie.tempering.annealed import Annealed
 from epsie.tempering.ladders import is_ladder
-
-if TYPE_CHECKING:
-    from epsie.chain.ptchain import ParallelTemperedChain
 
 
 class BarrierAnnealer:
@@ -80,7 +77,7 @@ class BarrierAnnealer:
         self.nsweeps = 0
         self.rejections, self.counts = [0.0] * npairs, [0] * npairs
 
-    def __call__(self, chain: ParallelTemperedChain) -> None:
+    def __call__(self, chain: Annealed) -> None:
         """Measure a sweep; at the end of a round, move the chain's ladder."""
         if chain.iteration > self.duration or chain.ntemps < 3:
             return
@@ -97,9 +94,9 @@ class BarrierAnnealer:
             self.round_length *= 2
             self._begin_round(len(rates))
 
-    def _measure(self, chain: ParallelTemperedChain) -> None:
+    def _measure(self, chain: Annealed) -> None:
         ratios = chain.swaps.latest.ratios
-        counted = len(ratios) - nothing_to_swap(chain)
+        counted = len(ratios) - (not chain.has_likelihood_at_hottest)
         for pair in range(counted):
             self.rejections[pair] += 1 - ratios[pair]
             self.counts[pair] += 1

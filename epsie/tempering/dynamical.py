@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epsie.checks import as_count
+from epsie.tempering.annealed import Annealed
 from epsie.tempering.ladders import is_ladder
-
-if TYPE_CHECKING:
-    from epsie.chain.ptchain import ParallelTemperedChain
 
 
 class DynamicalAnnealer:
@@ -97,27 +95,19 @@ class DynamicalAnnealer:
             ladder[-1] = 0.0
         return ladder
 
-    def __call__(self, chain: ParallelTemperedChain) -> None:
+    def __call__(self, chain: Annealed) -> None:
         """Move the chain's ladder after a sweep."""
         if chain.ntemps < 3 or chain.iteration > self._end:
             return
         ratios = np.array(chain.swaps.latest.ratios)
         step = 1 / (self.nu * (1 + (chain.iteration // chain.swap_interval) / self.tau))
         change = step * (ratios[:-1] - ratios[1:])
-        if nothing_to_swap(chain):
+        if not chain.has_likelihood_at_hottest:
             change[-1] = 0.0
         moved = _spaced(chain.betas, change)
         # Rounding can make neighbours equal where nearly all swaps are accepted.
         if is_ladder(moved):
             chain.betas = moved
-
-
-def nothing_to_swap(chain: ParallelTemperedChain) -> bool:
-    """Whether the hottest temperature holds a point without likelihood.
-
-    Its rejection then tells of the share of the prior without likelihood, which no ladder changes.
-    """
-    return chain.chains[-1].point.logl == -inf
 
 
 def _spaced(betas: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.float64]:

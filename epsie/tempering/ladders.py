@@ -38,6 +38,34 @@ def as_betas(betas: ArrayLike) -> NDArray[np.float64]:
     return ladder
 
 
+def as_next_ladder(betas: ArrayLike, ntemps: int, may_leave_prior: bool) -> NDArray[np.float64]:
+    """A ladder for a chain that has one, in descending order.
+
+    Parameters
+    ----------
+    betas : array_like
+        Inverse temperatures in any order.
+    ntemps : int
+        How many there must be.
+    may_leave_prior : bool
+        Whether the hottest beta may leave 0: whether its point has a likelihood.
+
+    Raises
+    ------
+    ValueError
+        If it is no ladder, has another length, or leaves 0 and may not.
+    """
+    ladder = as_betas(betas)
+    if len(ladder) != ntemps:
+        raise ValueError(f"there are {ntemps} temperatures; got {len(ladder)} betas")
+    if ladder[-1] > 0 and not may_leave_prior:
+        raise ValueError(
+            f"the hottest beta cannot become {ladder[-1]}: the point at beta = 0 has no "
+            "likelihood (logl = -inf), which no other beta allows. Keep 0 in the ladder"
+        )
+    return ladder
+
+
 def is_ladder(betas: NDArray[np.float64]) -> bool:
     """Whether betas descend strictly within [0, 1], so that a chain can have them."""
     return bool(betas[0] <= 1 and betas[-1] >= 0 and (np.diff(betas) < 0).all())

@@ -1,0 +1,64 @@
+"""What a chain of any kind has at each temperature."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from epsie.chain.history import History, Table
+from epsie.model.evaluation import Model, Point, Position
+from epsie.proposals.joint import JointProposal
+from epsie.proposals.outcome import Outcome
+from epsie.rng.stream import Stream
+
+
+class Level(Protocol):
+    """A chain at one temperature: `epsie.chain.Chain`, or what stands for one."""
+
+    parameters: tuple[str, ...]
+    chain_id: int
+    beta: float
+    _model: Model
+    point: Point
+    """Where it stands; set with the start."""
+    stale: bool
+    """Whether the point may be of another model."""
+    start: Point | None
+    """Where it started, after a clear where it stood; None before a start is set."""
+    proposed: Point | None
+    outcome: Outcome
+    """What became of its last step."""
+    history: History
+    proposal_dist: JointProposal
+    stream: Stream
+    iteration: int
+    lastclear: int
+    nan_count: int
+
+    @property
+    def dtypes(self) -> dict[str, type]:
+        """The type of each parameter's values."""
+
+    @property
+    def positions(self) -> Table:
+        """Positions since the last clear."""
+
+    @property
+    def stats(self) -> Table:
+        """Log likelihoods and log priors."""
+
+    @property
+    def acceptance(self) -> Table:
+        """What became of each step."""
+
+    @property
+    def blobs(self) -> Table | None:
+        """The blobs; None without."""
+
+    def where(self, proposed: Position | None = None) -> dict[str, Any]:
+        """Where it is, for messages."""
+
+    def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:
+        """The point at a start position, and why it cannot be used, if so."""
+
+    def detached(self) -> Any:
+        """An independent copy without its history and its model."""
