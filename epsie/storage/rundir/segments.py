@@ -99,8 +99,10 @@ def refuse_gaps(directory: Path, start: int, stop: int) -> None:
         If something was removed.
     """
     at = start
-    for segment in all_segments(directory):
-        at = max(at, segment.stop) if segment.start <= at else at
+    # Names sort as iterations do; this is done at every save.
+    for match in filter(None, map(_NAME.fullmatch, names_in(directory))):
+        if int(match[1]) <= at:
+            at = max(at, int(match[2]))
     if at < stop:
         raise RunDirectoryError(
             f"the segment that follows iteration {at} was removed from {directory}"
