@@ -56,9 +56,26 @@ def fails(x, y):
     return 0.0, 0.0
 
 
+class Panic(BaseException):
+    """As what extensions written in Rust raise."""
+
+
+def panics(x, y):
+    if x:
+        raise Panic("a bug in Rust")
+    return 0.0, 0.0
+
+
+def leaves(x, y):
+    if x:
+        raise SystemExit("a bug that exits")
+    return 0.0, 0.0
+
+
 def assert_fails_well(pool):
-    made = sampler(pool, fails)
-    before = made.state
-    with pytest.raises(ModelError, match="a bug"):
-        made.run(10)
-    np.testing.assert_equal(made.state, before)
+    for model in (fails, panics, leaves):
+        made = sampler(pool, model)
+        before = made.state
+        with pytest.raises(ModelError, match="a bug"):
+            made.run(10)
+        np.testing.assert_equal(made.state, before)

@@ -22,6 +22,14 @@ def fail():
     raise ZeroDivisionError("a bug in the likelihood")
 
 
+class Panic(BaseException):
+    """As what extensions written in Rust raise."""
+
+
+def panic():
+    raise Panic("a bug in Rust")
+
+
 def model_of(limit=np.inf, seconds=0.0, act=fail):
     """A closure as the model; beyond a limit it fails."""
     matrix = np.array([[2.0, 0.3], [0.3, 1.0]])
@@ -108,10 +116,13 @@ def model_raises(pool):
 def model_raises_caught(pool):
     from epsie import ModelError
 
-    try:
-        digests(pool, limit=0.0)
-    except ModelError:
-        good(pool)
+    for act in (fail, panic):
+        try:
+            digests(pool, limit=0.0, act=act)
+        except ModelError:
+            continue
+        return
+    good(pool)
 
 
 def raises(pool):
