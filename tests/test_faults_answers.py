@@ -93,6 +93,20 @@ def test_the_blob_of_the_start_is_its_own():
     np.testing.assert_array_equal(chain.blob0["v"], np.full(4, 9.0))
 
 
+def test_what_is_handed_out_is_a_copy():
+    def model(x, y):
+        return (0.0 if x == 0 else -np.inf), 0.0, {"v": np.array([x, y])}
+
+    made = sampler(model)
+    for chain in made.chains:
+        chain.step()
+        chain.current_blob["v"][:] = 7
+        chain.blob0["v"][:] = 7
+        chain.state["current_blob"]["v"][:] = 7
+    made.run(3)
+    np.testing.assert_array_equal(made.blobs["v"], np.zeros((2, 4, 2)))
+
+
 @pytest.mark.parametrize("answer", ["zero-d", "array", "list"])
 def test_logl_and_logp_that_are_updated_in_place(answer):
     logl, logp, both = np.zeros(()), np.zeros(()), np.zeros(2)
@@ -117,7 +131,10 @@ def test_what_only_looks_like_a_number_is_refused(bad):
             sampler(lambda x, y, answer=answer: answer)
 
 
-@pytest.mark.parametrize("answer", [{-0.5, -1.0}, frozenset({-0.5, -1.0}), "12", {1: 2, 3: 4}])
+ODD = [{-0.5, -1.0}, frozenset({-0.5, -1.0}), "12", {1: 2, 3: 4}, iter([0.0, 0.0]), 3.0, None]
+
+
+@pytest.mark.parametrize("answer", ODD)
 def test_an_answer_without_an_order_is_refused(answer):
     with pytest.raises(ModelError, match="the model returned"):
         sampler(lambda x, y: answer)

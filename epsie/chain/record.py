@@ -14,7 +14,7 @@ from epsie.chain.level import Level
 from epsie.chain.notes import Note
 from epsie.chain.start import NO_START, refused_start
 from epsie.checks import as_count
-from epsie.copying import SetsAttributes
+from epsie.copying import SetsAttributes, copied
 from epsie.model.blob import first_blob
 from epsie.model.evaluation import Point, Position, in_one_order
 from epsie.shown import chain_facts, shown, shown_in_html
@@ -271,7 +271,7 @@ def _stats(point: Point) -> dict[str, float]:
 
 
 def _blob(point: Point) -> dict[str, Any] | None:
-    return None if point.blob is None else dict(point.blob)
+    return None if point.blob is None else copied(dict(point.blob))
 
 
 def _replace_start(level: Level, point: Point) -> None:

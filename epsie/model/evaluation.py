@@ -189,7 +189,7 @@ def _in_order(answer: Any) -> tuple[Any, ...]:
     TypeError
         If it has no order, or is no sequence of values.
     """
-    if isinstance(answer, Set | Mapping | str | bytes):
+    if isinstance(answer, Set | Mapping | str | bytes) or not hasattr(answer, "__len__"):
         raise TypeError
     return tuple(answer)
 

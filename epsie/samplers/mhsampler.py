@@ -13,6 +13,7 @@ from epsie.errors import RunDirectoryError
 from epsie.model.evaluation import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
 from epsie.samplers.base import BaseSampler
+from epsie.samplers.exclusive import exclusive
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -97,6 +98,7 @@ class MetropolisHastingsSampler(BaseSampler):
         )
         self.create_chains(nchains)
 
+    @exclusive
     def create_chains(self, nchains: int) -> None:
         """Make the chains anew.
 

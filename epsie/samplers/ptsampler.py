@@ -14,6 +14,7 @@ from epsie.checks import as_count
 from epsie.model.evaluation import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
 from epsie.samplers.base import BaseSampler
+from epsie.samplers.exclusive import exclusive
 from epsie.storage.rundir.manifest import Manifest, annealer_entry, annealer_of
 
 
@@ -98,6 +99,7 @@ class ParallelTemperedSampler(BaseSampler):
         self._swap_scheme = swap_scheme
         self.create_chains(nchains, betas, swap_interval, adaptive_annealer, reset_after_swap)
 
+    @exclusive
     def create_chains(
         self,
         nchains: int,
