@@ -125,6 +125,5 @@ def _alike(a: Any, b: Any, depth: int = 8) -> bool:
     mine, other = vars(a), vars(b)
     names = (mine.keys() | other.keys()) - _NOT_COMPARED
     return type(a) is type(b) and all(
-        name in mine and name in other and _alike(mine[name], other[name], depth - 1)
-        for name in names
+        _alike(getattr(a, name, None), getattr(b, name, None), depth - 1) for name in names
     )
