@@ -226,6 +226,7 @@ def _are_rows(rows: Any, kinds: tuple[type, ...]) -> bool:
     return _is(list, rows) and all(
         _is(tuple, row)
         and len(row) == len(rows[0]) <= len(kinds)
+        and all(_is_of(int, value) or _is_of(float, value) for value in row)
         and (len(row) < len(kinds) or all(map(_is_of, kinds, row)))
         for row in rows
     )

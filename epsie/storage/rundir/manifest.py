@@ -235,6 +235,8 @@ def _proposals(
         part = by_parameters.pop(frozenset(entry["parameters"]), None)
         if part is None and entry["recipe"] is not None:
             part = remade(entry["recipe"])
+            if not isinstance(part, BaseProposal) or list(part.parameters) != entry["parameters"]:
+                raise CheckpointError("the settings of the run are malformed: proposals")
         if part is None:
             missing.append(f"{entry['class']} for {', '.join(entry['parameters'])}")
         else:
@@ -259,4 +261,7 @@ def annealer_of(manifest: Manifest, given: Any) -> Any:
         raise RunDirectoryError(
             f"the annealer {entry['class']} is not of epsie; pass it again with adaptive_annealer="
         )
-    return remade(entry["recipe"])
+    made = remade(entry["recipe"])
+    if not hasattr(made, "setup_annealing"):
+        raise CheckpointError("the settings of the run are malformed: annealer")
+    return made
