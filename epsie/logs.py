@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import logging
 
+from epsie.shown import printable
+
 logger = logging.getLogger("epsie")
 """Runs, resumes and what was reached are told as INFO, saves and checks as DEBUG, and what is wrong
 with a sample as WARNING."""
+
+
+def _escaped(record: logging.LogRecord) -> bool:
+    """Let a record pass of which a terminal obeys nothing."""
+    record.msg, record.args = printable(record.getMessage()), None
+    return True
+
+
+logger.addFilter(_escaped)

@@ -47,3 +47,11 @@ def test_what_is_shown_in_a_terminal_escapes_names(tmp_path, made):
     run = epsie.open_run(tmp_path / "run")
     for thing in (made, made.chains[0], run, run.summary(), made.summary()):
         assert is_harmless(str(thing)) and is_harmless(repr(thing)), type(thing)
+
+
+def test_what_is_logged_escapes_names(tmp_path, made, caplog):
+    with caplog.at_level("DEBUG", logger="epsie"):
+        made.run(10)
+        made.summary()
+        epsie.open_run(tmp_path / "run").summary()
+    assert caplog.messages and all(is_harmless(message) for message in caplog.messages)
