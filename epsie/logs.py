@@ -13,7 +13,10 @@ with a sample as WARNING."""
 
 def _escaped(record: logging.LogRecord) -> bool:
     """Let a record pass of which a terminal obeys nothing."""
-    record.msg, record.args = printable(record.getMessage()), None
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            [arg if isinstance(arg, int | float) else printable(str(arg)) for arg in record.args]
+        )
     return True
 
 
