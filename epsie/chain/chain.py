@@ -241,12 +241,12 @@ class Chain(BaseChain):
         twin._model = no_model
         twin.history = self.history.emptied()
         twin.notes = []
-        twin.outcome = copy.copy(self.outcome)
         return twin
 
     def detached(self, stream: Stream | None = None) -> Self:
         """An independent copy without its history and its model."""
         twin = self.shell()
+        twin.outcome = self.outcome.copied()
         twin.stream = self.stream.copied() if stream is None else stream
         twin.proposal_dist = self.proposal_dist._copied(twin.stream)
         return twin

@@ -1,4 +1,4 @@
-"""What the model says of a position where a chain is to start, or stands."""
+"""The model asked about a position where a chain is to start, or stands."""
 
 from __future__ import annotations
 

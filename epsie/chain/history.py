@@ -1,4 +1,4 @@
-"""What a chain has visited since its last clear."""
+"""The history of a chain: the rows since its last clear."""
 
 from __future__ import annotations
 
@@ -103,8 +103,6 @@ class History(SetsAttributes):
 
     def __len__(self) -> int:
         return self._filled + len(self._points)
-
-    # ---- writing
 
     def append(self, point: Point, acceptance_ratio: float, accepted: bool) -> None:
         """Note where a step ended, and what was decided."""
@@ -219,8 +217,6 @@ class History(SetsAttributes):
         assert self._blobs.data is not None
         for name, new in columns.items():
             self._blobs.data[name][start:stop] = new
-
-    # ---- reading
 
     @property
     def positions(self) -> Table:

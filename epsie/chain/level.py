@@ -1,4 +1,4 @@
-"""What a chain of any kind has at each temperature."""
+"""A level: one temperature of a chain of any kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chain has learned, noted at iterations that lie ever farther apart."""
+"""Notes of what a chain has learned, at iterations that lie ever farther apart."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ class ParallelTemperedChain(BaseChain):
 
     @betas.setter
     def betas(self, betas: ArrayLike) -> None:
-        may_leave_prior = self.start is None or self.has_likelihood_at_hottest
+        may_leave_prior = self.chains[-1].start is None or self.has_likelihood_at_hottest
         ladder = as_next_ladder(betas, self.ntemps, may_leave_prior)
         if ladder.tolist() != [chain.beta for chain in self.chains]:
             self.last_annealed = self.iteration

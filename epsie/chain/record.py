@@ -1,4 +1,4 @@
-"""What a chain of any kind says of where it started, where it stands, and what it visited."""
+"""The record of a chain of any kind: where it started, where it stands, and what it visited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stretch of a chain brought."""
+"""A segment: the yield of a stretch of a chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where chains may start."""
+"""The start of chains: positions that they may have, and refusals."""
 
 from __future__ import annotations
 

@@ -48,6 +48,14 @@ class Outcome:
     acceptance_ratio: float = 0.0
     virtual: Mapping[tuple[str, ...], Sequence[float]] = field(default_factory=dict)
 
+    def __reduce__(self) -> tuple[type[Outcome], tuple[Any, ...]]:
+        # Less than what dataclasses do. No one asks for the virtual moves of a former step.
+        return Outcome, (self.point, self.proposed, self.accepted, self.acceptance_ratio)
+
+    def copied(self) -> Outcome:
+        """Another one, for a copy of the chain."""
+        return Outcome(self.point, self.proposed, self.accepted, self.acceptance_ratio)
+
     def ratios_of_parts(self, parameters: tuple[str, ...]) -> Sequence[float]:
         """The acceptance ratios of each part of a jump alone.
 

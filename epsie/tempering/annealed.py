@@ -1,4 +1,4 @@
-"""What an annealer sees of a chain whose ladder it moves."""
+"""The protocol of a chain whose ladder an annealer moves."""
 
 from __future__ import annotations
 
