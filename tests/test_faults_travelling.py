@@ -212,3 +212,24 @@ def test_lines_that_are_there_are_left_alone():
     assert with_lines(trace) == trace.rstrip("\n")
     unknown = '  File "<nowhere>", line 3, in f\nValueError: no'
     assert with_lines(unknown) == unknown
+
+
+def test_the_line_is_in_the_error_where_causes_travel(importable):
+    pytest.importorskip("tblib")
+    code = (
+        "import tblib.pickling_support; tblib.pickling_support.install()\n"
+        "import multiprocessing\n"
+        "from epsie.samplers import MetropolisHastingsSampler\n"
+        "def model(x):\n"
+        "    return 1 / (x * 0), 0.0\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "    made = MetropolisHastingsSampler('x', model, 2, seed=1, pool=pool)\n"
+        "    try:\n"
+        "        made.start_position = {'x': [0.0, 0.0]}\n"
+        "    except Exception as error:\n"
+        "        print(type(error).__name__, error.__cause__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.startswith("ModelError") and "in model" in done.stdout

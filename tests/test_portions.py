@@ -179,7 +179,7 @@ def test_the_chain_that_kills_its_worker_is_named():
     with RecordedPool(2) as pool:
         made = sampler(pool)
         made.run(5)
-        made.model = Fails(die)
+        made.model = Fails(die, made.current_positions["x"].max() + 0.2)
         before = made.state
         pool.sizes.clear()
         with pytest.raises(PoolError, match=r"workers died.*worked on chain \d,"):

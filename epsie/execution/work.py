@@ -140,19 +140,25 @@ def _caught(answer: Answer, task: Task, chain: BaseChain | None) -> Iterator[Non
             # The parent was interrupted too. A worker that raised would print a traceback, or die.
             answer.interrupted = True
         else:
-            _say(answer, error, {"chain": answer.index} if chain is None else chain.where())
+            where = {"chain": answer.index} if chain is None else chain.where()
+            _say(answer, error, where, task.settings.parent)
     answer.seconds += time.perf_counter() - started
 
 
-def _say(answer: Answer, error: BaseException, where: dict[str, Any]) -> None:
+def _say(
+    answer: Answer, error: BaseException, where: dict[str, Any], parent: tuple[str, int]
+) -> None:
     """Put a failure into an answer: the error, and the traceback of what caused it."""
     cause = error.__cause__ or error
     if not isinstance(error, EpsieError):
         failure: EpsieError = ProposalError(said(error), where)
         failure.__cause__ = error
         error = failure
-    answer.error = error
     answer.trace = "".join(traceback.format_exception(cause))
+    if this_process() != parent:
+        # Some libraries let causes travel, but not where they were raised: the text says it all.
+        error.__cause__ = None
+    answer.error = error
 
 
 def _worker(task: Task) -> str:
