@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from epsie.model.evaluation import Point, evaluate
+from epsie.model.evaluation import Model, NanPolicy, Point, Position, evaluate
 
-__all__ = ["Point", "evaluate"]
+__all__ = ["Model", "NanPolicy", "Point", "Position", "evaluate"]
