@@ -57,7 +57,7 @@ class ParallelTemperedChain(BaseChain):
     chain_id : int, optional
         A number to know it by.
     swap_scheme : {'cascade', 'deo'}, optional
-        See `epsie.tempering.ladders`.
+        See `epsie.tempering.sweeps`.
     nan : {'raise', 'reject'}, optional
         As for `Chain`.
 
