@@ -91,6 +91,8 @@ def damage_files(count: int, directory: Path, how: str) -> collections.Counter[s
             else:
                 tree, number = decode(files[path])
                 bad, remark = wrong(rng, tree)
+                if remark.endswith("'recipe'): type: None"):
+                    continue  # as of a proposal of one's own: `verify` says to pass it again
                 try:
                     path.write_bytes(encode(bad, number))
                 except TypeError:

@@ -134,13 +134,22 @@ def _gone(directory: Path) -> RunDirectoryError:
 
 
 def listing(directory: Path) -> Listing:
-    """The files of a directory; none if there is no directory."""
+    """The files of a directory; none if there is no directory.
+
+    Raises
+    ------
+    RunDirectoryError
+        If it cannot be read.
+    """
     found: Listing = []
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.name != LOCK:
-                status = entry.stat(follow_symlinks=False)
-                found.append((entry.name, status.st_ino, status.st_size, status.st_mtime_ns))
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name != LOCK:
+                    status = entry.stat(follow_symlinks=False)
+                    found.append((entry.name, status.st_ino, status.st_size, status.st_mtime_ns))
+    except OSError as error:
+        raise RunDirectoryError(f"{directory} cannot be read: {error}") from error
     return sorted(found)
 
 
