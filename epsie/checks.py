@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Reversible, Set
 from typing import Any
@@ -101,6 +102,16 @@ def as_beta(beta: Any) -> float:
     if not 0 <= beta <= 1:
         raise ValueError(f"beta must lie in [0, 1]; got {beta!r}")
     return float(beta)
+
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
+_TIME = re.compile(rf"\s*(\d+(?:\.\d*)?|\.\d+)\s*({'|'.join(_SECONDS)})\s*")
+
+
+def seconds_in(text: str) -> float | None:
+    """The seconds in a time as '60s', '10min' or '1h'; None if it is none."""
+    match = _TIME.fullmatch(text)
+    return float(match[1]) * _SECONDS[match[2]] if match else None
 
 
 def given(value: Any, limit: int = 200) -> str:

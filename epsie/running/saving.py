@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from epsie.checks import as_count
+from epsie.checks import as_count, seconds_in
 from epsie.storage.files import resolved
-
-_SECONDS = {"s": 1, "min": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
@@ -62,9 +59,8 @@ class SaveTo:
         """The iterations, or else the seconds, from one save to the next."""
         if not isinstance(self.every, str):
             return as_count(self.every, "every"), None
-        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(s|min|h)\s*", self.every)
-        seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-        if seconds <= 0:
+        seconds = seconds_in(self.every)
+        if not seconds:
             raise ValueError(
                 "every must be a positive number of iterations, or a time as '60s', '10min' or "
                 f"'1h'; got {self.every!r}"

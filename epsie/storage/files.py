@@ -106,15 +106,55 @@ def _header(file: Any) -> Header:
     return header
 
 
+def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = False) -> int | None:
+    """Open a regular file. Of others it may be that nobody ever answers.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    flags : int, optional
+        As for `os.open`.
+    follow : bool, optional
+        Whether it may be a link.
+
+    Returns
+    -------
+    int or None
+        Its descriptor, which no child inherits; None if it is something else.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened; of a link, too.
+    """
+    for name in (
+        "O_NONBLOCK",
+        "O_CLOEXEC",
+        "O_NOCTTY",
+        "O_BINARY",
+        *([] if follow else ["O_NOFOLLOW"]),
+    ):
+        flags |= getattr(os, name, 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+    except OSError:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A regular file, to be read: of others it may be that nobody ever answers."""
-    flags = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+    """A regular file, to be read."""
     with told(path, "cannot be read"):
-        descriptor = os.open(path, os.O_RDONLY | flags)
+        descriptor = open_regular(path, follow=True)
+        if descriptor is None:
+            raise CheckpointError("it is no regular file")
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise CheckpointError("it is no regular file")
             yield os.fdopen(descriptor, "rb", closefd=False)
         finally:
             os.close(descriptor)

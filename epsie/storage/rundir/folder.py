@@ -6,14 +6,13 @@ import errno
 import os
 import re
 import secrets
-import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from epsie.errors import CheckpointError, RunDirectoryError, UnreadableError
-from epsie.storage.files import names_in, read_file, told, write_file
+from epsie.storage.files import names_in, open_regular, read_file, told, write_file
 from epsie.storage.header import HEADER_SIZE, MAGIC
 from epsie.storage.rundir.holder import NAME as LOCK
 from epsie.storage.rundir.lock import Lock
@@ -61,18 +60,17 @@ def owner(path: Path, *, follow: bool = False) -> str | None:
     UnreadableError
         If the system cannot read it.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        descriptor = os.open(path, flags if follow else flags | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = open_regular(path, follow=follow)
     except FileNotFoundError:
         raise
     except OSError as error:
         if error.errno in _NO_FILES:
             return None
         raise UnreadableError(f"{path} cannot be read: {error}") from error
+    if descriptor is None:
+        return None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
         beginning = os.read(descriptor, _BEGINNING)
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error}") from error

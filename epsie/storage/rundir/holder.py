@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from epsie.errors import RunDirectoryError
 from epsie.process.identity import Identity, this_process
-from epsie.storage.files import told
+from epsie.storage.files import open_regular, told
 
 NAME = "lock"
 _MOST = 4096
@@ -151,16 +150,13 @@ def open_lock(path: Path, flags: int) -> int:
     RunDirectoryError
         If it is no regular file.
     """
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY"):
-        flags |= getattr(os, name, 0)
     try:
-        descriptor = os.open(path, flags, 0o666)
+        descriptor = open_regular(path, flags)
     except OSError:
         if path.is_symlink() or path.is_dir():
             raise _no_lock(path) from None
         raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    if descriptor is None:
         raise _no_lock(path)
     return descriptor
 

@@ -6,12 +6,12 @@ they are written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from epsie.checks import seconds_in
 from epsie.errors import CheckpointError
 from epsie.rng.bit_generators import find_bit_generator
 from epsie.tempering.sweeps import SWAP_SCHEMES
@@ -27,7 +27,6 @@ _TOGETHER = (
 """What has as many rows."""
 
 _MOST_CHAINS = 2**31
-_TIME = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(s|min|h)\s*")
 
 
 def _is_text(value: Any) -> bool:
@@ -116,7 +115,7 @@ def check_settings(settings: Any) -> None:
         if name not in settings or not right(settings[name])
     ]
     every = settings.get("every", 1)
-    if not (_is_count(every, 1) or (_is_text(every) and _TIME.fullmatch(every))):
+    if not (_is_count(every, 1) or (_is_text(every) and seconds_in(every) is not None)):
         wrong.append("every")
     if not wrong and len(settings.get("betas", range(settings["nchains"]))) != settings["nchains"]:
         wrong.append("betas")
