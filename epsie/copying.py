@@ -21,7 +21,8 @@ class SetsAttributes:
             setattr(self, name, value)
 
     def __copy__(self) -> Self:
-        twin = type(self).__new__(type(self))
+        # Past a `__new__` that notes arguments: what it notes is among the attributes.
+        twin: Self = object.__new__(type(self))
         twin.__setstate__(self.__dict__)
         return twin
 
