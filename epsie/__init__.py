@@ -31,6 +31,11 @@ if TYPE_CHECKING:
         RunDirectoryError,
         StateError,
     )
+    from epsie.model.conditional import Given
+    from epsie.model.direction import Angle, Direction
+    from epsie.model.joint import Joint
+    from epsie.model.posterior import Posterior
+    from epsie.model.prior import Prior
     from epsie.rng.bit_generators import create_bit_generator, create_bit_generators, create_seed
     from epsie.running.saving import SaveTo
     from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
@@ -47,6 +52,12 @@ _HOMES = {
     "MetropolisHastingsSampler": "epsie.samplers",
     "ParallelTemperedSampler": "epsie.samplers",
     "SaveTo": "epsie.running.saving",
+    "Prior": "epsie.model.prior",
+    "Posterior": "epsie.model.posterior",
+    "Angle": "epsie.model.direction",
+    "Direction": "epsie.model.direction",
+    "Given": "epsie.model.conditional",
+    "Joint": "epsie.model.joint",
     "geometric_ladder": "epsie.tempering.ladders",
     "make_betas_ladder": "epsie.tempering.ladders",
     "array2dict": "epsie.chain.chaindata",
@@ -128,14 +139,20 @@ _MODULES = (
 
 __all__ = [
     "BIT_GENERATOR",
+    "Angle",
     "CheckpointError",
+    "Direction",
     "EpsieError",
+    "Given",
     "InUseError",
+    "Joint",
     "MetropolisHastingsSampler",
     "ModelError",
     "NotReproducibleError",
     "ParallelTemperedSampler",
     "PoolError",
+    "Posterior",
+    "Prior",
     "ProposalError",
     "RunDirectoryError",
     "SaveTo",
