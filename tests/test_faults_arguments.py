@@ -331,3 +331,32 @@ def test_draws_without_names():
             with pytest.raises(TypeError, match=r"come by parameter.*\{'x': draws\}"):
                 ask(plain)
     assert diagnostics.rhat({"x": draws})["x"] < 1.1
+
+
+def test_integer_starts_are_told_of_a_run_on_disk_too(tmp_path):
+    def model(n, x):
+        return -n * n - x * x, 0.0
+
+    def made():
+        return sampler(["n", "x"], [Normal("n")], model=model)
+
+    first = made()
+    first.start_position = {"n": [1, 2], "x": [0.5, 1.0]}
+    first.run(10, directory=tmp_path / "run")
+    again = made()
+    again.start_position = {"n": [1.0, 2.0], "x": [0.5, 1.0]}
+    again.run(total=20, directory=tmp_path / "run")
+    resumed = MetropolisHastingsSampler.resume(tmp_path / "run", model)
+    resumed.run(10)
+    for source in (first, again, resumed, epsie.open_run(tmp_path / "run")):
+        assert "n: all starts are integers" in str(source.summary(burn_in=0))
+
+
+def test_integers_drawn_from_a_prior_are_told(tmp_path):
+    made = sampler(["n", "x"], [Normal("n")], model=lambda n, x: (-n * n - x * x, 0.0))
+    made.draw_start(lambda rng: {"n": rng.integers(9), "x": rng.normal()})
+    made.run(10)
+    assert "n: all starts are integers" in str(made.summary(burn_in=0))
+    made.draw_start(lambda rng: {"n": float(rng.integers(9)), "x": rng.normal()})
+    made.run(10)
+    assert "integers" not in str(made.summary(burn_in=0))

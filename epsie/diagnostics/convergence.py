@@ -40,14 +40,8 @@ def autocorrelation_length(draws: Any, angular: Angular = ()) -> dict[str, Float
 
 
 def _lengths(parameter: Parameter) -> Floats:
-    lengths = [[_length(chain) for chain in facet] for facet in parameter.facets]
-    worst: Floats = np.max(lengths, axis=0)
+    worst: Floats = np.max([facets.lengths(facet) for facet in parameter.facets], axis=0)
     return worst
-
-
-def _length(chain: Floats) -> float:
-    centred = facets.centred(chain[None])
-    return inf if (centred == centred[0, 0]).all() else chain.size / facets.ess(centred)
 
 
 def ess_bulk(draws: Any, angular: Angular = ()) -> dict[str, float]:

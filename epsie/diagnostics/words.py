@@ -19,6 +19,8 @@ LEAST_ESS = 400
 _APART = 0.2
 """A chain is apart from the others if without it so much of R-hat - 1 is left at most."""
 
+_MOST_LISTED = 5
+
 
 def findings(
     parameters: Mapping[str, Parameter], values: Mapping[str, Any], stuck: Mapping[int, int]
@@ -36,6 +38,8 @@ def findings(
     """
     nchains, ndraws = next(iter(parameters.values())).values.shape
     found = [f"chain {i} is stuck since iteration {since}" for i, since in stuck.items()]
+    if len(found) > _MOST_LISTED:
+        found[_MOST_LISTED:] = [f"{len(found) - _MOST_LISTED} more chains are stuck"]
     if ndraws < LEAST_DRAWS:
         return [*found, f"too few draws to tell anything: {ndraws} of each chain"]
     if nchains == 1:
@@ -97,17 +101,25 @@ def chain_apart(parameter: Parameter, rhat: float) -> int | None:
     if nchains < 3:
         return None
     scores = [z for facet in parameter.facets for z in both_scores(facet)]
-    without = [max(_rhat_without(z, i, nchains) for z in scores) for i in range(nchains)]
-    best = int(np.argmin(without))
-    return best if without[best] - 1 < _APART * (rhat - 1) else None
+    best = int(np.argmin(np.max([_without_each(z) for z in scores], axis=0)))
+    # Differences of sums round, where all others hardly differ.
+    kept = [np.delete(z, [best, best + nchains], axis=0) for z in scores]
+    without = max(rhat_of(z.shape[-1], z.mean(-1), z.var(-1, ddof=1)) for z in kept)
+    return best if without - 1 < _APART * (rhat - 1) else None
 
 
-def _rhat_without(scores: Floats, chain: int, nchains: int) -> float:
-    kept = np.delete(scores, [chain, chain + nchains], axis=0)
-    return rhat_of(kept.shape[-1], kept.mean(-1), kept.var(-1, ddof=1))
+def _without_each(scores: Floats) -> Floats:
+    """The ratio of variances that makes R-hat, without each chain, which is two rows; by sums."""
+    variances, apart = (x.reshape(2, -1) for x in (scores.var(-1, ddof=1), scores.mean(-1)))
+    apart = apart - apart.mean()
+    n = apart.size - 2
+    means, squares = ((x.sum() - x.sum(axis=0)) / n for x in (apart, apart**2))
+    within = np.maximum(variances.sum() - variances.sum(axis=0), 1e-14) / n
+    without: Floats = (squares - means**2) / within
+    return without
 
 
 def _listed(values: Mapping[str, str]) -> str:
-    shown = [f"{name} ({value})" for name, value in list(values.items())[:5]]
+    shown = [f"{name} ({value})" for name, value in list(values.items())[:_MOST_LISTED]]
     more = len(values) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

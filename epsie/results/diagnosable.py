@@ -59,9 +59,6 @@ class Diagnosable:
         Angles in radians, or the period of each, beside those known from their proposals.
     """
 
-    _remarks: tuple[str, ...] = ()
-    """What else is to be said in a summary."""
-
     @property
     def _source(self) -> Source:
         """The source of what is looked at."""
@@ -164,7 +161,7 @@ class Diagnosable:
             acceptance_rate=self.acceptance_rate(used.iteration, temperature=temperature),
             stuck=self.stuck_chains(temperature=temperature),
             warnings=[
-                *self._remarks,
+                *self._source.remarks,
                 *([f"proposals or the ladder adapt until iteration {end}"] if adapting else []),
             ],
         )

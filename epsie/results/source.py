@@ -44,6 +44,9 @@ class Source(Protocol):
     left_out: int
     """The iterations up to this one are left out, as whoever opened the run asked; 0: none."""
 
+    remarks: tuple[str, ...]
+    """What else is to be said in a summary."""
+
     @property
     def betas(self) -> NDArray[np.float64]:
         """Inverse temperatures where the chains are, shape (nchains, ntemps)."""

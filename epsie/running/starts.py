@@ -78,7 +78,9 @@ def remarks_on_starts(sampler: Any, values: Mapping[str, Any]) -> tuple[str, ...
     return (remark,)
 
 
-def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:
+def drawn_starts(
+    sampler: Any, prior: Prior, tries: int
+) -> tuple[list[list[Point]], dict[str, list[Any]]]:
     """A start for every chain at every temperature, drawn until the model takes it.
 
     Parameters
@@ -94,14 +96,15 @@ def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:
     -------
     list of list of Point
         By chain and temperature.
+    dict
+        By parameter what was drawn first for each of them, as the prior gave it.
 
     Raises
     ------
     ValueError
         If the prior gives other parameters, or the model has refused that many.
     """
-    if not callable(prior):
-        _check_distributions(prior, sampler.parameters)
+    _check_distributions(prior, sampler.parameters)
     places = {
         (i, t): leaf
         for i, chain in enumerate(sampler.chains)
@@ -109,11 +112,12 @@ def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:
     }
     generators = {place: _generator(sampler.seed, place) for place in places}
     found: dict[tuple[int, int], Point] = {}
-    left, refusal = list(places), ""
+    left, refusal, first = list(places), "", list[Mapping[str, Any]]()
     for _ in range(tries):
         chains = [places[place].detached() for place in left]
         draws = [_draw(prior, sampler.parameters, generators[place]) for place in left]
         xs = [as_position(draw, chain.dtypes) for draw, chain in zip(draws, chains, strict=True)]
+        first = first or draws
         answers = sampler._executor.ask(chains, "examine_start", xs)
         for place, (point, problems) in zip(left, answers, strict=True):
             if problems:
@@ -123,8 +127,8 @@ def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:
         left = [place for place in left if place not in found]
         if not left:
             ntemps = len(places) // len(sampler.chains)
-            points = [found[place] for place in places]
-            return [points[i : i + ntemps] for i in range(0, len(points), ntemps)]
+            by_chain = [[found[i, t] for t in range(ntemps)] for i in range(sampler.nchains)]
+            return by_chain, {name: [draw[name] for draw in first] for name in sampler.parameters}
     raise ValueError(
         f"after {tries} draws from the prior there is no start for {len(left)} of {len(places)}; "
         f"the last one refused: {refusal}. Draw from where the model has a likelihood, or "
@@ -133,13 +137,15 @@ def drawn_starts(sampler: Any, prior: Prior, tries: int) -> list[list[Point]]:
 
 
 def _check_distributions(prior: Any, parameters: tuple[str, ...]) -> None:
-    """Refuse what is no dict of distributions.
+    """Refuse what is neither a function nor a dict of distributions.
 
     Raises
     ------
     TypeError
         That says what to give.
     """
+    if callable(prior):
+        return
     how = (
         "a prior is a function, prior(rng), that gives a dict; or a dict with a distribution for "
         "each parameter, as scipy.stats.uniform(low, width) or scipy.stats.norm(mean, sd)"

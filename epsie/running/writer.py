@@ -81,7 +81,9 @@ class Writer:
             path.unlink(missing_ok=True)
         start = sampler.niterations
         assert folder.run is not None
-        manifest = with_history(describe(sampler), folder.run, start, thin, starts_of(sampler))
+        manifest = with_history(
+            describe(sampler), folder.run, start, thin, starts_of(sampler), sampler._remarks
+        )
         # With the manifest it becomes a run, so that comes last.
         write_state(folder, start, start, sampler.state)
         folder.write(MANIFEST, manifest)

@@ -41,6 +41,9 @@ class Chains(Diagnosable):
     """What runs or changes it now."""
     _executor: Executor
 
+    _remarks: tuple[str, ...] = ()
+    """What is to be said of its starts."""
+
     _saving: Saving | None = None
     """Where its runs are saved."""
 
@@ -162,7 +165,9 @@ class Chains(Diagnosable):
         ModelError
             If the model fails.
         """
-        place(self, "begin", drawn_starts(self, prior, as_count(tries, "tries")))
+        points, drawn = drawn_starts(self, prior, as_count(tries, "tries"))
+        place(self, "begin", points)
+        self._remarks = remarks_on_starts(self, drawn)
 
     @property
     def _has_start(self) -> bool:

@@ -36,6 +36,7 @@ class Memory:
         self.start: int = sampler.lastclear
         self.niterations: int = sampler.niterations
         self.spacing, self.left_out = 1, 0
+        self.remarks: tuple[str, ...] = sampler._remarks
         self.betas = np.array([[leaf.beta for leaf in leaves] for leaves in self._leaves], float)
         self.last_moved = max(getattr(chain, "last_annealed", 0) for chain in sampler.chains)
 

@@ -57,7 +57,12 @@ def annealer_entry(annealer: Any) -> dict[str, Any] | None:
 
 
 def with_history(
-    described: Manifest, run: str, start: int, thin: int, starts: str | None
+    described: Manifest,
+    run: str,
+    start: int,
+    thin: int,
+    starts: str | None,
+    remarks: Iterable[str],
 ) -> Manifest:
     """The settings with those of the directory."""
     from epsie._version import __version__
@@ -69,6 +74,7 @@ def with_history(
         **described,
         "start": start,
         "starts": starts,
+        "remarks": list(remarks),
         "thin": thin,
         "versions": versions,
     }

@@ -57,6 +57,7 @@ class Saved:
             )
         self.spacing = max(self.thin, kept)
         self.start: int = self.settings["start"]
+        self.remarks: tuple[str, ...] = tuple(self.settings.get("remarks", ()))
         self.nchains: int = self.settings["nchains"]
         ladders = self.settings.get("betas")
         self.ntemps = 1 if ladders is None else ladders.shape[1]

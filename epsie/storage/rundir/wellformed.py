@@ -117,6 +117,9 @@ def check_settings(settings: Any) -> None:
     every = settings.get("every", 1)
     if not (_is_count(every, 1) or (_is_text(every) and seconds_in(every) is not None)):
         wrong.append("every")
+    remarks = settings.get("remarks", [])
+    if remarks.__class__ is not list or not all(map(_is_text, remarks)):
+        wrong.append("remarks")
     if not wrong and len(settings.get("betas", range(settings["nchains"]))) != settings["nchains"]:
         wrong.append("betas")
     if not wrong:
