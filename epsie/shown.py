@@ -121,6 +121,14 @@ def counted(n: int, thing: str) -> str:
     return f"{n} {thing}" + ("" if n == 1 else "s")
 
 
+def digits(value: float, error: float) -> str:
+    """A value with as many digits as its error, of which there are two, lets be told."""
+    if not error > 0 or not np.isfinite(value) or not np.isfinite(error):
+        return f"{value:.4g}"
+    places = np.floor(np.log10(abs(value) or error)) - np.floor(np.log10(error))
+    return f"{value:#.{int(np.clip(places + 2, 2, 8))}g}".removesuffix(".")
+
+
 def setting(value: Any) -> str:
     """A setting in a line: of large arrays the shape."""
     if isinstance(value, np.ndarray):

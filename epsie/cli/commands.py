@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -76,9 +77,11 @@ def parser() -> Parser:
         return added.add_argument
 
     command("info", info, "what a run is, how far it is, and when it will be done")
-    add = command("summary", summary, "estimates, errors, and whether to trust them", _BURN_IN)
+    add = command(
+        "summary", summary, "estimates, errors, and whether to trust them", _BURN_IN, _QUANTITIES
+    )
     add("--temperature", type=_count, default=0, metavar="T", help="0: the coldest")
-    add = command("plot", plot, "draw pictures", _BURN_IN)
+    add = command("plot", plot, "draw pictures", _BURN_IN, _QUANTITIES)
     add("-o", "--output", type=Path, metavar="DIR", help="where to; by default RUN-plots")
     add("--format", default="png", choices=("png", "pdf", "svg"))
     add("--only", nargs="+", choices=_PICTURES, metavar="PICTURE")
@@ -92,7 +95,7 @@ def parser() -> Parser:
 
 
 _PICTURES = ("trace", "corner", "adaptation", "temperatures", "round_trips", "evidence")
-_OF_DRAWS = ("trace", "corner", "evidence")
+_OF_DRAWS, _OF_QUANTITIES = ("trace", "corner", "evidence"), ("trace", "corner")
 
 
 def _count(text: str) -> int:
@@ -101,12 +104,29 @@ def _count(text: str) -> int:
     return int(text)
 
 
-_RUN, _BURN_IN = Parser(add_help=False), Parser(add_help=False)
+_RUN, _BURN_IN, _QUANTITIES = (Parser(add_help=False) for _ in range(3))
 _RUN.add_argument("directory", type=Path, metavar="RUN", help="the run directory")
 _BURN_IN.add_argument(
     "--burn-in", type=_count, metavar="N",
     help="iterations to leave out; by default until learning ends or the chains have settled",
 )  # fmt: skip
+_QUANTITIES.add_argument(
+    "--parameters", action="append", metavar="NAME,...",
+    help="which, or blobs: what else the model returned; by default all parameters",
+)  # fmt: skip
+_QUANTITIES.add_argument("--blobs", action="store_true", help="all blobs that are numbers, too")
+
+
+def _names(options: argparse.Namespace, run: Run) -> list[str] | None:
+    """The names that were given, with commas that are in no brackets between them; None: all."""
+    return options.parameters and [
+        name
+        for given in options.parameters
+        for name in ([given] if given in run.parameters else _COMMA.split(given))
+    ]
+
+
+_COMMA = re.compile(r",(?![^\[]*\])")
 
 
 def _line(error: BaseException) -> str:
@@ -133,10 +153,13 @@ def _opened(options: argparse.Namespace) -> Run:
 
 def info(options: argparse.Namespace) -> int:
     """Say what a run is."""
+    from epsie.results import tempered
+    from epsie.results.visited import Visited
     from epsie.storage.rundir.facts import run_facts
     from epsie.storage.rundir.saved import Saved
 
-    lines = run_facts(Saved(options.directory))
+    run = Saved(options.directory)
+    lines = [*run_facts(run), *tempered.facts(Visited(run))]
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         _say(f"{name.ljust(width)}  {text}")
@@ -146,7 +169,8 @@ def info(options: argparse.Namespace) -> int:
 def summary(options: argparse.Namespace) -> int:
     """Print the summary of a run."""
     run = _opened(options)
-    _say(str(run.summary(options.burn_in, temperature=options.temperature)))
+    settings = {"parameters": _names(options, run), "blobs": options.blobs}
+    _say(str(run.summary(options.burn_in, temperature=options.temperature, **settings)))
     return 0
 
 
@@ -157,6 +181,8 @@ def plot(options: argparse.Namespace) -> int:
     from epsie.plots.evidence import evidence
     from epsie.plots.temperatures import round_trips, temperatures
     from epsie.plots.trace import trace
+    from epsie.results.quantities import chosen
+    from epsie.results.visited import Visited
 
     pictures = (trace, corner, adaptation, temperatures, round_trips, evidence)
     draw: dict[str, Any] = dict(zip(_PICTURES, pictures, strict=True))
@@ -164,9 +190,11 @@ def plot(options: argparse.Namespace) -> int:
     name = f"{options.directory.resolve().name}-plots"
     where = options.output or options.directory.resolve().with_name(name)
     where.mkdir(parents=True, exist_ok=True)
-    code = 0
+    code, shown = 0, tuple(chosen(Visited(run), _names(options, run), options.blobs))
     for name in options.only or (_PICTURES if run.ntemps else _PICTURES[:3]):
-        settings = {"burn_in": options.burn_in} if name in _OF_DRAWS else {}
+        settings: dict[str, Any] = {"burn_in": options.burn_in} if name in _OF_DRAWS else {}
+        if name in _OF_QUANTITIES:
+            settings["parameters"] = shown
         file = where / f"{name}.{options.format}"
         try:
             draw[name](run, **settings).savefig(file)

@@ -13,7 +13,7 @@ import numpy as np
 from epsie.diagnostics import convergence
 from epsie.diagnostics.draws import Angular, Floats, Parameter, as_parameters
 from epsie.diagnostics.words import findings
-from epsie.shown import printable
+from epsie.shown import digits, printable
 
 PROBABILITIES = (0.05, 0.5, 0.95)
 
@@ -54,6 +54,8 @@ class Summary:
     """Chains that have ceased to move, and the iteration since which each stands."""
     warnings: tuple[str, ...] = ()
     """The faults, in words."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What else is known of the run, by name and in words."""
 
     @property
     def table(self) -> list[list[str]]:
@@ -65,9 +67,9 @@ class Summary:
             rows.append(
                 [
                     name,
-                    *[_digits(value, error) for value in values],
-                    _digits(error, error),
-                    *[_digits(value, error) for value in self.quantiles[name].values()],
+                    *[digits(value, error) for value in values],
+                    digits(error, error),
+                    *[digits(value, error) for value in self.quantiles[name].values()],
                     _whole(self.ess_bulk[name]),
                     _whole(self.ess_tail[name]),
                     f"{self.rhat[name]:.3f}" if self.rhat[name] < 1e3 else str(self.rhat[name]),
@@ -94,13 +96,16 @@ class Summary:
             "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
             for row in rows
         ]
-        marked = [f"! {warning}" for warning in self.warnings]
-        return printable("\n".join([self.header, "", *lines, *([""] if marked else []), *marked]))
+        for notes in (map(": ".join, self.facts), map("! {}".format, self.warnings)):
+            found = list(notes)
+            lines += ["", *found] if found else []
+        return printable("\n".join([self.header, "", *lines]))
 
     def _repr_html_(self) -> str:
         head, *rows = [[html.escape(cell) for cell in row] for row in self.table]
         body = "".join(f"<tr><th>{row[0]}</th>{_cells(row[1:])}</tr>" for row in rows)
-        notes = "".join(f"<li>{html.escape(warning)}</li>" for warning in self.warnings)
+        said = [*map(": ".join, self.facts), *self.warnings]
+        notes = "".join(f"<li>{html.escape(text)}</li>" for text in said)
         return (
             f"<div><p>{html.escape(self.header)}</p><table><thead><tr>"
             + "".join(f"<th>{cell}</th>" for cell in head)
@@ -120,14 +125,6 @@ def _whole(value: float) -> str:
     return f"{value:.0f}"
 
 
-def _digits(value: float, error: float) -> str:
-    """A value with as many digits as its error, of which there are two, lets be told."""
-    if not error > 0 or not np.isfinite(value) or not np.isfinite(error):
-        return f"{value:.4g}"
-    places = np.floor(np.log10(abs(value) or error)) - np.floor(np.log10(error))
-    return f"{value:#.{int(np.clip(places + 2, 2, 8))}g}".removesuffix(".")
-
-
 def summarise(
     draws: Any,
     angular: Angular = (),
@@ -138,6 +135,7 @@ def summarise(
     acceptance_rate: Floats | None = None,
     stuck: Mapping[int, int] | None = None,
     warnings: Iterable[str] = (),
+    facts: Iterable[tuple[str, str]] = (),
 ) -> Summary:
     """Estimates, their errors, and what is wrong.
 
@@ -157,6 +155,8 @@ def summarise(
         The chains that have ceased to move, with iterations.
     warnings : iterable of str, optional
         Further words.
+    facts : iterable of (str, str), optional
+        What else is known of the run, by name and in words.
     """
     parameters = as_parameters(draws, angular)
     nchains, ndraws = next(iter(parameters.values())).values.shape
@@ -180,6 +180,7 @@ def summarise(
         acceptance_rate=acceptance_rate,
         stuck=dict(stuck or {}),
         warnings=(*warnings, *found),
+        facts=tuple(facts),
     )
 
 

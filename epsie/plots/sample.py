@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from epsie.checks import as_names
 from epsie.plots.style import angle_ticks, number, number_ticks
+from epsie.results.quantities import chosen, draws_of
 from epsie.results.source import ALL
 from epsie.results.visited import Visited
 
@@ -112,20 +113,19 @@ def samples(
     temperature: int = 0,
     rows: slice = ALL,
 ) -> list[Sample]:
-    """The samples of some parameters at a temperature.
+    """The samples of some parameters, or blobs, at a temperature.
 
     Raises
     ------
     ValueError
-        If there are no such parameters or temperature, or nothing was visited yet.
+        If there are no such parameters, blobs or temperature, or nothing was visited yet.
     """
-    names = known_names(visited, parameters)
-    known_names(visited, labels or (), "labels")
-    positions = visited.columns_at("positions", temperature, names, rows)
-    periods = visited.periods
+    quantities, labels = chosen(visited, parameters), labels or {}
+    if labels:
+        chosen(visited, labels, what="labels")
+    draws, periods = draws_of(visited, quantities, temperature, rows), visited.periods
     return [
-        _sample((labels or {}).get(name, name), positions[name], periods.get(name))
-        for name in names
+        _sample(labels.get(name, name), values, periods.get(name)) for name, values in draws.items()
     ]
 
 

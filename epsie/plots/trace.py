@@ -36,7 +36,8 @@ def trace(
     source : BaseSampler or Run
         A sampler, or what `epsie.open_run` gave.
     parameters : iterable of str, optional
-        Which; all by default.
+        Which, or names of blobs; all parameters by default. Of a blob that is an array all
+        elements, or one, as ``"a[0]"``.
     burn_in : int, optional
         Iterations that count as burn-in; by default see `epsie.results.burn_in.burn_in_of`.
     temperature : int, optional

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from epsie.logs import logger
 from epsie.results import tempered
 from epsie.results.burn_in import BurnIn, burn_in_of, suggested_burn_in
+from epsie.results.quantities import Quantity, chosen, draws_of, left_out
 from epsie.results.source import Source
 from epsie.results.visited import Columns, Visited
 from epsie.tempering import communication
@@ -141,42 +142,77 @@ class Diagnosable:
         return {chain: int(visited.iterations[first]) for chain, first in found.items()}
 
     def summary(
-        self, burn_in: int | None = None, *, temperature: int = 0, angular: Angular = ()
+        self,
+        burn_in: int | None = None,
+        *,
+        temperature: int = 0,
+        angular: Angular = (),
+        parameters: str | Iterable[str] | None = None,
+        blobs: bool | str | Iterable[str] = False,
     ) -> Summary:
         """Estimates, their errors, and what is wrong, in words: see `epsie.diagnostics.Summary`.
 
-        The words are logged as warnings, too.
+        The words are logged as warnings, too. Of tempered chains it has the evidence and the round
+        trips, or why there is none.
+
+        Parameters
+        ----------
+        burn_in, temperature, angular
+            As for all.
+        parameters : str or iterable of str, optional
+            Which, or names of blobs; all parameters by default. Of a blob that is an array all
+            elements, or one, as ``"a[0]"``.
+        blobs : bool, str or iterable of str, optional
+            Blobs beside these; True: all numbers, and arrays that are not long.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter or blob, or it is no number.
         """
         from epsie.diagnostics.summary import summarise
 
-        draws, periods, used = self._chosen(burn_in, temperature, angular)
-        end = self.adaptation_end
-        adapting = end is not None and used.iteration < end
+        visited = Visited(self)
+        wanted = chosen(visited, parameters, blobs)
+        draws, periods, used = self._chosen(burn_in, temperature, angular, wanted)
+        end, remarks = visited.known_end, list(visited.source.remarks)
+        if used.iteration < end:
+            remarks.append(f"proposals or the ladder adapt until iteration {end}")
+        if blobs is True and (unseen := left_out(visited)):
+            remarks.append(unseen)
         summary = summarise(
             draws,
             periods,
             burn_in=used.iteration,
             burn_in_is=used.why,
-            spacing=self._source.spacing,
+            spacing=visited.source.spacing,
             acceptance_rate=self.acceptance_rate(used.iteration, temperature=temperature),
             stuck=self.stuck_chains(temperature=temperature),
-            warnings=[
-                *self._source.remarks,
-                *([f"proposals or the ladder adapt until iteration {end}"] if adapting else []),
-            ],
+            warnings=remarks,
+            facts=tempered.facts(visited, burn_in),
         )
         for warning in summary.warnings:
             logger.warning("summary: %s", warning)
         return summary
 
     def _chosen(
-        self, burn_in: int | None, temperature: int, angular: Angular
+        self,
+        burn_in: int | None,
+        temperature: int,
+        angular: Angular,
+        wanted: dict[str, Quantity] | None = None,
     ) -> tuple[Columns, dict[str, float], BurnIn]:
         """The draws that are to be diagnosed, the periods of angles, and the burn-in."""
+        from epsie.diagnostics.draws import as_periods
+
         visited = Visited(self)
-        used = burn_in_of(visited, burn_in, temperature=temperature, angular=angular)
-        draws = visited.columns_at("positions", temperature, rows=visited.after(used.iteration))
-        return draws, visited.periods_with(angular), used
+        wanted = wanted or chosen(visited)
+        periods = as_periods(angular, {**dict.fromkeys(visited.parameters), **wanted})
+        own = {name: period for name, period in periods.items() if name in visited.parameters}
+        used = burn_in_of(visited, burn_in, temperature=temperature, angular=own)
+        draws = draws_of(visited, wanted, temperature, visited.after(used.iteration))
+        periods = visited.periods | periods
+        return draws, {name: periods[name] for name in draws if name in periods}, used
 
     def to_arviz(
         self,

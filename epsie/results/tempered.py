@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.errors import EpsieError
 from epsie.results.burn_in import evidence_burn_in
 from epsie.results.visited import Visited
+from epsie.shown import counted, digits
 from epsie.tempering import communication, evidence
 
 
@@ -53,6 +55,11 @@ def log_evidence(
         If the ladder does not reach beta = 0; if it moved after `burn_in`; if too few samples are
         left.
     """
+    return _estimate(visited, method, burn_in)[0]
+
+
+def _estimate(visited: Visited, method: str, burn_in: int | None) -> tuple[evidence.Evidence, int]:
+    """See `log_evidence`; and the iteration after which draws were used."""
     if visited.ntemps == 1:
         raise ValueError(
             "the evidence needs two temperatures or more: a ParallelTemperedSampler with betas "
@@ -72,4 +79,33 @@ def log_evidence(
             "Run on, or give annealers a duration and choose burn_in"
         )
     logl = visited.columns("stats", ["logl"])["logl"][..., rows]
-    return evidence.log_evidence(logl, visited.source.betas, method)
+    return evidence.log_evidence(logl, visited.source.betas, method), used
+
+
+def facts(visited: Visited, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
+    """The evidence and the round trips of a tempered run, by name and in words; none of others."""
+    if visited.ntemps == 1:
+        return ()
+    return tuple(
+        (name, _told(tell, visited, burn_in))
+        for name, tell in (("log Z", _log_z_told), ("swaps", _round_trips_told))
+    )
+
+
+def _told(tell: Callable[..., str], visited: Visited, burn_in: int | None) -> str:
+    try:
+        return tell(visited, burn_in)
+    except (ValueError, EpsieError) as why:
+        return f"not known: {' '.join(str(why).split())}"
+
+
+def _log_z_told(visited: Visited, burn_in: int | None) -> str:
+    found, used = _estimate(visited, "mbar", burn_in)
+    value, error = (digits(x, found.standard_error) for x in found[:2])
+    return f"{value} +- {error} ({found.method}, draws after iteration {used})"
+
+
+def _round_trips_told(visited: Visited, _: int | None) -> str:
+    trips = round_trips(visited)
+    each = f", {trips.min()} to {trips.max()} of each chain" if len(trips) > 1 else ""
+    return counted(trips.sum(), "round trip") + each
