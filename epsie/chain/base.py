@@ -137,6 +137,7 @@ class BaseChain(Record):
     def lend(self, model: Model) -> None:
         """Ask this model, which its points are of: on a copy, in a worker."""
         for level in self.by_temperature:
+            level.proposal_dist._meet(model)
             level._model = model
 
     @property

@@ -100,6 +100,7 @@ class Chain(BaseChain):
         self.stream = bit_generator if isinstance(bit_generator, Stream) else Stream(bit_generator)
         self.proposal_dist = joint_over(self.parameters, proposals)
         self.proposal_dist._share(self.stream)
+        self.proposal_dist._meet(model)
         self._learns_virtually = self.proposal_dist._learns_virtually
         self.transdimensional = self.proposal_dist.transdimensional
         self.iteration = self.lastclear = 0

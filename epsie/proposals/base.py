@@ -176,6 +176,9 @@ class BaseProposal(Distribution, ABC):
         """Learn where its parameters are in a chain's positions."""
         self._pick = picker([parameters.index(name) for name in self.parameters])
 
+    def _meet(self, model: Any) -> None:
+        """Learn of the model that a chain got."""
+
     def _jump(self, fromx: Mapping[str, Any]) -> dict[str, Any]:
         y = self._own_draw(self._position(fromx))
         return dict(zip(self.parameters, y, strict=True))

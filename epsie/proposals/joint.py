@@ -62,6 +62,10 @@ class JointProposal(Composite):
         only = self._parts[0]
         self._only = only if only.parameters == self.parameters else None
 
+    def _meet(self, model: Any) -> None:
+        for part in self._parts:
+            part._meet(model)
+
     def _dtypes(self) -> dict[str, type]:
         return {name: kind for part in self._parts for name, kind in part._dtypes().items()}
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from epsie.chain.start import NO_START
 from epsie.errors import RunDirectoryError
 from epsie.storage.rundir.folder import MANIFEST, RUN, leftovers, refuse_strangers
 from epsie.storage.rundir.holder import NAME as LOCK
@@ -87,8 +86,7 @@ def examine(
             return _at_run(sampler, directory, thin, adopt, run, found)
         if run is not None:
             raise _gone(directory)
-        if not sampler._has_start:
-            raise ValueError(NO_START)
+        sampler._ensure_start()
         encode(sampler.state)
         if directory.is_dir():
             leftovers(directory)

@@ -12,9 +12,10 @@ from epsie.chain.start import as_position, check_names, whole_numbers
 from epsie.checks import given
 from epsie.logs import logger
 from epsie.model.evaluation import Point
+from epsie.model.prior import Prior
 
-Prior = Callable[[np.random.Generator], Mapping[str, Any]] | Mapping[str, Any]
-"""``prior(rng)`` gives a dict; or a distribution with ``rvs(random_state=rng)`` by parameter."""
+Drawable = Prior | Callable[[np.random.Generator], Mapping[str, Any]] | Mapping[str, Any]
+"""A prior; ``prior(rng)`` that gives a dict; or what a prior takes as a dict."""
 
 _STREAM = 2**32 - 1
 """Keeps these random numbers apart from those of the chains, which count from 0."""
@@ -79,7 +80,7 @@ def remarks_on_starts(sampler: Any, values: Mapping[str, Any]) -> tuple[str, ...
 
 
 def drawn_starts(
-    sampler: Any, prior: Prior, tries: int
+    sampler: Any, prior: Drawable, tries: int
 ) -> tuple[list[list[Point]], dict[str, list[Any]]]:
     """A start for every chain at every temperature, drawn until the model takes it.
 
@@ -87,8 +88,8 @@ def drawn_starts(
     ----------
     sampler : BaseSampler
         The sampler; it is not changed.
-    prior : callable or mapping
-        See `Prior`.
+    prior : Prior or mapping or callable
+        See `Drawable`.
     tries : int
         How often to draw at most for each of them.
 
@@ -104,7 +105,7 @@ def drawn_starts(
     ValueError
         If the prior gives other parameters, or the model has refused that many.
     """
-    _check_distributions(prior, sampler.parameters)
+    prior = _as_drawable(prior, sampler.parameters)
     places = {
         (i, t): leaf
         for i, chain in enumerate(sampler.chains)
@@ -136,33 +137,40 @@ def drawn_starts(
     )
 
 
-def _check_distributions(prior: Any, parameters: tuple[str, ...]) -> None:
-    """Refuse what is neither a function nor a dict of distributions.
+def _as_drawable(prior: Any, parameters: tuple[str, ...]) -> Drawable:
+    """What starts can be drawn from, if it is of these parameters.
 
     Raises
     ------
     TypeError
         That says what to give.
+    ValueError
+        If it is of other parameters.
     """
-    if callable(prior):
-        return
-    how = (
-        "a prior is a function, prior(rng), that gives a dict; or a dict with a distribution for "
-        "each parameter, as scipy.stats.uniform(low, width) or scipy.stats.norm(mean, sd)"
-    )
-    if not isinstance(prior, Mapping):
-        raise TypeError(f"{how}; got {given(prior)}")
-    check_names(prior, parameters)
-    for name in parameters:
-        if not callable(getattr(prior[name], "rvs", None)):
-            raise TypeError(f"{how}. Of {name!r} got {given(prior[name])}, which has no rvs")
+    if isinstance(prior, Mapping):
+        check_names(prior, parameters)
+        if not all(callable(getattr(value, "rvs", None)) for value in prior.values()):
+            prior = Prior(prior)
+    elif isinstance(prior, Prior):
+        check_names(prior.parameters, parameters)
+    elif not callable(prior):
+        raise TypeError(
+            "a prior is a Prior; a dict with a distribution for each parameter, as "
+            "scipy.stats.uniform(low, width), scipy.stats.norm(mean, sd) or a pair of bounds; or a "
+            f"function, prior(rng), that gives a dict; got {given(prior)}"
+        )
+    return prior  # type: ignore[no-any-return]
 
 
 def _generator(seed: int, place: tuple[int, int]) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, *place)))
 
 
-def _draw(prior: Prior, parameters: tuple[str, ...], rng: np.random.Generator) -> Mapping[str, Any]:
+def _draw(
+    prior: Drawable, parameters: tuple[str, ...], rng: np.random.Generator
+) -> Mapping[str, Any]:
+    if isinstance(prior, Prior):
+        return {name: column[0] for name, column in prior.draw(rng, 1).items()}
     if callable(prior):
         drawn = prior(rng)
         if not isinstance(drawn, Mapping):

@@ -10,12 +10,12 @@ from typing import Any, Self
 from numpy.random import BitGenerator
 
 from epsie.chain.segment import Segment
-from epsie.chain.start import NO_START
 from epsie.checks import as_count, given
 from epsie.execution.executor import Executor
 from epsie.execution.repeating import Verifier
 from epsie.execution.utilisation import Utilisation
 from epsie.model.evaluation import Model, NanPolicy, as_nan_policy
+from epsie.model.posterior import Posterior
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals, check_cover
@@ -29,6 +29,7 @@ from epsie.running.saving import SaveTo, saving_of
 from epsie.running.stopping import Until, as_until, stopper_of
 from epsie.samplers.chains import Chains
 from epsie.samplers.exclusive import exclusive
+from epsie.samplers.from_posterior import check_names_of, default_proposals
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -67,6 +68,7 @@ class BaseSampler(Chains):
                 f"{type(self).__name__}(['x', 'y'], model, nchains); got {given(parameters)} first"
             )
         self.parameters = parameters
+        check_names_of(model, self.parameters)
         self._executor = Executor(pool, model)
         self.seed = create_seed(None if seed is None else as_count(seed, "seed", least=0))
         self.bit_generator = find_bit_generator(bit_generator)
@@ -97,7 +99,9 @@ class BaseSampler(Chains):
         have = {name for part in parts for name in part.parameters}
         missing = [name for name in self.parameters if name not in have]
         self.proposals = list(parts)
-        if missing:
+        if missing and default_proposal is None and isinstance(self.model, Posterior):
+            self.proposals += default_proposals(self.model.prior, missing)
+        elif missing:
             default = Normal if default_proposal is None else default_proposal
             self.proposals.append(default(missing, **(default_proposal_args or {})))
 
@@ -200,8 +204,7 @@ class BaseSampler(Chains):
             return
         if total is not None:
             raise ValueError("total= needs a directory: run(total=..., directory='run')")
-        if not self._has_start:
-            raise ValueError(NO_START)
+        self._ensure_start()
         stopper = None if target is None else stopper_of(self, target)
         with logged_run(self, n, stopper):
             if n:

@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 from epsie.chain.chaindata import stack_tables
 from epsie.chain.notes import Learned, learned
-from epsie.chain.start import as_columns
+from epsie.chain.start import NO_START, as_columns
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.checks import as_count, as_names
 from epsie.execution.executor import Executor
 from epsie.model.evaluation import Model
+from epsie.model.posterior import Posterior
 from epsie.process.signals import interrupt_deferred
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
 from epsie.running.places import place, take_up
 from epsie.running.saving import Saving
-from epsie.running.starts import Prior, drawn_starts, given_starts, remarks_on_starts
+from epsie.running.starts import Drawable, drawn_starts, given_starts, remarks_on_starts
 from epsie.samplers.exclusive import Use, exclusive
 from epsie.samplers.memory import Memory
 from epsie.shown import sampler_facts, shown, shown_in_html
@@ -145,16 +146,17 @@ class Chains(Diagnosable):
         self._remarks = remarks_on_starts(self, values)
 
     @exclusive
-    def draw_start(self, prior: Prior, tries: int = 1000) -> None:
+    def draw_start(self, prior: Drawable, tries: int = 1000) -> None:
         """Draw `start_position` from the prior, anew where the model refuses it; all or none.
 
         The same seed gives the same starts. Every temperature draws its own.
 
         Parameters
         ----------
-        prior : callable or mapping
-            ``prior(rng)``, with a numpy generator, gives a dict with a value for each parameter; or
-            a dict of distributions with ``rvs``, as those of `scipy.stats`.
+        prior : Prior or mapping or callable
+            A `Prior`; a dict of what a prior takes, as pairs of bounds and distributions of
+            `scipy.stats`; or ``prior(rng)``, which with a numpy generator gives a dict with a value
+            for each parameter.
         tries : int, optional
             How often to draw at most for each chain and temperature.
 
@@ -168,6 +170,21 @@ class Chains(Diagnosable):
         points, drawn = drawn_starts(self, prior, as_count(tries, "tries"))
         place(self, "begin", points)
         self._remarks = remarks_on_starts(self, drawn)
+
+    def _ensure_start(self) -> None:
+        """Draw a start from the prior of a `Posterior`, if none is set.
+
+        Raises
+        ------
+        ValueError
+            If the model is none.
+        """
+        if self._has_start:
+            return
+        if not isinstance(self.model, Posterior):
+            raise ValueError(NO_START)
+        points, _ = drawn_starts(self, self.model.prior, 1000)
+        place(self, "begin", points)
 
     @property
     def _has_start(self) -> bool:

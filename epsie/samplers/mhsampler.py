@@ -14,6 +14,7 @@ from epsie.model.evaluation import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
 from epsie.samplers.base import BaseSampler
 from epsie.samplers.exclusive import exclusive
+from epsie.samplers.from_posterior import takes_posterior
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -71,6 +72,7 @@ class MetropolisHastingsSampler(BaseSampler):
 
     chains: list[Chain]
 
+    @takes_posterior
     def __init__(
         self,
         parameters: str | Iterable[str],

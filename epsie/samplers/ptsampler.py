@@ -15,6 +15,7 @@ from epsie.model.evaluation import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
 from epsie.samplers.base import BaseSampler
 from epsie.samplers.exclusive import exclusive
+from epsie.samplers.from_posterior import takes_posterior
 from epsie.storage.rundir.manifest import Manifest, annealer_entry, annealer_of
 
 
@@ -66,6 +67,7 @@ class ParallelTemperedSampler(BaseSampler):
 
     chains: list[ParallelTemperedChain]
 
+    @takes_posterior
     def __init__(
         self,
         parameters: str | Iterable[str],

@@ -1,0 +1,80 @@
+"""Independent draws from the prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.model.evaluation import Model, Position
+from epsie.model.posterior import Posterior
+from epsie.model.prior import Prior
+from epsie.proposals.base import BaseProposal
+from epsie.proposals.distribution import as_number
+
+_BLOCK = 32
+"""How many draws are made at once; those that are not used yet are state."""
+
+
+class PriorDraws(BaseProposal):
+    """A jump to a draw from the prior, wherever the chain stands.
+
+    At inverse temperature 0 each is accepted, so that the samples are independent.
+
+    Parameters
+    ----------
+    prior : Prior
+        The prior. It belongs to the model, with which it travels: see `_meet`.
+    """
+
+    name = "prior_draws"
+    evolving = ("_undrawn",)
+
+    _prior: Prior | None
+
+    def __init__(self, prior: Prior) -> None:
+        self.parameters = prior.parameters
+        self._prior = prior
+        kinds = prior.kinds
+        self._types: Mapping[str, type] = {
+            name: int if kinds[name] == "integer" else float for name in self.parameters
+        }
+        self._undrawn: NDArray[np.float64] = np.empty((0, len(self.parameters)))
+
+    def _meet(self, model: Model) -> None:
+        if not isinstance(model, Posterior) or model.parameters != self.parameters:
+            raise TypeError(
+                "at beta = 0 the chain draws from the prior of its Posterior, so that another "
+                f"model must be a Posterior of {', '.join(self.parameters)}, too; got {model!r}"
+            )
+        self._prior = model.prior
+
+    def _position(self, values: Mapping[str, Any]) -> Position:
+        whole = {name for name, kind in self._types.items() if kind is int}
+        return tuple([as_number(values[name], name in whole) for name in self.parameters])
+
+    def _dtypes(self) -> dict[str, type]:
+        return dict(self._types)
+
+    def draw(self, x: Position) -> Position:
+        """A draw from the prior."""
+        if not len(self._undrawn):
+            assert self._prior is not None
+            drawn = self._prior.draw(self.stream.generator, _BLOCK)
+            self._undrawn = np.stack(
+                [drawn[name] for name in self.parameters], axis=-1, dtype=float
+            )
+        row = self._undrawn[-1].tolist()
+        self._undrawn = self._undrawn[:-1]
+        return tuple([kind(value) for kind, value in zip(self._types.values(), row, strict=True)])
+
+    def log_density(self, y: Position, x: Position) -> float:
+        """The density of the prior at `y`."""
+        assert self._prior is not None
+        return self._prior.log_density(dict(zip(self.parameters, y, strict=True)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The prior travels with the model, once to each worker.
+        return {**self.__dict__, "_prior": None}

@@ -1,0 +1,94 @@
+"""What a sampler takes from a `Posterior`: names, model, and proposals by kind."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from epsie.errors import EpsieError
+from epsie.model.posterior import Posterior
+from epsie.model.prior import Prior
+from epsie.proposals.angular import SSAdaptiveAngular
+from epsie.proposals.base import BaseProposal
+from epsie.proposals.bounded_discrete import SSAdaptiveBoundedDiscrete
+from epsie.proposals.discrete import SSAdaptiveNormalDiscrete
+from epsie.proposals.normal import ATAdaptiveNormal
+from epsie.proposals.solid_angle import AdaptiveIsotropicSolidAngle
+
+Init = Callable[..., None]
+
+
+def takes_posterior(init: Init) -> Init:
+    """An ``__init__(parameters, model, ...)`` that takes a `Posterior` in place of both, too."""
+
+    @functools.wraps(init)
+    def taking(self: Any, *args: Any, **kwargs: Any) -> None:
+        first = args[0] if args else kwargs.get("parameters")
+        if isinstance(first, Posterior):
+            kwargs.pop("parameters", None)
+            if "model" in kwargs:
+                raise TypeError("a Posterior stands for parameters and model; got a model, too")
+            args = (first.parameters, first, *args[1:])
+        init(self, *args, **kwargs)
+
+    return taking
+
+
+def check_names_of(model: Any, parameters: Sequence[str]) -> None:
+    """Refuse names that are not those of a posterior.
+
+    Raises
+    ------
+    ValueError
+        That has both lists.
+    """
+    if isinstance(model, Posterior) and set(model.parameters) != set(parameters):
+        raise ValueError(
+            f"the parameters must be those of the posterior, {', '.join(model.parameters)}; got "
+            f"{', '.join(parameters)}"
+        )
+
+
+def default_proposals(prior: Prior, names: Sequence[str]) -> Iterator[BaseProposal]:
+    """Proposals for some of the parameters of a prior, by their kinds, with scales from its draws.
+
+    Yields
+    ------
+    BaseProposal
+        One for all real numbers, one for all angles, one for each integer and each direction.
+    """
+    scales = _scales(prior)
+    kinds = prior.kinds
+    real = [name for name in names if kinds[name] == "real"]
+    if real:
+        yield ATAdaptiveNormal(real, None)
+    angles = [name for name in names if kinds[name] == "angle"]
+    if angles:
+        yield SSAdaptiveAngular(angles)
+    for name in names:
+        if kinds[name] == "integer":
+            yield _of_integer(name, prior.bounds[name], scales[name] ** 2)
+    for part in prior.directions:
+        if not set(part.names) - set(names):
+            azimuth, polar = part.names
+            shape = {"radec": part.radec, "degs": part.degs}
+            yield AdaptiveIsotropicSolidAngle(azimuth, polar, None, **shape)
+        elif set(part.names) & set(names):
+            raise EpsieError(f"{' and '.join(part.names)} are one direction: move both, or none")
+
+
+def _of_integer(name: str, bounds: tuple[float, float], variance: float) -> BaseProposal:
+    if np.isfinite(bounds).all():
+        within = {name: (int(bounds[0]), int(bounds[1]))}
+        return SSAdaptiveBoundedDiscrete([name], within, cov=[variance])
+    return SSAdaptiveNormalDiscrete([name], cov=[variance])
+
+
+def _scales(prior: Prior) -> dict[str, float]:
+    """Half the width of the middle two thirds of draws of each parameter."""
+    drawn = prior.draw(0, 1000)
+    found = {name: np.quantile(column, [1 / 6, 5 / 6]) for name, column in drawn.items()}
+    return {name: max(float(high - low) / 2, 0.5) for name, (low, high) in found.items()}
