@@ -262,7 +262,7 @@ class Called:
         (lambda: started("x y", model), RuntimeError, r"called by name|list of names"),
         (lambda: started(["x,y"], model), RuntimeError, r"list of names"),
         (lambda: sampler().log_evidence(), (ValueError, AttributeError), "temperature"),
-        (lambda: sampler().draw_start({"k": (0, 1)}), TypeError, r"scipy.stats.*'k' got \(0, 1\)"),
+        (lambda: sampler().draw_start({"k": {0, 1}}), TypeError, r"scipy.stats.*'k' got \{0, 1\}"),
         (lambda: sampler().draw_start(None), TypeError, r"prior\(rng\).*got None"),
         (lambda: sampler().draw_start([(0, 1)]), TypeError, r"prior\(rng\)"),
     ],

@@ -60,7 +60,7 @@ def test_proposals_go_by_kind():
     assert isinstance(by_name["rate"], ATAdaptiveNormal)
     assert isinstance(by_name["k"], SSAdaptiveBoundedDiscrete)
     assert isinstance(by_name["ra"], AdaptiveIsotropicSolidAngle)
-    assert by_name["ra"].radec
+    assert by_name["ra"].config["radec"]
     assert by_name["n"].discrete
     assert by_name["phase"].periods() == {"phase": 2 * np.pi}
     # What is given stays, and the rest goes by kind; a default is taken for all.
@@ -130,12 +130,9 @@ def test_the_prior_is_drawn_independently_at_beta_zero():
     # Swaps carry points of the next temperature there; most rows are draws (false alarms: 1e-6).
     fresh = sampler.positions["rate"][-1].ravel()
     assert stats.kstest(fresh, stats.expon(scale=3).cdf).pvalue > 1e-6
-    alone = ParallelTemperedSampler(POSTERIOR, 2, [0.5, 0], seed=5, swap_interval=10**6)
-    with pytest.warns(UserWarning, match="no posterior|beta"):
-        pass_through = ParallelTemperedSampler(POSTERIOR, 2, [0.5, 0], seed=5, swap_interval=10**6)
-    del alone
-    pass_through.run(2000)
-    drawn = pass_through.positions[-1]
+    alone = ParallelTemperedSampler(POSTERIOR, 2, [1, 0], seed=5, swap_interval=10**6)
+    alone.run(2000)
+    drawn = alone.positions[-1]
     for name, cdf in (("rate", stats.expon(scale=3).cdf), ("phase", lambda x: x / (2 * np.pi))):
         assert stats.kstest(drawn[name].ravel(), cdf).pvalue > 1e-6
     lag = np.corrcoef(drawn["rate"][:, 1:].ravel(), drawn["rate"][:, :-1].ravel())[0, 1]

@@ -18,10 +18,9 @@ from epsie.chain.state import check_states, resume_all, state_of_all
 from epsie.checks import as_count, as_names
 from epsie.errors import ProposalError, StepError
 from epsie.model.evaluation import Model, NanPolicy, Point, Position
-from epsie.model.posterior import Posterior
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals
-from epsie.proposals.prior_draws import PriorDraws
+from epsie.proposals.prior_draws import parts_at
 from epsie.rng.stream import Stream
 from epsie.tempering.annealing import as_annealer
 from epsie.tempering.dynamical import DynamicalAnnealer as DynamicalAnnealer
@@ -92,17 +91,10 @@ class ParallelTemperedChain(BaseChain):
         if chain_id == 0:  # once for all chains of a sampler
             warn_without_posterior(ladder)
         parts = as_proposals(proposals)
+        levels = [(beta, parts_at(beta, parts, model)) for beta in ladder.tolist()]
         self.chains = [
-            Chain(
-                self.parameters,
-                model,
-                _parts_at(beta, parts, model),
-                self.stream,
-                chain_id,
-                beta,
-                nan=nan,
-            )
-            for beta in ladder.tolist()
+            Chain(self.parameters, model, at, self.stream, chain_id, beta, nan=nan)
+            for beta, at in levels
         ]
         self.chain_id = chain_id
         self.swap_interval = swap_interval
@@ -300,10 +292,3 @@ class ParallelTemperedChain(BaseChain):
     def resume(self, state: Mapping[Any, Any]) -> None:
         """Take over a state, which is its own from now on, and keep the history."""
         resume_all(self, state)
-
-
-def _parts_at(beta: float, parts: Iterable[BaseProposal], model: Model) -> Iterable[BaseProposal]:
-    """The proposals at a temperature: where the prior is all there is, draws from it if known."""
-    if beta == 0 and isinstance(model, Posterior):
-        return (PriorDraws(model.prior),)
-    return copy.deepcopy(parts)

@@ -38,6 +38,12 @@ class Part:
         self.names = names
         self.needs = needs
 
+    def described(self) -> Any:
+        """What says all of it as plain data, or as much as can be said."""
+        if self.plain is not None:
+            return self.plain
+        return {"kind": self.kind, "bounds": [list(pair) for pair in self.bounds]}
+
     @property
     def bounds(self) -> tuple[Bounds, ...]:
         """For each parameter bounds outside of which the density vanishes."""
@@ -131,3 +137,27 @@ def arguments_of(name: str, function: Callable[..., Any]) -> tuple[str, ...]:
 def is_number(value: Any) -> bool:
     """Whether it is a finite real number."""
     return isinstance(value, Real) and isfinite(value)
+
+
+def rows_of(columns: Mapping[str, Any], names: tuple[str, ...], n: int) -> list[dict[str, Any]]:
+    """Columns as n dicts of Python numbers."""
+    lists = [np.asarray(columns[name]).tolist() for name in names]
+    return [{name: of[i] for name, of in zip(names, lists, strict=True)} for i in range(n)]
+
+
+def whole(name: str, column: NDArray[Any]) -> NDArray[np.int64]:
+    """Draws of integers as such.
+
+    Raises
+    ------
+    ValueError
+        If one is none.
+    """
+    integers = column.astype(np.int64)
+    wrong = column[integers != column]
+    if len(wrong):
+        raise ValueError(
+            f"the prior of {name} is of integers, but it draws {wrong[0]!r}; if the parameter is "
+            "real, give a distribution with logpdf"
+        )
+    return integers

@@ -13,7 +13,7 @@ from epsie.model.constraint import DRAWS, SEED, Constraint
 from epsie.model.declaring import merged, names_in, parts_of, shown
 from epsie.model.direction import Direction
 from epsie.model.distributions import Kind
-from epsie.model.part import Bounds, Free, Known
+from epsie.model.part import Bounds, Free, Known, rows_of, whole
 
 
 class Prior:
@@ -151,6 +151,17 @@ class Prior:
         where = None if self._constraint is None else self._constraint.function
         return {"parameters": dict(self._declared), "where": where, "labels": dict(self.labels)}
 
+    def described(self) -> dict[str, Any]:
+        """It as plain data, by which one prior is told from another.
+
+        Where something is not known in closed form: its kind and bounds, and the log densities at
+        8 draws, to 9 digits.
+        """
+        parts = {", ".join(part.names): part.described() for part in self.parts}
+        known = all(part.plain is not None for part in self.parts) and self._constraint is None
+        points = [] if known else self._rows(self.draw(0, 8))
+        return {"parts": parts, "logp": [float(f"{self.log_density(x):.9g}") for x in points]}
+
     def logp(self, **values: float) -> float:
         """The natural logarithm of the normalised density; -inf where it vanishes.
 
@@ -229,17 +240,17 @@ class Prior:
         values: dict[str, Any] = {}
         for part in self.parts:
             if isinstance(part, Known):
-                rows = _rows(values, part.needs, n)
+                rows = rows_of(values, part.needs, n)
                 values[part.names[0]] = np.array([part.at(row) for row in rows])
                 continue
             for name, column in zip(part.names, part.draw(rng, n, values), strict=True):
-                values[name] = _whole(name, column) if part.kind == "integer" else column
+                values[name] = whole(name, column) if part.kind == "integer" else column
         return {name: values[name] for name in self.parameters}
 
     def _rows(self, drawn: Mapping[str, NDArray[Any]]) -> list[Mapping[str, Any]]:
         """Draws as dicts of numbers, with the known ones."""
         n = len(drawn[self.parameters[0]])
-        return [self.completed(row) for row in _rows(drawn, self.parameters, n)]
+        return [self.completed(row) for row in rows_of(drawn, self.parameters, n)]
 
     def _by_name(self, attribute: str) -> dict[str, Any]:
         found = {
@@ -281,20 +292,3 @@ class Prior:
         items = [f"{key}={shown(value)}" for key, value in self._declared.items()]
         where = [] if self._constraint is None else ["where=..."]
         return f"Prior({', '.join([*items, *where])})"
-
-
-def _rows(columns: Mapping[str, Any], names: tuple[str, ...], n: int) -> list[dict[str, Any]]:
-    """Columns as n dicts of Python numbers."""
-    lists = [np.asarray(columns[name]).tolist() for name in names]
-    return [{name: of[i] for name, of in zip(names, lists, strict=True)} for i in range(n)]
-
-
-def _whole(name: str, column: NDArray[Any]) -> NDArray[np.int64]:
-    """Draws of integers as such."""
-    whole = column.astype(np.int64)
-    if (whole != column).any():
-        raise ValueError(
-            f"the prior of {name} is of integers, but it draws {column[whole != column][0]!r}; if "
-            "the parameter is real, give a distribution with logpdf"
-        )
-    return whole

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from epsie.model.evaluation import Model, Position
 from epsie.model.posterior import Posterior
@@ -30,7 +28,10 @@ class PriorDraws(BaseProposal):
     """
 
     name = "prior_draws"
-    evolving = ("_undrawn",)
+    evolving = ("positions",)
+
+    positions: list[Position]
+    """What was drawn and not yet given."""
 
     _prior: Prior | None
 
@@ -41,7 +42,7 @@ class PriorDraws(BaseProposal):
         self._types: Mapping[str, type] = {
             name: int if kinds[name] == "integer" else float for name in self.parameters
         }
-        self._undrawn: NDArray[np.float64] = np.empty((0, len(self.parameters)))
+        self.positions = []
 
     def _meet(self, model: Model) -> None:
         if not isinstance(model, Posterior) or model.parameters != self.parameters:
@@ -60,15 +61,12 @@ class PriorDraws(BaseProposal):
 
     def draw(self, x: Position) -> Position:
         """A draw from the prior."""
-        if not len(self._undrawn):
+        if not self.positions:
             assert self._prior is not None
             drawn = self._prior.draw(self.stream.generator, _BLOCK)
-            self._undrawn = np.stack(
-                [drawn[name] for name in self.parameters], axis=-1, dtype=float
-            )
-        row = self._undrawn[-1].tolist()
-        self._undrawn = self._undrawn[:-1]
-        return tuple([kind(value) for kind, value in zip(self._types.values(), row, strict=True)])
+            columns = [drawn[name].tolist() for name in self.parameters]
+            self.positions = list(zip(*columns, strict=True))
+        return self.positions.pop()
 
     def log_density(self, y: Position, x: Position) -> float:
         """The density of the prior at `y`."""
@@ -78,3 +76,10 @@ class PriorDraws(BaseProposal):
     def __getstate__(self) -> dict[str, Any]:
         # The prior travels with the model, once to each worker.
         return {**self.__dict__, "_prior": None}
+
+
+def parts_at(beta: float, parts: Iterable[BaseProposal], model: Model) -> Iterable[BaseProposal]:
+    """Proposals for an inverse temperature: copies, or at 0 draws from the prior if it is known."""
+    if beta == 0 and isinstance(model, Posterior):
+        return (PriorDraws(model.prior),)
+    return copy.deepcopy(parts)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from epsie.errors import RunDirectoryError
+from epsie.running.starts import ensure_start
 from epsie.storage.rundir.folder import MANIFEST, RUN, leftovers, refuse_strangers
 from epsie.storage.rundir.holder import NAME as LOCK
 from epsie.storage.rundir.holder import refuse_no_lock
@@ -86,7 +87,7 @@ def examine(
             return _at_run(sampler, directory, thin, adopt, run, found)
         if run is not None:
             raise _gone(directory)
-        sampler._ensure_start()
+        ensure_start(sampler)
         encode(sampler.state)
         if directory.is_dir():
             leftovers(directory)

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.chain.start import as_position, check_names, whole_numbers
+from epsie.chain.start import NO_START, as_position, check_names, whole_numbers
 from epsie.checks import given
 from epsie.logs import logger
 from epsie.model.evaluation import Point
+from epsie.model.posterior import Posterior
 from epsie.model.prior import Prior
+from epsie.running.places import place
 
 Drawable = Prior | Callable[[np.random.Generator], Mapping[str, Any]] | Mapping[str, Any]
 """A prior; ``prior(rng)`` that gives a dict; or what a prior takes as a dict."""
@@ -106,35 +108,51 @@ def drawn_starts(
         If the prior gives other parameters, or the model has refused that many.
     """
     prior = _as_drawable(prior, sampler.parameters)
-    places = {
+    levels = {
         (i, t): leaf
         for i, chain in enumerate(sampler.chains)
         for t, leaf in enumerate(chain.by_temperature)
     }
-    generators = {place: _generator(sampler.seed, place) for place in places}
+    generators = {at: _generator(sampler.seed, at) for at in levels}
     found: dict[tuple[int, int], Point] = {}
-    left, refusal, first = list(places), "", list[Mapping[str, Any]]()
+    left, refusal, first = list(levels), "", list[Mapping[str, Any]]()
     for _ in range(tries):
-        chains = [places[place].detached() for place in left]
-        draws = [_draw(prior, sampler.parameters, generators[place]) for place in left]
+        chains = [levels[at].detached() for at in left]
+        draws = [_draw(prior, sampler.parameters, generators[at]) for at in left]
         xs = [as_position(draw, chain.dtypes) for draw, chain in zip(draws, chains, strict=True)]
         first = first or draws
         answers = sampler._executor.ask(chains, "examine_start", xs)
-        for place, (point, problems) in zip(left, answers, strict=True):
+        for at, (point, problems) in zip(left, answers, strict=True):
             if problems:
                 refusal = problems[0]
             else:
-                found[place] = point
-        left = [place for place in left if place not in found]
+                found[at] = point
+        left = [at for at in left if at not in found]
         if not left:
-            ntemps = len(places) // len(sampler.chains)
+            ntemps = len(levels) // len(sampler.chains)
             by_chain = [[found[i, t] for t in range(ntemps)] for i in range(sampler.nchains)]
             return by_chain, {name: [draw[name] for draw in first] for name in sampler.parameters}
     raise ValueError(
-        f"after {tries} draws from the prior there is no start for {len(left)} of {len(places)}; "
+        f"after {tries} draws from the prior there is no start for {len(left)} of {len(levels)}; "
         f"the last one refused: {refusal}. Draw from where the model has a likelihood, or "
         "allow more tries"
     )
+
+
+def ensure_start(sampler: Any) -> None:
+    """Start a sampler of a `Posterior` at draws from its prior, if no start is set.
+
+    Raises
+    ------
+    ValueError
+        If there is no start, and the model is no posterior.
+    """
+    if sampler._has_start:
+        return
+    if not isinstance(sampler.model, Posterior):
+        raise ValueError(NO_START)
+    points, _ = drawn_starts(sampler, sampler.model.prior, 1000)
+    place(sampler, "begin", points)
 
 
 def _as_drawable(prior: Any, parameters: tuple[str, ...]) -> Drawable:

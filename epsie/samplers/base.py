@@ -15,17 +15,16 @@ from epsie.execution.executor import Executor
 from epsie.execution.repeating import Verifier
 from epsie.execution.utilisation import Utilisation
 from epsie.model.evaluation import Model, NanPolicy, as_nan_policy
-from epsie.model.posterior import Posterior
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals, check_cover
-from epsie.proposals.normal import Normal
 from epsie.rng.bit_generators import create_bit_generators, create_seed, find_bit_generator
 from epsie.running.logged import logged_run
 from epsie.running.places import renew
 from epsie.running.progress import Progress
 from epsie.running.saved_run import resumed, saved_run
 from epsie.running.saving import SaveTo, saving_of
+from epsie.running.starts import ensure_start
 from epsie.running.stopping import Until, as_until, stopper_of
 from epsie.samplers.chains import Chains
 from epsie.samplers.exclusive import exclusive
@@ -99,11 +98,9 @@ class BaseSampler(Chains):
         have = {name for part in parts for name in part.parameters}
         missing = [name for name in self.parameters if name not in have]
         self.proposals = list(parts)
-        if missing and default_proposal is None and isinstance(self.model, Posterior):
-            self.proposals += default_proposals(self.model.prior, missing)
-        elif missing:
-            default = Normal if default_proposal is None else default_proposal
-            self.proposals.append(default(missing, **(default_proposal_args or {})))
+        if missing:
+            args = default_proposal_args or {}
+            self.proposals += default_proposals(self.model, missing, default_proposal, args)
 
     def _sources(self, nchains: int) -> list[tuple[list[BaseProposal], BitGenerator]]:
         """What each of the chains has of its own: proposals and a bit generator."""
@@ -204,7 +201,7 @@ class BaseSampler(Chains):
             return
         if total is not None:
             raise ValueError("total= needs a directory: run(total=..., directory='run')")
-        self._ensure_start()
+        ensure_start(self)
         stopper = None if target is None else stopper_of(self, target)
         with logged_run(self, n, stopper):
             if n:

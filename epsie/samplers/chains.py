@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from epsie.chain.chaindata import stack_tables
 from epsie.chain.notes import Learned, learned
-from epsie.chain.start import NO_START, as_columns
+from epsie.chain.start import as_columns
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.checks import as_count, as_names
 from epsie.execution.executor import Executor
 from epsie.model.evaluation import Model
-from epsie.model.posterior import Posterior
 from epsie.process.signals import interrupt_deferred
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
@@ -170,21 +169,6 @@ class Chains(Diagnosable):
         points, drawn = drawn_starts(self, prior, as_count(tries, "tries"))
         place(self, "begin", points)
         self._remarks = remarks_on_starts(self, drawn)
-
-    def _ensure_start(self) -> None:
-        """Draw a start from the prior of a `Posterior`, if none is set.
-
-        Raises
-        ------
-        ValueError
-            If the model is none.
-        """
-        if self._has_start:
-            return
-        if not isinstance(self.model, Posterior):
-            raise ValueError(NO_START)
-        points, _ = drawn_starts(self, self.model.prior, 1000)
-        place(self, "begin", points)
 
     @property
     def _has_start(self) -> bool:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from epsie.errors import EpsieError
+from epsie.model.evaluation import Model
 from epsie.model.posterior import Posterior
 from epsie.model.prior import Prior
 from epsie.proposals.angular import SSAdaptiveAngular
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.bounded_discrete import SSAdaptiveBoundedDiscrete
 from epsie.proposals.discrete import SSAdaptiveNormalDiscrete
-from epsie.proposals.normal import ATAdaptiveNormal
+from epsie.proposals.normal import ATAdaptiveNormal, Normal
 from epsie.proposals.solid_angle import AdaptiveIsotropicSolidAngle
 
 Init = Callable[..., None]
@@ -52,7 +53,19 @@ def check_names_of(model: Any, parameters: Sequence[str]) -> None:
         )
 
 
-def default_proposals(prior: Prior, names: Sequence[str]) -> Iterator[BaseProposal]:
+def default_proposals(
+    model: Model,
+    names: Sequence[str],
+    default: type[BaseProposal] | None,
+    arguments: Mapping[str, Any],
+) -> list[BaseProposal]:
+    """Proposals for parameters that have none: the default one, or of a posterior one by kind."""
+    if default is None and isinstance(model, Posterior):
+        return list(_by_kind(model.prior, names))
+    return [(Normal if default is None else default)(names, **arguments)]
+
+
+def _by_kind(prior: Prior, names: Sequence[str]) -> Iterator[BaseProposal]:
     """Proposals for some of the parameters of a prior, by their kinds, with scales from its draws.
 
     Yields

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from epsie.errors import CheckpointError, RunDirectoryError
+from epsie.model.posterior import Posterior
 from epsie.proposals.base import BaseProposal
 from epsie.rng.bit_generators import find_bit_generator, package_of
 from epsie.storage.files import is_there, read_file
@@ -36,6 +37,8 @@ def describe(sampler: Any) -> Manifest:
         "nan": str(sampler.nan),
         "proposals": [_entry(part) for part in sampler.proposals],
     }
+    if isinstance(sampler.model, Posterior):
+        described["prior"] = sampler.model.prior.described()
     return {**described, **sampler._described()}
 
 
