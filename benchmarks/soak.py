@@ -116,6 +116,7 @@ ENTRIES: dict[str, Entry] = {
     "worker-kills": Entry(30, soak_pools.worker_kills),
     "dask-worker-kills": Entry(30, soak_pools.dask_worker_kills),
     "interrupts": Entry(50, soak_pools.interrupts),
+    "double-signals": Entry(1000, soak_pools.double_signals),
     "openmpi": Entry(30, soak_mpi.openmpi_jobs),
     "corruptions": Entry(10_000, soak_saving.corruptions),
     "damage": Entry(20_000, soak_damage.damage),

@@ -21,7 +21,7 @@ from figure import Figure
 from epsie import PoolError
 from epsie.pools import InterruptiblePool
 from epsie.samplers import MetropolisHastingsSampler
-from tests import interrupting
+from tests import interrupting, signalled
 from tests.statistical import seed
 
 _LENGTH = 60
@@ -173,6 +173,16 @@ def interrupts(count: int) -> Iterator[Figure]:
             if kind == "joblib":
                 import joblib  # noqa: F401
             yield from _interrupted(kind, count, rng)
+
+
+def double_signals(count: int) -> Iterator[Figure]:
+    """Two signals at most 1 ms apart: the process ends as it should, or can go on if it likes."""
+    found = signalled.outcomes(count, seed())
+    for pair in signalled.PAIRS:
+        of = [outcome for outcome in found if outcome["pair"] == list(pair)]
+        wrong = [outcome for outcome in of if outcome["wrong"]]
+        title = f"{' and '.join(pair)}, {len(of)} times: deaf, other handlers, code or samples"
+        yield Figure(title, len(wrong), "", 0, remark=str(wrong[:1] or ""))
 
 
 def _interrupted(kind: str, count: int, rng: random.Random) -> Iterator[Figure]:

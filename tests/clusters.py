@@ -38,7 +38,6 @@ def assert_comes_once(pool, folder, monkeypatch, workers):
         where.mkdir()
         with monkeypatch.context() as patch:
             if not files:
-                patch.setattr("epsie.pools.transport._folder", None)
                 patch.setattr(tempfile, "tempdir", str(folder / "nowhere"))
             made = sampler(pool, Counted(where), nchains=6)
             for _ in range(3):

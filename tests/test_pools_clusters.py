@@ -88,7 +88,6 @@ def test_the_model_comes_once_to_dask(client, tmp_path, monkeypatch):
 
 def test_dask_workers_that_join_late_or_die(client, dask_cluster, tmp_path, monkeypatch):
     # No files, so that a worker that joins has to ask for the model.
-    monkeypatch.setattr("epsie.pools.transport._folder", None)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     (tmp_path / "seen").mkdir()
     made, other = (sampler(pool, Counted(tmp_path / "seen"), nchains=8) for pool in (client, None))
@@ -118,7 +117,6 @@ def test_a_dask_worker_that_dies_at_work(client, tmp_path):
 
 def test_dask_workers_that_die_as_the_model_comes(client, tmp_path, monkeypatch):
     made, other = (sampler(pool, nchains=8) for pool in (client, None))
-    monkeypatch.setattr("epsie.pools.transport._folder", None)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     for _ in range(3):
         client.wait_for_workers(2, timeout=60)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-_here = threading.local()
 
 
-@contextmanager
-def serving(key: str) -> Iterator[None]:
-    """Chains are stepped with the model of this key; inside of it may be a sampler of another."""
-    former = getattr(_here, "keys", ())
-    _here.keys = (*former, key)
-    try:
-        yield
-    finally:
-        _here.keys = former
+class Here(threading.local):
+    """What this thread does."""
+
+    keys: tuple[str, ...] = ()
+    """The keys of the models with which it steps chains; inside of one may be a sampler of another.
+
+    To be put back in a bare `finally`: a second Ctrl-C would keep a function from doing so.
+    """
+
+
+here = Here()
 
 
 def serves(key: str) -> bool:
     """Whether this thread is asking the model of this key."""
-    return key in getattr(_here, "keys", ())
+    return key in here.keys

@@ -15,7 +15,7 @@ from typing import Any
 
 from epsie.chain.base import BaseChain
 from epsie.errors import EpsieError, PoolError, ProposalError, said
-from epsie.execution.serving import serving
+from epsie.execution.serving import here
 from epsie.pools.transport import Ticket, cannot_import
 from epsie.process.cancellation import GivenUp
 from epsie.process.interruption import is_interrupt
@@ -92,18 +92,23 @@ def work(task: Task) -> Report:
     report = Report(task.run, task.number, _worker(task), answers)
     model: Any = None
     chains: list[BaseChain] = []
-    with capped(task.settings.threads), serving(task.ticket.key):
-        with _caught(answers[0], task, None):
-            try:
-                model = task.ticket.redeem()
-            except KeyError:
-                report.lacks_model = True
-            else:
-                chains = _unpacked(task)
-        for answer, chain, argument in zip(answers, chains, task.arguments):
-            chain.lend(model)
-            with _caught(answer, task, chain):
-                answer.result = getattr(chain, task.job)(argument)
+    former = here.keys
+    try:
+        here.keys = (*former, task.ticket.key)
+        with capped(task.settings.threads):
+            with _caught(answers[0], task, None):
+                try:
+                    model = task.ticket.redeem()
+                except KeyError:
+                    report.lacks_model = True
+                else:
+                    chains = _unpacked(task)
+            for answer, chain, argument in zip(answers, chains, task.arguments):
+                chain.lend(model)
+                with _caught(answer, task, chain):
+                    answer.result = getattr(chain, task.job)(argument)
+    finally:
+        here.keys = former
     return report
 
 

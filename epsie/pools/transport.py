@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
 import pickle
 import platform
 import secrets
-import shutil
 import sys
-import tempfile
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from epsie.errors import PoolError, said
 from epsie.pools.pickling import dumps
-from epsie.process.cancellation import NEVER, StopSign, sign_at
+from epsie.process.cancellation import NEVER, SIZE, StopSign, sign_at
 from epsie.process.interruption import is_interrupt
+from epsie.process.sharedfile import SharedFile, opened
 
 _CACHED = 4
 """How many models a worker keeps."""
-
-_SIGN = "-given-up"
 
 _here: dict[str, Any] = {}
 """The models of this process by key. A forked worker finds those of its parent in it."""
@@ -78,7 +73,7 @@ class Ticket:
 
     def sign(self) -> Sequence[int]:
         """What says which runs are given up; in a worker."""
-        return sign_at(self.path + _SIGN) if self.path else NEVER[0]
+        return sign_at(self.path, self.key) if self.path else NEVER[0]
 
     def without_body(self) -> Ticket:
         """The same for workers that were given the model."""
@@ -88,7 +83,7 @@ class Ticket:
         body = self.body
         if body is None:
             try:
-                body = Path(self.path).read_bytes()
+                body = _body_at(self.path, self.key)
             except OSError:
                 raise KeyError(self.key) from None
         if hashlib.sha256(body).hexdigest() != self.digest:
@@ -129,7 +124,7 @@ class ModelCarrier:
     """A model on its way to the workers. Frozen when made: a changed model needs a new one.
 
     In this process and in workers forked from it later the model is found by reference. Others read
-    it, pickled, from a private file; where they cannot, it is sent to them.
+    it, pickled, from a file of this process; where they cannot, it is sent to them.
 
     Parameters
     ----------
@@ -140,9 +135,10 @@ class ModelCarrier:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.key = secrets.token_hex(16)
+        self.sign = StopSign()
         self._body: bytes | None = None
         self._ticket: Ticket | None = None
-        self.sign = StopSign()
+        self._owner = 0
         _here[self.key] = model
         weakref.finalize(self, _forget, self.key, self.sign)
 
@@ -156,52 +152,38 @@ class ModelCarrier:
         """
         if in_process:
             return Ticket(self.key)
-        if self._ticket is None:
-            body = pickled(self.model, "the model")
-            path = _write(self.key, body)
-            self._ticket = Ticket(self.key, hashlib.sha256(body).hexdigest(), path)
-            self._body = None if path else body
-            if path:
-                self.sign.write_to(path + _SIGN)
+        if self._ticket is None or self._owner != os.getpid():
+            self._ticket, self._owner = self._filed(pickled(self.model, "the model")), os.getpid()
         if not with_body:
             return self._ticket
         try:
-            body = self._body or Path(self._ticket.path).read_bytes()
+            body = self._body or _body_at(self._ticket.path, self.key)
         except OSError:
             # Something that clears away temporary files has taken it.
             self._ticket = None
             return self.ticket(in_process, with_body)
         return Ticket(self.key, self._ticket.digest, self._ticket.path, body)
 
+    def _filed(self, body: bytes) -> Ticket:
+        """A ticket for a model in a file, behind the stop sign and the key."""
+        self._body = path = None
+        try:
+            self.sign.file = SharedFile(bytes(SIZE), self.key.encode(), body)
+            path = self.sign.file.path
+        except OSError:
+            self._body = body
+        return Ticket(self.key, hashlib.sha256(body).hexdigest(), path or "")
+
+
+def _body_at(path: str, key: str) -> bytes:
+    with opened(path) as file:
+        file.seek(SIZE + len(key))
+        return file.read()
+
 
 def _forget(key: str, sign: StopSign) -> None:
     _here.pop(key, None)
-    if _folder is not None and os.getpid() == _folder_owner:
-        sign.remove()
-        (Path(_folder) / key).unlink(missing_ok=True)
-
-
-_folder: str | None = None
-_folder_owner = 0
-
-
-def _write(key: str, body: bytes) -> str:
-    """The path of a file, readable by this user only, that holds the model; '' if none can be."""
-    global _folder, _folder_owner
-    try:
-        if _folder is None or _folder_owner != os.getpid():
-            _folder, _folder_owner = tempfile.mkdtemp(prefix="epsie-"), os.getpid()
-            atexit.register(_remove_folder, _folder, _folder_owner)
-        path = Path(_folder) / key
-        path.write_bytes(body)
-    except OSError:
-        return ""
-    return str(path)
-
-
-def _remove_folder(folder: str, owner: int) -> None:
-    if os.getpid() == owner:
-        shutil.rmtree(folder, ignore_errors=True)
+    sign.close()
 
 
 def pickled(value: Any, what: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at moments that must not be cut in two."""
+"""Signals that ask to stop or to save, at moments that must not be cut in two."""
 
 from __future__ import annotations
 
@@ -7,42 +7,79 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-SENT_TO_ALL = [
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
-    if hasattr(signal, name)
-]
-"""What asks to stop or to save. It may reach all processes of a job, as SLURM's signals do, and the
-one that runs the chains decides what it means."""
+
+def _known(*names: str) -> tuple[signal.Signals, ...]:
+    """Those of some signals that this system has."""
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
+
+
+STOP = _known("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGALRM")
+"""What asks to stop: a person, a batch system, a terminal that is gone, or a limit of time."""
+
+OFTEN_ONES_OWN = _known("SIGHUP", "SIGXCPU", "SIGALRM")
+"""Those of `STOP` that are left alone if they do anything but end the process."""
+
+REPEATED = _known("SIGXCPU")
+"""Those of `STOP` that the system sends every second, and that mean nothing new then."""
+
+SAVE = _known("SIGUSR1", "SIGUSR2")
+"""What asks to save."""
+
+SENT_TO_ALL = (*STOP, *SAVE)
+"""What may reach all processes of a job, as SLURM's signals do. The one that runs the chains
+decides what it means."""
+
+
+def put_back(former: dict[int, Any], mine: Any) -> None:
+    """Set the handlers that were there before `mine`, all of them.
+
+    One that is back may be called, and raise, before the next one is: that is raised in the end.
+    """
+    # So those that cannot raise come first.
+    numbers = sorted(former, key=lambda number: callable(former[number]), reverse=True)
+    try:
+        while numbers:
+            if signal.getsignal(numbers[-1]) == mine:
+                signal.signal(numbers[-1], former[numbers[-1]])
+            numbers.pop()
+    except BaseException:
+        put_back({number: former[number] for number in numbers}, mine)
+        raise
 
 
 @contextmanager
 def interrupt_deferred() -> Iterator[Callable[[], None]]:
-    """Let a Ctrl-C that comes inside take effect at the end; SIGTERM too, if it has a handler.
+    """Let a Ctrl-C that comes inside take effect at the end; all that stops and has a handler, too.
 
     It gives a function to call inside, where what came so far may take effect.
     """
-    handlers = {
-        int(number): handler
-        for number in (signal.SIGINT, signal.SIGTERM)
-        if callable(handler := signal.getsignal(number))
+    handlers: dict[int, Any] = {
+        number: handler for number in STOP if callable(handler := signal.getsignal(number))
     }
     arrived: list[tuple[int, FrameType | None]] = []
 
+    def note(number: int, frame: FrameType | None) -> None:
+        arrived.append((number, frame))
+
     def take_effect() -> None:
-        while arrived:
+        if arrived:
             number, frame = arrived.pop(0)
-            handlers[number](number, frame)
+            try:
+                handlers[number](number, frame)
+            finally:
+                take_effect()
 
     if threading.current_thread() is not threading.main_thread():
         yield take_effect
         return
-    for number in handlers:
-        signal.signal(number, lambda number, frame: arrived.append((number, frame)))
     try:
+        for number in handlers:
+            signal.signal(number, note)
         yield take_effect
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        take_effect()
+        try:
+            put_back(handlers, note)
+        finally:
+            take_effect()

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_STOP = ("SIGINT", "SIGTERM")
-_SAVE = ("SIGUSR1", "SIGUSR2")
+from epsie.process.signals import OFTEN_ONES_OWN, REPEATED, SAVE, STOP, put_back
 
 
 class Interrupts:
     """Notes signals, so that a run can end where it is consistent.
 
-    SIGINT (Ctrl-C) and SIGTERM ask it to stop: the round is finished, unless that takes longer than
-    a grace time or a second signal comes. SIGUSR1 and SIGUSR2 ask it to save. Handlers live in the
-    main thread only, and are put back.
+    Those of `STOP`, as SIGINT (Ctrl-C) and SIGTERM, ask it to stop. What goes on before the first
+    round is given up; a round is finished, unless that takes longer than a grace time or a second
+    signal comes. Those of `SAVE` ask it to save. Handlers live in the main thread only, and are put
+    back.
 
     Parameters
     ----------
@@ -34,19 +35,33 @@ class Interrupts:
         """The signal that asks the run to stop."""
         self.save = False
         """Whether it was asked to save."""
-        self._cuttable = False
+        self._asked = 0
+        """How often it was asked to stop."""
+        self._enough: int | None = 1
+        """How often gives up what is done now; None if nothing does."""
+        self._timed_out = False
         self._former: dict[int, Any] = {}
-        self._timer: threading.Timer | None = None
+        self._ended, self._guard = threading.Lock(), threading.Lock()
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
-        if threading.current_thread() is threading.main_thread():
-            for name in (*_STOP, *_SAVE):
-                number = getattr(signal, name, None)
-                # What is ignored, as by nohup, stays so.
-                if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._former[number] = signal.signal(number, self._arrived)
+        self._ended.acquire()
+        try:
+            if threading.current_thread() is threading.main_thread():
+                for number in (*STOP, *SAVE):
+                    self._take(number, signal.getsignal(number))
+        except BaseException:
+            put_back(self._former, self._arrived)
+            raise
         return self
+
+    def _take(self, number: int, former: Any) -> None:
+        # What is ignored, as by nohup, stays so.
+        if former not in (signal.SIG_IGN, None) and (
+            former == signal.SIG_DFL or number not in OFTEN_ONES_OWN
+        ):
+            self._former[number] = former
+            signal.signal(number, self._arrived)
 
     def __exit__(
         self,
@@ -54,12 +69,12 @@ class Interrupts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._cuttable = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
+        self._enough = None
+        with self._guard:
+            self._ended.release()
+        put_back(self._former, self._arrived)
+        if isinstance(error, KeyboardInterrupt) and self.stop not in (None, signal.SIGINT):
+            self.end("stopped before the run began, or went on")
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._pid:
@@ -67,24 +82,42 @@ class Interrupts:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        if signal.Signals(number).name in _SAVE:
+        if number in SAVE:
             self.save = True
-        elif self.stop is None:
+            return
+        if self.stop is None:
             self.stop = number
-            self._timer = threading.Timer(self.grace, os.kill, (self._pid, number))
-            self._timer.daemon = True
-            self._timer.start()
-        elif self._cuttable:
+            # No `threading.Thread`: what was interrupted may hold a lock that it needs.
+            with suppress(RuntimeError):
+                _thread.start_new_thread(self._repeat, (number,))
+        elif number in REPEATED and not self._timed_out:
+            return
+        self._asked += 1
+        if self._enough is not None and self._asked >= self._enough:
+            # What is done then to end well is not given up.
+            self._enough = None
             raise KeyboardInterrupt
+
+    def _repeat(self, number: int) -> None:
+        """Ask once more after the grace time."""
+        if not self._ended.acquire(timeout=min(self.grace, threading.TIMEOUT_MAX)):
+            with self._guard:
+                if self._ended.locked():
+                    self._timed_out = True
+                    os.kill(self._pid, number)
+
+    def begun(self) -> None:
+        """From now on a first signal gives up nothing."""
+        self._enough = None
 
     @contextmanager
     def cuttable(self) -> Iterator[None]:
         """What is done here may be given up."""
-        self._cuttable = True
+        self._enough = 2
         try:
             yield
         finally:
-            self._cuttable = False
+            self._enough = None
 
     def end(self, line: str) -> None:
         """End as the signal demands, once handlers are put back.
@@ -94,7 +127,7 @@ class Interrupts:
         KeyboardInterrupt
             After SIGINT.
         SystemExit
-            After SIGTERM, with the code 143.
+            After others, with the code of shells: 143 for SIGTERM.
         """
         if self.stop == signal.SIGINT:
             raise KeyboardInterrupt(line)

@@ -56,7 +56,7 @@ def saved_run(
     RunDirectoryError
         If the directory cannot be used, or not be written.
     KeyboardInterrupt, SystemExit
-        After SIGINT, SIGTERM; what was done is saved.
+        After SIGINT, and after SIGTERM or what else ends a process; what was done is saved.
     """
     directory, save = saving.directory, saving.save
     asked = (sampler, directory, save.thin, total is not None, saving.run)
@@ -66,11 +66,12 @@ def saved_run(
     except OSError as error:
         raise RunDirectoryError(f"{directory} cannot be made: {error}") from error
     upto = sampler.niterations + niterations if niterations is not None else total
-    with locked(directory, upto) as lock, Interrupts(save.grace) as interrupts:
+    with Interrupts(save.grace) as interrupts, locked(directory, upto) as lock:
         if listing(directory) != standing.listing:
             standing = examine(*asked, mine=True)
         writer = Writer(sampler, lock, standing, save.thin)
         writer.remember(save.every)
+        interrupts.begun()
         sampler._saving = replace(saving, run=writer.folder.run)
         left = niterations if total is None else max(0, total - sampler.niterations)
         assert left is not None

@@ -81,9 +81,11 @@ class InterruptiblePool(Pool):
 
     def idle_worker(self, busy: dict[Process, Any]) -> Process | None:
         """One that is not busy, a new one if there are too few; None if all are busy."""
-        for worker in self._workers:
-            if worker not in busy:
+        for worker in self._workers - busy.keys():
+            if not worker.owes:
                 return worker
+            # A call that was given up could not say so: what it brings is of no use.
+            self.discard(worker)
         if len(self._workers) == self.size:
             return None
         worker = Process(self.threads_per_worker)

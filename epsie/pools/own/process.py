@@ -9,8 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from epsie.pools.own.wire import receive, send
@@ -53,9 +52,11 @@ class Process:
         """Whether it has come up."""
         self.function: Any = None
         """The function that it has, as bytes."""
+        self.owes = False
+        """Whether it was given something, and has not brought it. Ctrl-C may come in between."""
         self.socket, theirs = socket.socketpair()
-        with theirs, _signals_held_back():
-            self._process = _started(theirs, {**os.environ, **thread_variables(threads)})
+        with theirs:
+            self._process = _deaf_at_first(theirs, {**os.environ, **thread_variables(threads)})
 
     @property
     def pid(self) -> int:
@@ -74,6 +75,7 @@ class Process:
         EOFError
             If it died.
         """
+        self.owes = True
         known = function is self.function
         self.function = function
         try:
@@ -90,6 +92,7 @@ class Process:
             If it died.
         """
         body = receive(self.socket)
+        self.owes = self.owes and not body
         self.ready = True
         return body
 
@@ -157,14 +160,14 @@ def _signal_name(number: int) -> str:
         return "unknown"
 
 
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Start a process deaf to what asks to stop or to save, until it has its own way with it."""
+def _deaf_at_first(theirs: socket.socket, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A process that what asks to stop or to save reaches when it has its own way with it."""
     if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, SENT_TO_ALL)
+        return _started(theirs, environment)
+    # To set it may raise what has just come, and it is set then.
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        yield
+        signal.pthread_sigmask(signal.SIG_BLOCK, SENT_TO_ALL)
+        return _started(theirs, environment)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)

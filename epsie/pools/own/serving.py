@@ -113,10 +113,12 @@ def pickled_error(error: BaseException) -> bytes:
 def leave_signals_to_the_parent() -> None:
     """What asks to stop or to save may reach all processes at once, as SLURM's signals do."""
     for number in SENT_TO_ALL:
-        # Not SIG_IGN, which programs that the model starts would inherit.
-        signal.signal(number, _nothing)
-        if hasattr(signal, "siginterrupt"):
-            signal.siginterrupt(number, False)
+        # What is ignored, as by nohup, stays so. Nothing else is to be: programs that the model
+        # starts would inherit it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _nothing)
+            if hasattr(signal, "siginterrupt"):
+                signal.siginterrupt(number, False)
     if hasattr(signal, "pthread_sigmask"):
         os.register_at_fork(after_in_child=_heed_signals)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SENT_TO_ALL)
@@ -128,8 +130,10 @@ def _nothing(number: int, frame: Any) -> None:
 
 def _heed_signals() -> None:
     for number in SENT_TO_ALL:
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(number) is _nothing:
+            signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end_with(parent: int) -> None:

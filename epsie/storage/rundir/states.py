@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from contextlib import suppress
@@ -30,9 +31,15 @@ def saved_iterations(directory: Path) -> list[int]:
     A file that only has the name of one is none, unless the segments reach that far: then it is
     a state that was damaged.
     """
-    names = [_NAME.fullmatch(name) for name in names_in(directory)]
-    found = [int(match[1]) for match in names if match]
-    return sorted(iteration for iteration in found if _is_state(directory, iteration))
+    saved: list[int] = []
+    for _ in range(_ATTEMPTS):
+        names = [_NAME.fullmatch(name) for name in names_in(directory)]
+        found = [int(match[1]) for match in names if match]
+        saved = sorted(iteration for iteration in found if _is_state(directory, iteration))
+        # All that were there may have been replaced since.
+        if saved or not found:
+            break
+    return saved
 
 
 def _is_state(directory: Path, iteration: int) -> bool:
@@ -60,11 +67,13 @@ def newest_state(directory: Path, run: str | None) -> int:
     RunDirectoryError
         If there is none, or it is of another run.
     """
-    for iteration in reversed(saved_iterations(directory)):
+    listings = (reversed(saved_iterations(directory)) for _ in range(_ATTEMPTS))
+    for iteration in itertools.chain.from_iterable(listings):
         path = state_path(directory, iteration)
         try:
             found = owner(path, follow=True)
         except FileNotFoundError:
+            # It was removed since, as there are later ones.
             continue
         except UnreadableError:
             return iteration
