@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from epsie import PoolError
-from epsie.pools import choose_pool
+from epsie.pools import choose_pool, transport
 from epsie.proposals import ATAdaptiveNormal, Normal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 
@@ -253,12 +253,21 @@ def most_threads(seconds):
     return max(library["num_threads"] for library in threadpool_info())
 
 
+def own_files(opened):
+    def open_own(path):
+        if not path.startswith(f"/proc/{os.getpid()}/"):
+            raise FileNotFoundError(path)
+        return opened(path)
+
+    return open_own
+
+
 if __name__ == "__main__":
     how, what = sys.argv[1:3]
     if len(sys.argv) > 3:
-        # A folder for files that means another one in each rank, as on other hosts.
+        # As on other hosts: each rank sees its own files only.
+        transport.opened = own_files(transport.opened)
         os.chdir(tempfile.mkdtemp(dir=sys.argv[3]))
-        tempfile.tempdir = "/proc/self/cwd"
 
     def work(pool):
         print(time.time(), flush=True)

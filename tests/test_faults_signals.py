@@ -1,5 +1,6 @@
 """Signals: two at once, those that end a process, and what is left behind when it is ended."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import epsie
+from epsie.pools.transport import Ticket
 from epsie.samplers import MetropolisHastingsSampler
 from tests import interrupting, signalled
 from tests.statistical import seed
@@ -230,14 +232,29 @@ def test_nothing_is_left_in_the_temporary_directory(tmp_path, monkeypatch, kind,
 
 
 @slow
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
-def test_nothing_is_left_by_ranks(mpich, tmp_path, name):
+@pytest.mark.parametrize(("name", "who"), [("SIGTERM", "mpiexec"), ("SIGKILL", "a rank")])
+def test_nothing_is_left_by_ranks(mpich, tmp_path, name, who):
     job = mpich.start(3, ROOT / "tests" / "mpi_job.py", "choose_pool", "busy", TMPDIR=str(tmp_path))
     job.stdout.readline()
-    first, *_ = job.stdout.readline().split()
-    os.kill(int(first), getattr(signal, name))
+    pid = job.pid if who == "mpiexec" else int(job.stdout.readline().split()[0])
+    os.kill(pid, getattr(signal, name))
     job.communicate(timeout=60)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["nothing", "short", "a terabyte", "fifo"])
+def test_what_another_host_has_there_is_not_taken_for_the_model(tmp_path, kind):
+    """Its beginning tells; the rest is not read."""
+    found = tmp_path / "data"
+    if kind == "fifo":
+        os.mkfifo(found)
+    elif kind != "nothing":
+        found.write_bytes(b"data")
+    if kind == "a terabyte":
+        os.truncate(found, 2**40)
+    ticket = Ticket("0" * 32, hashlib.sha256(b"data").hexdigest(), str(found))
+    assert not ticket.is_redeemed()
+    assert ticket.sign()[0] == 0
 
 
 @slow

@@ -176,8 +176,16 @@ class ModelCarrier:
 
 
 def _body_at(path: str, key: str) -> bytes:
+    """What follows the stop sign and the key in a file.
+
+    Raises
+    ------
+    OSError
+        If there is none, or it has another key, as on another host.
+    """
     with opened(path) as file:
-        file.seek(SIZE + len(key))
+        if file.read(SIZE + len(key))[SIZE:] != key.encode():
+            raise FileNotFoundError(path)
         return file.read()
 
 
