@@ -12,6 +12,7 @@ from epsie.plots.style import COLOURS, GREY, Picture, caption, number, number_ti
 from epsie.results.burn_in import burn_in_of, evidence_burn_in, rows_after
 from epsie.results.visited import Visited
 from epsie.tempering.evidence import LEAST_SAMPLES, Evidence, log_evidence
+from epsie.tempering.log_z import in_common
 
 
 @styled
@@ -50,6 +51,8 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     logl = visited.columns("stats", ["logl"])["logl"][..., rows_after(visited, used)]
     betas = visited.source.betas
     there = np.isfinite(logl)
+    for i, (*_, beta, _) in enumerate(betas):
+        there[-1, i] = in_common(logl[-1, i], logl[-2, i], beta)
     means: Floats = np.where(there, logl, 0).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
     figure = picture(9, 3.7)
     left, right = figure.subplots(1, 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,12 +97,14 @@ def facts(visited: Visited, burn_in: int | None = None) -> tuple[tuple[str, str]
 def _told(tell: Callable[..., str], visited: Visited, burn_in: int | None) -> str:
     try:
         return tell(visited, burn_in)
-    except (ValueError, EpsieError) as why:
+    except (ValueError, RuntimeWarning, EpsieError) as why:
         return f"not known: {' '.join(str(why).split())}"
 
 
 def _log_z_told(visited: Visited, burn_in: int | None) -> str:
-    found, used = _estimate(visited, "mbar", burn_in)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", re.escape(evidence.UNTOLD))
+        found, used = _estimate(visited, "mbar", burn_in)
     value, error = (digits(x, found.standard_error) for x in found[:2])
     return f"{value} +- {error} ({found.method}, draws after iteration {used})"
 

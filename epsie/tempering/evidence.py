@@ -8,12 +8,14 @@ likelihood, logl = -inf, counts as L = 0.
 
 from __future__ import annotations
 
-from math import inf, sqrt
+import warnings
+from math import inf, isfinite, nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from epsie.checks import users_line
 from epsie.tempering.log_z import METHODS, Floats
 
 
@@ -37,6 +39,8 @@ def log_evidence(logl: ArrayLike, betas: ArrayLike, method: str = "mbar") -> Evi
     """The evidence from independent tempered chains.
 
     The standard error allows for autocorrelation, and for chains that differ: see `standard_error`.
+    Both are NaN, with a warning, where samples at beta > 0 have a logl as -1e300 that stands for
+    -inf, and log Z cannot be told for it.
 
     Parameters
     ----------
@@ -57,10 +61,44 @@ def log_evidence(logl: ArrayLike, betas: ArrayLike, method: str = "mbar") -> Evi
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
     values, ladders = _checked(logl, betas)
-    estimates = [METHODS[method](values[:, i], ladder) for i, ladder in enumerate(ladders)]
-    per_chain = np.array([estimate.log_z for estimate in estimates])
-    error = standard_error(per_chain, [estimate.influence for estimate in estimates])
-    return Evidence(float(per_chain.mean()), error, method, per_chain)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lost = [_is_lost(values[:, i], ladder, method) for i, ladder in enumerate(ladders)]
+        estimates = [METHODS[method](values[:, i], ladder) for i, ladder in enumerate(ladders)]
+        per_chain = np.where(lost, nan, [estimate.log_z for estimate in estimates])
+        error = standard_error(per_chain, [estimate.influence for estimate in estimates])
+    log_z = float(per_chain.mean())
+    if not isfinite(log_z + error):
+        log_z = error = nan
+        least = values[values > -inf].min()
+        warnings.warn(f"{UNTOLD}; got {least:g}", RuntimeWarning, stacklevel=users_line())
+    return Evidence(log_z, error, method, per_chain)
+
+
+UNTOLD = (
+    "log Z is NaN, as it cannot be told from samples whose logl is so low. If that stands for zero "
+    "let the model return -inf; if chains started there leave their way from there out (burn_in), "
+    "or run longer"
+)
+"""What the warning begins with."""
+
+_ABSURD = 1e8
+"""A sample with the exponential of minus that of the others' weight is there by mistake."""
+
+_MOST = 1e14
+"""Of a number that large no digit after the point is left."""
+
+
+def _is_lost(logl: Floats, betas: Floats, method: str) -> bool:
+    """Whether a chain has samples from which log Z cannot be told.
+
+    Weights take no notice of a few samples that are absurd, an integral does.
+    """
+    widths, middles = -np.diff(betas), np.median(logl[:-1], axis=-1)
+    nothing_common = widths * (logl[1:].max(axis=-1) - middles) < -_ABSURD
+    lost = bool(nothing_common.any() or middles[0] < -_MOST)
+    if method != "thermodynamic":
+        return lost
+    return lost or bool((widths * (logl[:-1].min(axis=-1) - middles) < -_ABSURD).any())
 
 
 def _checked(logl: ArrayLike, betas: ArrayLike) -> tuple[Floats, Floats]:

@@ -168,33 +168,66 @@ def thermodynamic(logl: Floats, betas: Floats) -> Estimate:
     equation 11); the slopes are limited to keep it monotone. The standard error does not count what
     is left of the discretisation, which few temperatures near beta = 0 can make large.
 
-    Where a part of the prior has no likelihood its share is counted beside the integral.
+    What lies so far below all else that the colder temperature cannot have it, as a part of the
+    prior without likelihood, is no part of the interval: its share is counted beside the integral.
+    That is exact.
 
     Parameters
     ----------
     logl, betas : array
         Of one chain, shapes (ntemps, niterations) and (ntemps,).
     """
-    finite = logl > -inf
-    shares = finite.mean(axis=1)
-    weights = finite / shares[:, None]
-    values = np.where(finite, logl, 0.0)
-    means = (weights * values).mean(axis=1)
-    apart = values - means[:, None]
-    variances = (weights * apart**2).mean(axis=1)
-    of_means, of_variances = weights * apart, weights * (apart**2 - variances[:, None])
-    log_z = float(np.log(shares[-1]))
-    influence: Floats = np.asarray(weights[-1] - 1, dtype=np.float64)
-    for cold, width in enumerate(-np.diff(betas)):
-        hot = cold + 1
-        slope, of_slope = ((m[cold] - m[hot]) / width for m in (means, of_means))
-        log_z += width / 2 * (means[cold] + means[hot])
-        influence = influence + width / 2 * (of_means[cold] + of_means[hot])
-        for side, sign in ((hot, 1), (cold, -1)):
-            limited = variances[side] > 3 * slope
-            log_z += sign * width**2 / 12 * (3 * slope if limited else variances[side])
-            influence += sign * width**2 / 12 * (3 * of_slope if limited else of_variances[side])
+    log_z, influence = 0.0, np.zeros(logl.shape[1])
+    everything = np.ones(logl.shape[1])
+    for cold, hot, width in zip(logl, logl[1:], -np.diff(betas)):
+        kept = in_common(hot, cold, width)
+        share = kept.mean()
+        above, below = _Moments(cold, everything), _Moments(hot, kept / share)
+        log_z += float(np.log(share)) + width / 2 * (below.mean + above.mean)
+        influence += kept / share - 1 + width / 2 * (below.of_mean + above.of_mean)
+        slope = (above.mean - below.mean) / width
+        of_slope = (above.of_mean - below.of_mean) / width
+        for end, sign in ((below, 1), (above, -1)):
+            limited = end.variance > 3 * slope
+            log_z += sign * width**2 / 12 * (3 * slope if limited else end.variance)
+            influence += sign * width**2 / 12 * (3 * of_slope if limited else end.of_variance)
     return Estimate(float(log_z), influence)
+
+
+class _Moments:
+    """Mean and variance of log likelihoods with weights, and the influence of each on them."""
+
+    def __init__(self, logl: Floats, weights: Floats) -> None:
+        values = np.where(weights > 0, logl, 0.0)
+        self.mean = (weights * values).mean()
+        apart = values - self.mean
+        self.variance = (weights * apart**2).mean()
+        self.of_mean = weights * apart
+        self.of_variance = weights * (apart**2 - self.variance)
+
+
+def in_common(hot: Floats, cold: Floats, width: float) -> NDArray[np.bool_]:
+    """The samples of the hotter of two temperatures of a kind that the colder one can have.
+
+    Not so are those without likelihood, and those below a gap that nothing colder comes across.
+
+    Parameters
+    ----------
+    hot, cold : array
+        Log likelihoods.
+    width : float
+        The difference of the inverse temperatures.
+    """
+    weights: Floats = width * (hot - np.median(cold))
+    there = np.sort(weights[weights > -inf])
+    gaps = np.flatnonzero((there[:-1] < -_VANISHING) & (np.diff(there) > _VANISHING))
+    within = gaps.size and there[-1] > -_VANISHING
+    kept: NDArray[np.bool_] = weights > (there[gaps[-1]] if within else -inf)
+    return kept
+
+
+_VANISHING = 40.0
+"""The exponential of minus that is lost in the rounding of 1."""
 
 
 METHODS: dict[str, Callable[[Floats, Floats], Estimate]] = {
