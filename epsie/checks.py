@@ -104,14 +104,16 @@ def as_beta(beta: Any) -> float:
     return float(beta)
 
 
-_SECONDS = {"s": 1, "min": 60, "h": 3600}
+_SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 _TIME = re.compile(rf"\s*(\d+(?:\.\d*)?|\.\d+)\s*({'|'.join(_SECONDS)})\s*")
 
 
 def seconds_in(text: str) -> float | None:
-    """The seconds in a time as '60s', '10min' or '1h'; None if it is none."""
-    match = _TIME.fullmatch(text)
-    return float(match[1]) * _SECONDS[match[2]] if match else None
+    """The seconds in a time as '60s', '10min' or '3h50m'; None if it is none."""
+    parts = _TIME.findall(text)
+    if not parts or _TIME.sub("", text):
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def given(value: Any, limit: int = 200) -> str:

@@ -27,6 +27,7 @@ from epsie.model.evaluation import (
     model_error,
     no_model,
 )
+from epsie.model.posterior import Posterior
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import joint_over
 from epsie.proposals.outcome import Outcome, VirtualMove
@@ -34,10 +35,7 @@ from epsie.rng.stream import Stream
 
 __all__ = ["Chain", "Point"]
 
-_NO_DENSITY = (
-    "the proposals gave no density for a jump of their own; logpdf must be finite for what jump "
-    "returns"
-)
+_NO_DENSITY = "the proposals gave no density for a jump of their own; logpdf must be finite there"
 
 
 class Chain(BaseChain):
@@ -78,7 +76,7 @@ class Chain(BaseChain):
     """Where it stands; set with the start."""
 
     stale: bool = False
-    """Whether the point may be of another model: then it is evaluated anew before the next step."""
+    """Whether the point may be of another model: it is evaluated anew before the next step."""
 
     def __init__(
         self,
@@ -96,7 +94,7 @@ class Chain(BaseChain):
         self.chain_id = chain_id
         self.beta = as_beta(beta)
         self.nan = as_nan_policy(nan)
-        self.nan_count = 0
+        self.nan_count = self._unasked = 0
         self.stream = bit_generator if isinstance(bit_generator, Stream) else Stream(bit_generator)
         self.proposal_dist = joint_over(self.parameters, proposals)
         self.proposal_dist._share(self.stream)
@@ -144,7 +142,10 @@ class Chain(BaseChain):
         accepted, ratio = False, 0.0
         if proposed is None:
             ratio = nan
-        elif proposed.logp > -inf:
+            self._unasked += 1
+        elif proposed.logp == -inf:
+            self._unasked += isinstance(self._model, Posterior)
+        else:
             log_ratio = proposed.logp - point.logp
             if self.beta:
                 log_ratio += self.beta * (proposed.logl - point.logl)
@@ -171,6 +172,7 @@ class Chain(BaseChain):
         ratios: dict[tuple[str, ...], list[float]] = {}
         for move in self.proposal_dist._virtual_moves(self.point.x, drawn):
             ratios.setdefault(move.parameters, []).append(self._virtual_ratio(move))
+            self._unasked -= 1
         return ratios
 
     def _virtual_ratio(self, move: VirtualMove) -> float:
@@ -180,6 +182,7 @@ class Chain(BaseChain):
         except Exception as error:
             there = self._rejected(move.x, error)
         if there.logp == -inf:
+            self._unasked += isinstance(self._model, Posterior)
             return 0.0
         log_ratio = there.logp - here.logp + move.log_hastings
         if self.beta:
@@ -190,6 +193,7 @@ class Chain(BaseChain):
         """What to do without an answer of the model: a point to reject, or an error."""
         if self.nan == "reject" and isinstance(error, NotFiniteError):
             self.nan_count += 1
+            self._unasked -= isinstance(self._model, Posterior)
             return Point(x, -inf, -inf, None)
         raise model_error(error, self.where(x)) from error
 

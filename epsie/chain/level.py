@@ -33,6 +33,9 @@ class Level(Protocol):
     iteration: int
     lastclear: int
     nan_count: int
+    _unasked: int
+    """By how many its evaluations are less than its points, the start and one for each step."""
+    _learns_virtually: bool
 
     @property
     def dtypes(self) -> dict[str, type]:
@@ -62,3 +65,8 @@ class Level(Protocol):
 
     def detached(self) -> Any:
         """An independent copy without its history and its model."""
+
+
+def evaluations_of(level: Level) -> int:
+    """How often the likelihood was asked at a temperature: see `evaluations` of a chain."""
+    return 1 + level.iteration - level._unasked

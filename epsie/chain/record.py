@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.chaindata import array2dict
-from epsie.chain.level import Level
+from epsie.chain.level import Level, evaluations_of
 from epsie.chain.notes import Note
 from epsie.chain.start import NO_START, refused_start
 from epsie.checks import as_count
@@ -76,7 +76,8 @@ class Record(SetsAttributes, metaclass=ABCMeta):
     def begin(self, points: Sequence[Point]) -> None:
         """Start from a point for each temperature. Drops the history."""
         for level, point in zip(self.by_temperature, points, strict=True):
-            level.point, level.stale, level.proposed, level.iteration = point, False, None, 0
+            level.point, level.stale, level.proposed = point, False, None
+            level.iteration = level._unasked = 0
         self.iteration = self.nsweeps = self.last_annealed = 0
         self.restart()
 
@@ -120,6 +121,20 @@ class Record(SetsAttributes, metaclass=ABCMeta):
 
     def _named(self, x: Position) -> dict[str, float]:
         return dict(zip(self.parameters, x, strict=True))
+
+    @property
+    def evaluations(self) -> int:
+        """How often the likelihood (of a `Posterior`; else the model) was asked since the start.
+
+        Starts count, and what adaptation asked; what was repeated to check something does not.
+        """
+        return sum(evaluations_of(level) for level in self.by_temperature)
+
+    @property
+    def most_evaluations(self) -> int:
+        """How often it may be asked in one step at most."""
+        virtual = [len(self.parameters) * level._learns_virtually for level in self.by_temperature]
+        return len(virtual) + sum(virtual)
 
     @property
     def dtypes(self) -> dict[str, type]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any, Protocol
 
-from epsie.chain.level import Level
+from epsie.chain.level import Level, evaluations_of
 from epsie.chain.start import NO_START
 from epsie.copying import copied
 from epsie.model.evaluation import Point, Position
@@ -77,8 +77,15 @@ def _evolved(level: Level) -> dict[str, Any]:
         "accepted": outcome.accepted,
         "acceptance_ratio": outcome.acceptance_ratio,
         "nan_count": level.nan_count,
+        "evaluations": evaluations_of(level),
         "proposal_dist": level.proposal_dist._evolved(),
     }
+
+
+def evaluations_in(state: Mapping[Any, Any]) -> int:
+    """The same from the state of a chain, all temperatures together."""
+    levels = [state] if "evaluations" in state else state.values()
+    return sum(level["evaluations"] for level in levels)
 
 
 def _named(level: Level, x: Position) -> dict[str, float]:
@@ -152,6 +159,7 @@ def resume(level: Level, state: Mapping[str, Any]) -> None:
     )
     level.chain_id, level.beta = state["chain_id"], state["beta"]
     level.iteration, level.nan_count = state["iteration"], state["nan_count"]
+    level._unasked = 1 + level.iteration - state["evaluations"]
 
 
 def resume_all(chain: Tempered, states: Mapping[Any, Any]) -> None:

@@ -136,6 +136,7 @@ def _wrong_fields(chain: Any, state: Mapping[str, Any]) -> list[str]:
         "beta": _is_of(float, beta) and 0 <= beta <= 1,
         "iteration": _is_count(state["iteration"]),
         "nan_count": _is_count(state["nan_count"]),
+        "evaluations": _is_count(state["evaluations"]),
         "accepted": _is(bool, state["accepted"]),
         "acceptance_ratio": _is_of(float, state["acceptance_ratio"]),
         "current_position": is_position(state["current_position"]),

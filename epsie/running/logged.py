@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from epsie.logs import logger
-
-if TYPE_CHECKING:
-    from epsie.running.stopping import Stopper
+from epsie.running.ending import Ends
 
 
 @contextmanager
-def logged_run(sampler: Any, niterations: int, stopper: Stopper | None) -> Iterator[None]:
+def logged_run(sampler: Any, niterations: int, ends: Ends) -> Iterator[None]:
     """Tell of a run, that it begins and how it ends.
 
     Parameters
@@ -23,15 +21,16 @@ def logged_run(sampler: Any, niterations: int, stopper: Stopper | None) -> Itera
         The sampler.
     niterations : int
         How many iterations it is to make, at most.
-    stopper : Stopper or None
+    ends : Ends
         What may end it before.
     """
     begun, started = sampler.niterations, time.perf_counter()
-    most = "" if stopper is None else "at most "
+    most = "at most " if ends.each else ""
     logger.info(
         "run of %s%d iterations of %d chains from iteration %d", most, niterations, sampler.nchains,
         begun,
     )  # fmt: skip
+    sampler.stopped_by = None
     try:
         yield
     except BaseException as error:
@@ -44,13 +43,16 @@ def logged_run(sampler: Any, niterations: int, stopper: Stopper | None) -> Itera
         at, elapsed, (at - begun) / max(elapsed, 1e-9),
     )  # fmt: skip
     logger.info("%s", sampler.utilisation)
-    if stopper is not None:
-        _tell_why(stopper)
+    met = ends.met
+    made_all = at == begun + niterations
+    sampler.stopped_by = met or ("niterations" if made_all else "signal")
+    _tell_why(ends, at)
 
 
-def _tell_why(stopper: Stopper) -> None:
-    if stopper.met:
-        logger.info("stopped at iteration %d: all is reached", stopper.iteration)
-    else:
-        lack = stopper.lack()
-        logger.warning("not reached at iteration %d: %s", stopper.iteration, lack)
+def _tell_why(ends: Ends, iteration: int) -> None:
+    for end in ends.each:
+        lack = "" if end.name == ends.met == "until" else end.lack()
+        if end.name == "until" and lack:
+            logger.warning("not reached at iteration %d: %s", iteration, lack)
+        elif end.name == ends.met:
+            logger.info("stopped at iteration %d: %s", iteration, lack or "all is reached")

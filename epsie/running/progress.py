@@ -7,17 +7,15 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.segment import Segment
+from epsie.running.ending import Ends
 from epsie.running.trail import Trail, accepted, coldest
 from epsie.tempering.evidence import variance_of_mean
-
-if TYPE_CHECKING:
-    from epsie.running.stopping import Stopper
 
 _SHARE = 0.004
 """The share of a run's time that may be spent on what the bar says."""
@@ -36,32 +34,31 @@ class Progress:
     ----------
     show : bool
         Whether there is a bar.
-    stopper : Stopper or None
-        Ends the run.
+    ends : Ends, optional
+        What may end the run.
     """
 
     seconds = 1.0
     """How long a round should take."""
 
-    def __init__(self, show: bool = False, stopper: Stopper | None = None) -> None:
+    def __init__(self, show: bool = False, ends: Ends | None = None) -> None:
         self.show = show
-        self.stopper = stopper
+        self.ends = Ends() if ends is None else ends
         self.bar: Bar | None = None
 
     @property
     def room(self) -> float:
         """The number of iterations that may be made at once."""
-        return np.inf if self.stopper is None else self.stopper.room
+        return self.ends.room
 
     @property
     def ended(self) -> bool:
         """Whether the run has enough."""
-        return self.stopper is not None and self.stopper.met
+        return bool(self.ends.met)
 
     def saw(self, segments: Sequence[Segment]) -> None:
         """Take in what a round brought: a segment of each chain."""
-        if self.stopper is not None:
-            self.stopper.saw(segments)
+        self.ends.saw(segments)
         if self.bar is not None:
             self.bar.saw(segments)
 
@@ -77,7 +74,8 @@ class Progress:
 
         What each brought must be given to `saw` before the next is asked for.
         """
-        done, length = 0, 1 if self.show else niterations
+        paced = self.show or self.ends.in_rounds
+        done, length = 0, 1 if paced else niterations
         with self.showing(niterations):
             while done < niterations and not self.ended:
                 length = int(min(length, niterations - done, self.room))
@@ -85,7 +83,7 @@ class Progress:
                 yield length
                 done += length
                 elapsed = time.perf_counter() - started
-                if self.show:
+                if paced:
                     length = next_length(length, elapsed, self.seconds, nchains)
                 else:
                     length = niterations

@@ -13,6 +13,7 @@ from epsie.execution.repeating import Verifier
 from epsie.logs import logger
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
+from epsie.running.ending import Limits
 from epsie.running.interrupts import Interrupts
 from epsie.running.logged import logged_run
 from epsie.running.modelcheck import check_model
@@ -20,7 +21,6 @@ from epsie.running.places import take_up
 from epsie.running.progress import Progress, next_length
 from epsie.running.saving import SaveTo, Saving
 from epsie.running.standing import examine, listing
-from epsie.running.stopping import Until, stopper_of
 from epsie.running.writer import Writer
 from epsie.storage.files import resolved
 from epsie.storage.rundir.folder import RUN, refuse_strangers
@@ -46,10 +46,10 @@ def saved_run(
     niterations: int | None,
     total: int | None,
     progress: bool,
-    until: Until | None,
+    limits: Limits,
     verifier: Verifier | None,
 ) -> None:
-    """Run a sampler in its directory: `niterations` further, or up to `total`; or `until`.
+    """Run a sampler in its directory: `niterations` further, or up to `total`; or to its limits.
 
     Raises
     ------
@@ -76,9 +76,9 @@ def saved_run(
         left = niterations if total is None else max(0, total - sampler.niterations)
         assert left is not None
         left = max(left, writer.reported - writer.saved)
-        stopper = None if until is None else stopper_of(sampler, until)
-        with logged_run(sampler, left, stopper):
-            shown = Progress(progress, stopper)
+        ends = limits.ends(sampler)
+        with logged_run(sampler, left, ends):
+            shown = Progress(progress, ends)
             try:
                 _Rounds(writer, save, interrupts, shown, verifier).make(left)
             finally:

@@ -35,6 +35,25 @@ _ROWS_PER_ESS = 16
 class Until:
     """Effective sample sizes and R-hat that a run is to reach.
 
+    The rule: a run stops at the first iteration at which
+
+    * is checked: 128, 160, 192, 224, and from there on doubled: 256, 320, 384, 448, 512, ...,
+      always counted from the start of the chains;
+    * of every parameter, at the coldest temperature, the rank-normalised split R-hat is at most
+      `rhat`, and the bulk and the tail effective sample size of all chains together are at
+      least `ess`. Angles, discrete and transdimensional parameters (and whether they are
+      active) are looked at as `epsie.diagnostics` does; those that never changed are left out.
+
+    The draws after the burn-in count. It is `burn_in`, if given; else the iteration at which
+    all adaptation with a duration ends; else what `epsie.diagnostics.suggest_burn_in` suggests
+    at each check, which must be in the first half. In a run directory the whole run counts (of
+    a thinned one, what is kept); else what was visited since the last clear or resume. Long
+    runs are thinned for it, by the power of 2 that leaves 1000 draws of each chain, or 16 for
+    each effective sample wanted of it.
+
+    So where a run stops depends on the samples alone, not on how it was split or resumed, nor
+    on the pool.
+
     Parameters
     ----------
     ess : float, optional
@@ -96,7 +115,7 @@ def next_check(iteration: int) -> int:
 
 
 class Stopper:
-    """Checks a run as it goes.
+    """Checks a run as it goes; one of the ends of `epsie.running.ending`.
 
     Parameters
     ----------
@@ -105,6 +124,8 @@ class Stopper:
     visited : Visited
         The sampler.
     """
+
+    name = "until"
 
     def __init__(self, until: Until, visited: Visited) -> None:
         start = visited.source.start

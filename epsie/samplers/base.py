@@ -19,6 +19,7 @@ from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals, check_cover
 from epsie.rng.bit_generators import create_bit_generators, create_seed, find_bit_generator
+from epsie.running.ending import Limits
 from epsie.running.logged import logged_run
 from epsie.running.places import renew
 from epsie.running.progress import Progress
@@ -47,6 +48,11 @@ class BaseSampler(Chains):
     """
 
     name: str = ""
+
+    stopped_by: str | None = None
+    """What ended the last run: 'niterations', 'until', 'max_evaluations', 'max_time', 'signal'."""
+
+    _until: Until | None = None
 
     def __init__(
         self,
@@ -129,6 +135,8 @@ class BaseSampler(Chains):
         progress: bool = False,
         total: int | None = None,
         until: Mapping[str, Any] | Until | None = None,
+        max_evaluations: int | None = None,
+        max_time: str | float | None = None,
         directory: str | PathLike[str] | None = None,
         every: int | str | None = None,
         thin: int | None = None,
@@ -152,7 +160,13 @@ class BaseSampler(Chains):
             made none goes on where the run in the directory was saved.
         until : dict, optional
             Stop as soon as the effective sample sizes and R-hat of all parameters are reached, as
-            ``until={'ess': 400, 'rhat': 1.01}``: see `lacks` for the rule.
+            ``until={'ess': 400, 'rhat': 1.01}``: see `Until` for the rule.
+        max_evaluations : int, optional
+            Stop before the likelihood (of a `Posterior`; else the model) is asked more often than
+            so, since the start, by all chains and temperatures together: see `evaluations`.
+        max_time : str or float, optional
+            Stop after so long, as '90s', '20min', '3h50m', or a number of seconds, at the end of a
+            round of about a second. What was made is kept: `stopped_by` tells what ended the run.
         directory, every, thin, keep, grace : optional
             Where and how the run is saved, as for `SaveTo`; what is not given is as in the run
             before, if that was saved there.
@@ -189,7 +203,8 @@ class BaseSampler(Chains):
                 f"niterations={niterations!r}, total={total!r}"
             )
         n = as_count(total if niterations is None else niterations, "niterations", least=0)
-        target = None if until is None else as_until(until)
+        limits = Limits(until, max_evaluations, max_time)
+        self._until = limits.until
         self._executor.utilisation = Utilisation()
         verifier = self._verifier if verify else None
         saving = saving_of(
@@ -197,16 +212,16 @@ class BaseSampler(Chains):
         )
         if saving is not None:
             further = n if total is None else None
-            saved_run(self, saving, further, total, progress, target, verifier)
+            saved_run(self, saving, further, total, progress, limits, verifier)
             return
         if total is not None:
             raise ValueError("total= needs a directory: run(total=..., directory='run')")
         ensure_start(self)
-        stopper = None if target is None else stopper_of(self, target)
-        with logged_run(self, n, stopper):
+        ends = limits.ends(self)
+        with logged_run(self, n, ends):
             if n:
                 renew(self)
-            segments = self._advanced(n, Progress(progress, stopper), verifier)
+            segments = self._advanced(n, Progress(progress, ends), verifier)
             with interrupt_deferred():
                 self._attach(segments)
 
@@ -227,33 +242,15 @@ class BaseSampler(Chains):
         """How busy the workers were in the last run, or are in this one."""
         return self._executor.utilisation
 
-    def lacks(self, until: Mapping[str, Any]) -> str:
+    def lacks(self, until: Mapping[str, Any] | Until | None = None) -> str:
         """What is not reached yet of what `run` is to run `until`, in words; '' if all is.
-
-        The rule: a run stops at the first iteration at which
-
-        * is checked: 128, 160, 192, 224, and from there on doubled: 256, 320, 384, 448, 512, ...,
-          always counted from the start of the chains;
-        * of every parameter, at the coldest temperature, the rank-normalised split R-hat is at most
-          `rhat`, and the bulk and the tail effective sample size of all chains together are at
-          least `ess`. Angles, discrete and transdimensional parameters (and whether they are
-          active) are looked at as `epsie.diagnostics` does; those that never changed are left out.
-
-        The draws after the burn-in count. It is `burn_in`, if given; else the iteration at which
-        all adaptation with a duration ends; else what `epsie.diagnostics.suggest_burn_in` suggests
-        at each check, which must be in the first half. In a run directory the whole run counts (of
-        a thinned one, what is kept); else what was visited since the last clear or resume. Long
-        runs are thinned for it, by the power of 2 that leaves 1000 draws of each chain, or 16 for
-        each effective sample wanted of it.
-
-        So where a run stops depends on the samples alone, not on how it was split or resumed, nor
-        on the pool.
 
         Parameters
         ----------
-        until : dict
+        until : dict, optional
             'ess' or 'rhat' or both, and if needed 'burn_in', an iteration, and 'angular', angles
-            not known from their proposals: ``{'ess': 400, 'rhat': 1.01}``.
+            not known from their proposals: ``{'ess': 400, 'rhat': 1.01}``; that of the last `run`,
+            if it had one, if None. The rule: `epsie.running.stopping.Until`.
 
         Raises
         ------
@@ -262,7 +259,8 @@ class BaseSampler(Chains):
         TypeError
             If it is no dict.
         """
-        return stopper_of(self, as_until(until)).lack()
+        target = self._until if until is None else as_until(until)
+        return "" if target is None else stopper_of(self, target).lack()
 
     @classmethod
     def resume(

@@ -117,10 +117,14 @@ class Chains(Diagnosable):
         return iterations
 
     @property
+    def evaluations(self) -> int:
+        """How often all chains asked the likelihood since the start: see `Chain.evaluations`."""
+        return sum(chain.evaluations for chain in self.chains)
+
+    @property
     def lastclear(self) -> int:
         """The iteration of the last clear."""
-        lastclear: int = self.chains[0].lastclear
-        return lastclear
+        return int(self.chains[0].lastclear)
 
     @property
     def start_position(self) -> dict[str, NDArray[Any]]:
