@@ -101,7 +101,11 @@ EXAMPLES: dict[str, list[Example]] = {
         lambda: p.ATAdaptiveBoundedNormal(["x", "y"], BOX, 80),
         lambda: p.ATAdaptiveBoundedNormal(["x", "y"], BOX, 80, componentwise=True),
     ),
-    "angular": _of(ANGLES, lambda: p.Angular(["b", "a"], [0.1, 50.0])),
+    "angular": _of(
+        ANGLES,
+        lambda: p.Angular(["b", "a"], [0.1, 50.0]),
+        lambda: p.Angular(["b", "a"], bounds={"a": (-0.5, 0.5), "b": (0, 24)}),
+    ),
     "adaptive_angular": _of(
         ANGLES,
         lambda: p.AdaptiveAngular(["a", "b"], 60),
@@ -151,9 +155,15 @@ EXAMPLES: dict[str, list[Example]] = {
     "adaptive_bounded_eigenvector": _of(
         XY, lambda: p.AdaptiveBoundedEigenvector(["x", "y"], BOX, 120)
     ),
-    "isotropic_solid_angle": _of(SKY, lambda: p.IsotropicSolidAngle("ra", "dec", 10, radec=True)),
+    "isotropic_solid_angle": _of(
+        SKY,
+        lambda: p.IsotropicSolidAngle("ra", "dec", 10, radec=True),
+        lambda: p.IsotropicSolidAngle("ra", "dec", 10, radec=True, density="steradian"),
+    ),
     "adaptive_isotropic_solid_angle": _of(
-        SKY, lambda: p.AdaptiveIsotropicSolidAngle("ra", "dec", 80, radec=True)
+        SKY,
+        lambda: p.AdaptiveIsotropicSolidAngle("ra", "dec", 80, radec=True),
+        lambda: p.AdaptiveIsotropicSolidAngle("ra", "dec", 80, radec=True, density="steradian"),
     ),
     "nested_transdimensional": _of(
         COMPONENTS,

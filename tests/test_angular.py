@@ -251,11 +251,11 @@ def test_widths_are_learned_across_the_wrap(make, centre):
 
 def test_nearest():
     proposal = Angular(["a", "b"])
-    assert proposal._nearest([0.1, 6.2, 3.0], 0.0) == pytest.approx([0.1, 6.2 - tau, 3.0])
-    assert proposal._nearest([0.1, 6.2, 3.0], 6.0) == pytest.approx([0.1 + tau, 6.2, 3.0])
+    assert proposal._nearest(1, [0.1, 6.2, 3.0], 0.0) == pytest.approx([0.1, 6.2 - tau, 3.0])
+    assert proposal._nearest(1, [0.1, 6.2, 3.0], 6.0) == pytest.approx([0.1 + tau, 6.2, 3.0])
     for far in (100.0, -50.0, 1e9):
         for value in (0.0, 0.1, pi, 6.2):
-            (turned,) = proposal._nearest([value], far)
+            (turned,) = proposal._nearest(0, [value], far)
             assert abs(turned - far) <= pi * (1 + 1e-12)
             assert math.remainder(turned - value, tau) == pytest.approx(0, abs=1e-12 * abs(far))
 

@@ -69,10 +69,12 @@ def test_logpdf_agrees_with_log_hastings(example):
         forward, backward = proposal.logpdf(y, x), proposal.logpdf(x, y)
         assert math.isfinite(forward)
         assert proposal.pdf(y, x) == pytest.approx(math.exp(forward))
-        expected = backward - forward
-        assert proposal.log_hastings(here, there) == pytest.approx(expected, rel=1e-6, abs=1e-6)
         if proposal.symmetric:
-            assert expected == pytest.approx(0, abs=1e-9)
+            assert backward == pytest.approx(forward, abs=1e-9)
+        # Directions have a density per steradian, and a ratio of those in the angles.
+        expected = backward - forward
+        expected += proposal._log_jacobian(here) - proposal._log_jacobian(there)
+        assert proposal.log_hastings(here, there) == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 @CASES

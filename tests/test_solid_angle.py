@@ -132,8 +132,11 @@ def test_density_is_symmetric_and_knows_the_wrap():
     assert proposal.log_density(x, y) == pytest.approx(proposal.log_density(y, x), abs=1e-12)
     shifted = proposal.log_density((0.09, 1.1), (0.11, 1.0))
     assert proposal.log_density(x, y) == pytest.approx(shifted, abs=1e-9)
-    assert proposal.log_hastings(x, y) == 0
     assert proposal.symmetric
+    # Per steradian; the angles have an area beside.
+    assert proposal.log_hastings(x, y) == pytest.approx(math.log(math.sin(1) / math.sin(1.1)))
+    per_steradian = IsotropicSolidAngle("a", "p", 50.0, density="steradian")
+    assert per_steradian.log_hastings(x, y) == 0
 
 
 def test_setters_take_effect_on_everything():
@@ -224,6 +227,23 @@ def peak_model(a, p):
     return 4.0 * float(vector(*PEAK) @ vector(a, p)), 0.0
 
 
+def in_angles(model, units=(False, False)):
+    """Make of a model with a density per steradian one with a density in the angles."""
+
+    def angles(a, p):
+        logl, logp = model(a, p)
+        return logl, logp + math.log(max(math.sin(as_radians(a, p, *units)[1]), 1e-300))
+
+    return angles
+
+
+def as_density(model, density, units=(False, False)):
+    return in_angles(model, units) if density == "angles" else model
+
+
+DENSITIES = pytest.mark.parametrize("density", ["angles", "steradian"])
+
+
 def transition(model, proposal, steps, label):
     chain = Chain(["a", "p"], model, [proposal], bit_generator=generator(label).bit_generator)
 
@@ -238,26 +258,32 @@ def transition(model, proposal, steps, label):
     return walk
 
 
+@DENSITIES
 @pytest.mark.parametrize("units", UNITS)
 @pytest.mark.parametrize("kappa", [1e-12, 3.0, 50.0])
-def test_uniform_target_is_invariant(units, kappa):
+def test_uniform_target_is_invariant(units, kappa, density):
     draw, marginals = uniform_sphere(units)
-    walk = transition(flat, IsotropicSolidAngle("a", "p", kappa, *units), 4, f"{units} {kappa}")
+    proposal = IsotropicSolidAngle("a", "p", kappa, *units, density=density)
+    walk = transition(as_density(flat, density, units), proposal, 4, f"{units} {kappa}")
     check_invariance(draw, walk, marginals, generator(f"start {units} {kappa}"))
 
 
+@DENSITIES
 @pytest.mark.parametrize("kappa", [1.0, 20.0])
-def test_peaked_target_is_invariant(kappa):
+def test_peaked_target_is_invariant(kappa, density):
     draw, marginals = peaked()
-    walk = transition(peak_model, IsotropicSolidAngle("a", "p", kappa), 5, f"peak {kappa}")
+    proposal = IsotropicSolidAngle("a", "p", kappa, density=density)
+    walk = transition(as_density(peak_model, density), proposal, 5, f"peak {kappa}")
     check_invariance(draw, walk, marginals, generator(f"start peak {kappa}"))
 
 
+@DENSITIES
 @pytest.mark.parametrize("pole", [0.0, math.pi])
-def test_chain_leaves_the_pole(pole):
+def test_chain_leaves_the_pole(pole, density):
     """Jumps from the pole go evenly to all sides; then a flat chain forgets where it began."""
     _, marginals = uniform_sphere((False, False))
-    walk = transition(flat, IsotropicSolidAngle("a", "p", 0.5), 12, f"pole {pole}")
+    proposal = IsotropicSolidAngle("a", "p", 0.5, density=density)
+    walk = transition(as_density(flat, density), proposal, 12, f"pole {pole}")
 
     def start_at_pole(rng, size):
         return {name: np.full(size, value) for name, value in (("a", 1.0), ("p", pole))}
@@ -292,16 +318,17 @@ class NotAround(IsotropicSolidAngle):
         return (x[0] + self.stream.normal() / max(math.sin(x[1]), 0.1)) % (2 * math.pi), polar
 
 
-def jacobian(a, p):
-    return 0.0, math.log(max(math.sin(p), 1e-300))
-
-
-@pytest.mark.parametrize("defect", ["jacobian", WrongWrap, FlatSteps, NotAround])
+@pytest.mark.parametrize("defect", ["twice", "never", WrongWrap, FlatSteps, NotAround])
 def test_defect_is_seen(defect):
+    """Among them: the area counts twice, in the model and in the proposal, or in neither."""
     draw, marginals = uniform_sphere((False, False))
-    model = jacobian if defect == "jacobian" else flat
-    cls = IsotropicSolidAngle if defect == "jacobian" else defect
-    walk = transition(model, cls("a", "p", 3.0), 4, f"defect {defect}")
+    model = flat if defect == "never" else in_angles(flat)
+    if isinstance(defect, type):
+        proposal = defect("a", "p", 3.0)
+    else:
+        density = "steradian" if defect == "twice" else "angles"
+        proposal = IsotropicSolidAngle("a", "p", 3.0, density=density)
+    walk = transition(model, proposal, 4, f"defect {defect}")
     assert_power(draw, walk, marginals, generator(f"defect {defect}"))
 
 

@@ -39,8 +39,8 @@ def model(phi):
 
 # %% [markdown]
 # An angle in bounds of 0 and $2\pi$ would see two peaks with all of the circle between them.
-# `Angular` and its learning forms jump around the circle; positions are in $[0, 2\pi)$. Both are
-# run from the same starts.
+# `Angular` and its learning forms jump around the circle; positions are in $[0, 2\pi)$, or wherever
+# `bounds` says. Both are run from the same starts.
 
 
 # %%
@@ -137,7 +137,8 @@ X, Y, Z = (KAPPA * events.sum(axis=1)).tolist()
 def direction(ra, dec):
     """Events scatter about the source; it is equally likely anywhere on the sky."""
     a, d = ra * pi / 180, dec * pi / 180
-    return X * cos(d) * cos(a) + Y * cos(d) * sin(a) + Z * sin(d), -log(4 * pi)
+    logl = X * cos(d) * cos(a) + Y * cos(d) * sin(a) + Z * sin(d)
+    return logl, log(cos(d) / (4 * pi) * (pi / 180) ** 2)
 
 
 proposal = AdaptiveIsotropicSolidAngle("ra", "dec", 2000, radec=True, degs=True)
@@ -178,23 +179,24 @@ plt.show()
 # ## What can go wrong: the prior of a direction
 #
 # In right ascension and declination "anywhere on the sky" has a density proportional to
-# $\cos\delta$. The proposals of solid angles count *per steradian*: there it is constant, and the
-# factor must **not** be in `logp`. With it, it would count twice. Without data:
+# $\cos\delta$: towards a pole there is less sky between two right ascensions. `logp` is a density
+# in the parameters, whatever proposal moves them, so the factor is in the model above. Without it
+# every declination is equally likely, and the poles are favoured. Without data:
 
 
 # %%
 def with_factor(ra, dec):
-    """Wrong for a proposal of solid angles."""
-    return 0.0, log(max(cos(dec), 1e-300))
+    """Even on the sky."""
+    return 0.0, log(max(cos(dec), 1e-300) / (4 * pi))
 
 
 def without_factor(ra, dec):
-    """Right: the density per steradian."""
-    return 0.0, -log(4 * pi)
+    """Even in the declination."""
+    return 0.0, -log(2 * pi**2)
 
 
 figure, axes = plt.subplots(1, 2, sharey=True)
-for axis, prior in zip(axes, (without_factor, with_factor)):
+for axis, prior in zip(axes, (with_factor, without_factor)):
     proposal = AdaptiveIsotropicSolidAngle("ra", "dec", 1000, radec=True)
     blank = MetropolisHastingsSampler(["ra", "dec"], prior, 4, [proposal], seed=8)
     blank.start_position = {"ra": [0.0, 1.0, 2.0, 3.0], "dec": [0, 0.5, -0.5, 1]}
@@ -204,15 +206,31 @@ for axis, prior in zip(axes, (without_factor, with_factor)):
     axis.axhline(0.5, color="black", lw=1)
     axis.set(title=prior.__doc__, xlabel="sine of the declination", xticks=[-1, 0, 1], yticks=[])
     error = diagnostics.mcse_mean({"square": height**2})["square"]
-    # Equal areas of the sphere are equally likely, so that the mean square of the sine is 1/3.
-    right = abs((height**2).mean() - 1 / 3) < 4 * error
-    assert right == (prior is without_factor)
+    # Equal areas of the sphere are equally likely if the mean square of the sine is 1/3.
+    even = abs((height**2).mean() - 1 / 3) < 4 * error
+    assert even == (prior is with_factor)
 plt.show()
 
 # %% [markdown]
-# If your prior has the factor and you cannot take it out, use `Angular` for the right ascension and
-# `BoundedNormal` for the declination: these count per radian, and are exact too, but slow near
-# the poles.
+# Models that were made for EPSIE 1.x count per steradian, where these proposals moved their
+# directions: their `logp` has no factor, and `density="steradian"` keeps that meaning.
 #
-# **Degrees and radians.** `Angular` takes radians, always. A declination out of its range is an
-# error that says which range is meant.
+# ## Where an angle lies
+#
+# A prior on $[-\pi, \pi)$, in degrees or in hours is told with `bounds=(-pi, pi)`,
+# `bounds=(0, 360)`, `bounds=(0, 24)`; the width is the period. Of directions it is
+# `azimuth_bounds`. Starts outside are refused:
+
+# %%
+sampler = MetropolisHastingsSampler("phi", model, 4, [ATAdaptiveAngular("phi", 1000)], seed=6)
+try:
+    sampler.start_position = {"phi": [-0.4, -0.2, 0.2, 0.4]}
+except ValueError as error:
+    print(error)
+proposal = ATAdaptiveAngular("phi", 1000, bounds=(-pi, pi))
+sampler = MetropolisHastingsSampler("phi", model, 4, [proposal], seed=6)
+sampler.start_position = {"phi": [-0.4, -0.2, 0.2, 0.4]}
+sampler.run(6000)
+mean = sampler.summary().mean["phi"]
+print(f"mean: {mean:.3f}, exact: {centre:.3f}")
+assert abs(mean - centre) < 0.05

@@ -149,7 +149,7 @@ class Chain(BaseChain):
             log_ratio = proposed.logp - point.logp
             if self.beta:
                 log_ratio += self.beta * (proposed.logl - point.logl)
-            if not joint.symmetric:
+            if joint._corrects:
                 log_ratio += joint.log_hastings(point.x, proposed.x)
             if log_ratio != log_ratio:
                 raise ProposalError(_NO_DENSITY, self.where(proposed.x))

@@ -98,7 +98,7 @@ def check_state(level: Level, state: Any) -> None:
     Raises
     ------
     ValueError
-        If the state is of other parameters or proposals.
+        If the state is of other parameters or proposals, or where no jump can be made from.
     """
     try:
         parameters = set(state["current_position"])
@@ -116,6 +116,9 @@ def check_state(level: Level, state: Any) -> None:
             f"{sorted(level.parameters)}"
         )
     level.proposal_dist._check_state(proposals)
+    x = tuple([state["current_position"][name] for name in level.parameters])
+    if refusal := level.proposal_dist._refusal(x):
+        raise ValueError(f"no chain of these proposals stands at {_named(level, x)}: {refusal}")
 
 
 def check_states(levels: Sequence[Level], states: Any, ladder_moves: bool) -> None:

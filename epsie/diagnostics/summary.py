@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import nan, tau
+from math import nan, remainder, tau
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ class Summary:
 
     parameters: tuple[str, ...]
     mean: dict[str, float]
-    """The mean; of an angle the mean direction, in [0, period)."""
+    """The mean; of an angle the mean direction, in [0, period) if its draws are."""
     sd: dict[str, float]
     """The standard deviation; of an angle that of the circle."""
     mcse_mean: dict[str, float]
@@ -198,6 +198,10 @@ def _estimates(parameter: Parameter) -> dict[str, Any]:
         away = convergence.deviations(values, parameter.period)
         direction = np.angle(convergence.mean_direction(values / unit))
         mean = float(direction % tau) * unit
+        if values.min() < 0 or values.max() > parameter.period:
+            # The draws are of another domain: the turn that is nearest to their middle.
+            middle = float(values.min() + values.max()) / 2
+            mean = middle + remainder(mean - middle, parameter.period)
         sd = convergence.circular_sd(away) * unit
         quantiles = mean + np.quantile(away, PROBABILITIES) * unit
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import pi, remainder, tau
+from math import remainder, tau
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -17,82 +17,124 @@ from epsie.proposals.adaptation.widths import (
     learn_sivia_skilling,
     learn_veitch,
 )
+from epsie.proposals.boundaries import Boundaries
 from epsie.proposals.truncated_normal import WIDE
+from epsie.proposals.turn import Bounds, as_turns, outside, wrapped
 from epsie.proposals.widths import WidthProposal
 
 
 class Angular(WidthProposal):
-    """A jump of angles, in radians, around the circle.
+    """A jump of angles around the circle: in radians and in [0, 2 pi), unless `bounds` says else.
 
     It has a normal distribution about the present position, truncated at half a turn to either side
-    and wrapped: jumps land in [0, 2 pi). The parameters jump independently. It is symmetric, as its
-    density depends on the distance along the circle alone.
+    and wrapped: jumps land in the domain of the angle. The parameters jump independently. It is
+    symmetric, as its density depends on the distance along the circle alone.
 
     Parameters
     ----------
     parameters : str or iterable of str
-        The parameters. A start may lie in any turn; after a jump it is in [0, 2 pi).
+        The parameters.
     cov : float or array_like, optional
-        The variances of the normal distribution before its truncation, in rad^2: one for all or one
-        for each. 1 if None.
+        The variances of the normal distribution before its truncation, in the unit of the angle:
+        one for all or one for each. If None the standard deviation is the period over 2 pi, one
+        radian.
     jump_interval, jump_interval_duration : int, optional
         See `set_jump_interval`.
+    bounds : (float, float) or dict, optional
+        The domain, that of the model's prior: a pair for all angles, or one for each in a dict. Its
+        width is the period; the upper bound, which is the lower one again, does not belong to it.
+        As (-pi, pi), or (0, 360) for degrees. A start outside is refused.
 
     Raises
     ------
     ValueError
-        If `cov` is not diagonal.
+        If `cov` is not diagonal, or `bounds` are no finite intervals.
     """
 
     name = "angular"
     symmetric = True
 
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        cov: ArrayLike | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+        *,
+        bounds: Bounds = None,
+    ) -> None:
+        super().__init__(parameters, cov, jump_interval, jump_interval_duration)
+        self.bounds = bounds
+        if cov is None:
+            self.widths = tuple([period / tau for period in self._extents()])
+
+    @property
+    def bounds(self) -> dict[str, Boundaries]:
+        """The domain of each angle. Settable with all that the constructor takes."""
+        return {
+            name: Boundaries(turn[:2])
+            for name, turn in zip(self.parameters, self._turns, strict=True)
+        }
+
+    @bounds.setter
+    def bounds(self, bounds: Bounds) -> None:
+        turns = as_turns(bounds, self.parameters, "bounds").values()
+        self._turns = [(lower, upper, (upper - lower) / 2) for lower, upper in turns]
+
     def draw(self, x: Position) -> Position:
         """A jump from `x`."""
         y = []
-        for here, width, z in zip(x, self.widths, self.stream.normals(len(x))):
+        for here, width, (lower, upper, half), z in zip(
+            x, self.widths, self._turns, self.stream.normals(len(x))
+        ):
             step = width * z
-            if width >= WIDE * tau or not -pi <= step <= pi:
-                step = truncated_normal.draw(self.stream, -pi, pi, width)
-            there = (here + step) % tau
-            # A small negative angle rounds to 2 pi itself, which is 0.
-            y.append(there if there < tau else 0.0)
+            if width >= WIDE * 2 * half or not -half <= step <= half:
+                step = truncated_normal.draw(self.stream, -half, half, width)
+            there = here + step
+            y.append(there if lower <= there < upper else wrapped(there, lower, upper))
         return tuple(y)
 
     def log_density(self, y: Position, x: Position) -> float:
         """The density of the truncated normal distribution at the distance along the circle."""
         total = 0.0
-        for there, here, width in zip(y, x, self.widths):
+        for there, here, width, (_, _, half) in zip(y, x, self.widths, self._turns):
             # An exact, odd function of the difference: symmetric to the last bit.
-            total += truncated_normal.log_density(remainder(there - here, tau), -pi, pi, width)
+            step = remainder(there - here, 2 * half)
+            total += truncated_normal.log_density(step, -half, half, width)
         return total
 
-    def periods(self) -> dict[str, float]:
-        """The period of each parameter: 2 pi."""
-        return dict.fromkeys(self.parameters, tau)
+    def _refusal(self, x: Position) -> str | None:
+        """Why no jump can be made from `x`; None if one can."""
+        return outside(self.parameters, x, self._turns, "bounds")
 
-    def _nearest(self, values: Sequence[float], to: float) -> Sequence[float]:
-        """Values of one parameter, in the turns that are nearest to `to`."""
+    def periods(self) -> dict[str, float]:
+        """The period of each parameter: the width of its domain."""
+        return dict(zip(self.parameters, self._extents(), strict=True))
+
+    def _nearest(self, i: int, values: Sequence[float], to: float) -> Sequence[float]:
+        """Values of the i-th parameter, in the turns that are nearest to `to`."""
+        half = self._turns[i][2]
         return [
-            value if -pi <= value - to <= pi else to + remainder(value - to, tau)
+            value if -half <= value - to <= half else to + remainder(value - to, 2 * half)
             for value in values
         ]
 
     def _part_of_jump(self, i: int, here: float, there: float, by: float) -> float:
         """The end of a jump of `by` times the width, at the same quantile."""
-        step = remainder(there - here, tau)
-        there = (here + truncated_normal.stretched(step, -pi, pi, self.widths[i], by)) % tau
-        return there if there < tau else 0.0
+        lower, upper, half = self._turns[i]
+        step = remainder(there - here, 2 * half)
+        step = truncated_normal.stretched(step, -half, half, self.widths[i], by)
+        return wrapped(here + step, lower, upper)
 
     def _extents(self) -> list[float]:
-        """A turn for each parameter."""
-        return [tau] * self.ndim
+        """The periods."""
+        return [upper - lower for lower, upper, _ in self._turns]
 
 
 class AdaptiveAngular(Angular, learns=Veitch):
     """An `Angular` jump that learns as `epsie.proposals.adaptation.learn_veitch` has it.
 
-    The width of the prior is 2 pi.
+    The width of the prior is the period.
     """
 
     name = "adaptive_angular"
@@ -103,17 +145,18 @@ class AdaptiveAngular(Angular, learns=Veitch):
         adaptation_duration: int,
         jump_interval: int = 1,
         start_step: int = 1,
+        *,
+        bounds: Bounds = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(parameters, None, jump_interval, adaptation_duration)
-        widths = dict.fromkeys(self.parameters, tau)
-        learn_veitch(self, widths, adaptation_duration, start_step=start_step, **kwargs)
+        super().__init__(parameters, None, jump_interval, adaptation_duration, bounds=bounds)
+        learn_veitch(self, self.periods(), adaptation_duration, start_step=start_step, **kwargs)
 
 
 class SSAdaptiveAngular(Angular, learns=SiviaSkilling):
     """An `Angular` jump that learns as `epsie.proposals.adaptation.learn_sivia_skilling` has it.
 
-    By default the standard deviation of each parameter is at most 2 pi.
+    By default the standard deviation of each parameter is at most the period.
     """
 
     name = "ss_adaptive_angular"
@@ -124,9 +167,11 @@ class SSAdaptiveAngular(Angular, learns=SiviaSkilling):
         cov: ArrayLike | None = None,
         jump_interval: int = 1,
         jump_interval_duration: int | None = None,
+        *,
+        bounds: Bounds = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(parameters, cov, jump_interval, jump_interval_duration)
+        super().__init__(parameters, cov, jump_interval, jump_interval_duration, bounds=bounds)
         learn_sivia_skilling(self, **kwargs)
 
 
@@ -144,7 +189,9 @@ class ATAdaptiveAngular(Angular, learns=AndrieuThoms):
         target_rate: float | None = None,
         jump_interval: int = 1,
         start_iteration: int | None = None,
+        *,
+        bounds: Bounds = None,
     ) -> None:
-        super().__init__(parameters, None, jump_interval, adaptation_duration)
+        super().__init__(parameters, None, jump_interval, adaptation_duration, bounds=bounds)
         scheme = componentwise, start_step, target_rate, start_iteration
         learn_andrieu_thoms(self, adaptation_duration, True, *scheme)

@@ -84,7 +84,7 @@ class BaseProposal(Distribution, ABC):
         for name in learns.shows if learns else ():
             setattr(cls, name, OfAdaptation(name))
         own: dict[str, Any] = dict(vars(cls))
-        if "_logpdf" in own and "log_hastings" not in own:
+        if own.keys() & {"_logpdf", "log_density"} and "log_hastings" not in own:
             cls.log_hastings = BaseProposal.log_hastings  # type: ignore[method-assign]
         if "_learn_from" in own:
             cls._own_learn_from = own["_learn_from"]
@@ -131,7 +131,16 @@ class BaseProposal(Distribution, ABC):
 
     def log_hastings(self, x: Position, y: Position) -> float:
         """Log q(x | y) - log q(y | x), what a jump from `x` to `y` adds to the log ratio."""
-        return self.log_density(x, y) - self.log_density(y, x)
+        ratio = self.log_density(x, y) - self.log_density(y, x)
+        return ratio + (self._log_jacobian(x) - self._log_jacobian(y))
+
+    def _log_jacobian(self, x: Position) -> float:
+        """What makes `log_density` at `x` one in the parameters, if it is per another unit."""
+        return 0.0
+
+    def _adds_hastings(self) -> bool:
+        """Whether the log ratio needs `log_hastings`."""
+        return not self.symmetric
 
     def _refusal(self, x: Position) -> str | None:
         """Why no jump can be made from `x`; None if one can. Asked before a chain starts there."""
@@ -146,10 +155,9 @@ class BaseProposal(Distribution, ABC):
         """The positions it wants to learn from, beside the jump from `x` to `y`."""
         if self.adaptation is None:
             return []
-        return [
-            VirtualMove(self.parameters, z, 0.0 if self.symmetric else self.log_hastings(x, z))
-            for z in self.adaptation.virtual(self, x, y)
-        ]
+        zs, corrects = self.adaptation.virtual(self, x, y), self._adds_hastings()
+        ratios = [self.log_hastings(x, z) if corrects else 0.0 for z in zs]
+        return [VirtualMove(self.parameters, z, ratio) for z, ratio in zip(zs, ratios)]
 
     def _learn_from(self, outcome: Outcome, chain: Any) -> None:
         """Count a jump that was decided on, and learn from its outcome.
@@ -157,9 +165,8 @@ class BaseProposal(Distribution, ABC):
         The chain is for users' hooks alone.
         """
         self._nsteps += 1
-        adaptation = self.adaptation
-        if adaptation is not None:
-            adaptation.update(self, outcome)
+        if self.adaptation is not None:
+            self.adaptation.update(self, outcome)
 
     def update(self, chain: Any) -> None:
         """Learn from the step that `chain` has just made, as it does after each of its jumps."""
@@ -195,9 +202,8 @@ class BaseProposal(Distribution, ABC):
         return self._drawn(to, "_jump", absent=bool(self.transdimensional))
 
     def _log_density_by_logpdf(self, y: Position, x: Position) -> float:
-        names = self.parameters
-        xi = dict(zip(names, y, strict=True))
-        return float(self._logpdf(xi, dict(zip(names, x, strict=True))))
+        xi, givenx = (dict(zip(self.parameters, z, strict=True)) for z in (y, x))
+        return float(self._logpdf(xi, givenx))
 
     def _learn_by_hook(self, outcome: Outcome, chain: Any) -> None:
         self._nsteps += 1
@@ -236,12 +242,8 @@ class BaseProposal(Distribution, ABC):
                 f"a jump_interval of {jump_interval} needs a jump_interval_duration: the number of "
                 "iterations after which to jump at every iteration"
             )
-        if jump_interval == 1:
-            duration = None
-        if duration is not None:
-            duration = as_count(duration, "jump_interval_duration")
-        self.jump_interval = jump_interval
-        self.jump_interval_duration = duration
+        duration = None if jump_interval == 1 else as_count(duration, "jump_interval_duration")
+        self.jump_interval, self.jump_interval_duration = jump_interval, duration
         self._iterations_at_interval = 0
 
     def _rests(self) -> bool:
@@ -268,10 +270,8 @@ class BaseProposal(Distribution, ABC):
     def _evolving(self) -> Iterator[tuple[Any, str]]:
         yield from super()._evolving()
         if self.adaptation is not None:
-            for name in self._learned:
-                yield self, name
-            for name in self.adaptation.evolving:
-                yield self.adaptation, name
+            yield from [(self, name) for name in self._learned]
+            yield from [(self.adaptation, name) for name in self.adaptation.evolving]
 
     def __copy__(self) -> Self:
         twin = super().__copy__()
@@ -287,8 +287,8 @@ class BaseProposal(Distribution, ABC):
             self.set_jump_interval(self.jump_interval, duration * self.jump_interval)
         adaptation.begin(self)
 
-    def _nearest(self, values: Sequence[float], to: float) -> Sequence[float]:
-        """Values of one parameter, as learned from: angles are unwrapped to be near `to`."""
+    def _nearest(self, i: int, values: Sequence[float], to: float) -> Sequence[float]:
+        """Values of the i-th parameter, as learned from: angles are unwrapped to be near `to`."""
         return values
 
     def reset(self) -> None:

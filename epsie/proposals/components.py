@@ -8,11 +8,13 @@ from math import nan
 from typing import NamedTuple, Self
 
 from epsie.copying import SetsAttributes
+from epsie.errors import ProposalError
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal, is_built_in
 from epsie.proposals.birth import BaseBirth
 from epsie.proposals.clashes import refuse_names_of
 from epsie.proposals.places import picker
+from epsie.proposals.solid_angle import IsotropicSolidAngle
 
 
 class Density(NamedTuple):
@@ -72,7 +74,7 @@ class Components(SetsAttributes):
         for i, first in enumerate(self._firsts):
             was, will_be = x[first] == x[first], y[first] == y[first]
             if was and will_be:
-                if not self.parts[i].symmetric:
+                if self.parts[i]._adds_hastings():
                     here, there = self.picks[i](x), self.picks[i](y)
                     # One that rested adds nothing.
                     if here != there:
@@ -90,7 +92,7 @@ class Components(SetsAttributes):
             here, there = pick(x), pick(y)
             was, will_be = here[0] == here[0], there[0] == there[0]
             if was and will_be:
-                total += part.log_density(there, here)
+                total += part.log_density(there, here) + part._log_jacobian(there)
             elif will_be:
                 born += 1
                 total += birth.log_density(there)
@@ -116,6 +118,20 @@ class Components(SetsAttributes):
             if refusal:
                 return refusal
         return None
+
+    def check_births(self, x: Position) -> None:
+        """Refuse a position to which a birth led, if no jump can be made from it.
+
+        Raises
+        ------
+        ProposalError
+            If so.
+        """
+        if refusal := self.refusal(x):
+            raise ProposalError(
+                "a component was born, and accepted, where its proposal can make no jump from. "
+                f"Proposal, birth and the model's prior must have the same domain: {refusal}"
+            )
 
 
 def match_births(parts: Sequence[BaseProposal], births: Sequence[BaseBirth]) -> list[BaseBirth]:
@@ -161,7 +177,7 @@ def check_parts(model_proposal: BaseProposal, parts: Sequence[BaseProposal]) -> 
     ------
     ValueError
         If the model's proposal is not for one discrete parameter, there is no component, or one
-        is transdimensional itself.
+        is transdimensional itself, or counts per steradian.
     """
     if len(model_proposal.parameters) != 1 or (
         is_built_in(model_proposal) and not model_proposal.discrete
@@ -175,3 +191,9 @@ def check_parts(model_proposal: BaseProposal, parts: Sequence[BaseProposal]) -> 
     for part in parts:
         if getattr(part, "transdimensional", None):
             raise ValueError(f"components cannot be transdimensional themselves; got {part!r}")
+        for leaf in part.leaves():
+            if isinstance(leaf, IsotropicSolidAngle) and leaf.density != "angles":
+                raise ValueError(
+                    f"a component's births have a density in its parameters, so that {leaf!r} must "
+                    "have density='angles', and the model's logp be one in the angles, too"
+                )

@@ -36,6 +36,9 @@ class JointProposal(Composite):
 
     name = "joint"
 
+    _corrects: bool
+    """Whether the log ratio needs `log_hastings`."""
+
     def __init__(
         self, *proposals: BaseProposal, bit_generator: BitGenerator | int | None = None
     ) -> None:
@@ -56,6 +59,7 @@ class JointProposal(Composite):
         """Take and give positions in this order of its parameters."""
         self.parameters = parameters
         self.symmetric = all(part.symmetric for part in self._parts)
+        self._corrects = any(part._adds_hastings() for part in self._parts)
         self.transdimensional = any(part.transdimensional for part in self._parts) or None
         self._blocks = list(zip(self._parts, map(picker, self._arrange()), strict=True))
         self._moved = self._blocks
@@ -92,13 +96,21 @@ class JointProposal(Composite):
         """Log q(y | x), if no part rests."""
         return sum(part.log_density(pick(y), pick(x)) for part, pick in self._blocks)
 
+    def _log_jacobian(self, x: Position) -> float:
+        """What makes `log_density` at `x` one in the parameters."""
+        return sum(part._log_jacobian(pick(x)) for part, pick in self._blocks)
+
+    def _adds_hastings(self) -> bool:
+        """Whether the log ratio needs `log_hastings`."""
+        return self._corrects
+
     def log_hastings(self, x: Position, y: Position) -> float:
         """Log q(x | y) - log q(y | x) of the parts that moved in the last draw."""
         if self._only is not None:
             return self._only.log_hastings(x, y)
         total = 0.0
         for part, pick in self._moved:
-            if not part.symmetric:
+            if part._adds_hastings():
                 total += part.log_hastings(pick(x), pick(y))
         return total
 

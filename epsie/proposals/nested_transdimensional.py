@@ -129,7 +129,7 @@ class NestedTransdimensional(Composite):
             birth for birth in components.births if type(birth).update is not BaseBirth.update
         ]
         self._moved: list[BaseProposal] = []
-        self._strayed = False
+        self._strayed = self._grows = False
 
     def draw(self, x: Position) -> Position | None:
         """A jump from `x`; None if all that could jump rests."""
@@ -147,6 +147,7 @@ class NestedTransdimensional(Composite):
         moved = self._moved = []
         to = self._draw_k(k)
         there = here.copy()
+        self._grows = to > k
         if to > k:
             for i in self._chosen(off, to - k):
                 there[i] = births[i].draw()
@@ -197,7 +198,7 @@ class NestedTransdimensional(Composite):
         """Log q(x | y) - log q(y | x), with the ratio of the implied priors of the active sets."""
         total, model = self._components.log_hastings(x, y), self.model_proposal
         k, to = x[self._k], y[self._k]
-        if k != to and not model.symmetric:
+        if k != to and model._adds_hastings():
             total += model.log_hastings((k,), (to,))
         return total
 
@@ -220,9 +221,7 @@ class NestedTransdimensional(Composite):
             return direct
         others = [model.log_density((i,), (k,)) for i in range(len(self._components) + 1) if i != k]
         strayed = 1 - sum(map(exp, others)) - exp(direct)
-        if strayed < _ROUNDING:
-            return direct
-        return log(strayed + exp(direct))
+        return direct if strayed < _ROUNDING else log(strayed + exp(direct))
 
     def _refusal(self, x: Position) -> str | None:
         """Why no jump can be made from `x`; None if one can."""
@@ -239,14 +238,14 @@ class NestedTransdimensional(Composite):
 
     def _learn_from(self, outcome: Outcome, chain: Any) -> None:
         """Let every part that jumped learn from the outcome."""
+        if self._grows and outcome.accepted:
+            self._components.check_births(self._pick(outcome.point.x))
         if self._moved:
             self._nsteps += 1
             for part in self._moved:
                 # A k that does not exist is rejected, whatever becomes of the other jumps.
-                if part is self.model_proposal and self._strayed:
-                    part._learn_from(*rejected(outcome, chain))
-                else:
-                    part._learn_from(outcome, chain)
+                strayed = self._strayed and part is self.model_proposal
+                part._learn_from(*(rejected(outcome, chain) if strayed else (outcome, chain)))
             for birth in self._learning_births:
                 birth.update(chain)
         for part in self._parts:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from epsie.chain.start import NO_START, as_position, check_names, whole_numbers
 from epsie.checks import given
 from epsie.logs import logger
-from epsie.model.evaluation import Point
+from epsie.model.evaluation import Point, Position
 from epsie.model.posterior import Posterior
 from epsie.model.prior import Prior
 from epsie.running.places import place
@@ -105,7 +105,8 @@ def drawn_starts(
     Raises
     ------
     ValueError
-        If the prior gives other parameters, or the model has refused that many.
+        If the prior gives other parameters, or angles outside of the domain of their proposal, or
+        the model has refused that many.
     """
     prior = _as_drawable(prior, sampler.parameters)
     levels = {
@@ -119,7 +120,7 @@ def drawn_starts(
     for _ in range(tries):
         chains = [levels[at].detached() for at in left]
         draws = [_draw(prior, sampler.parameters, generators[at]) for at in left]
-        xs = [as_position(draw, chain.dtypes) for draw, chain in zip(draws, chains, strict=True)]
+        xs = [_position_in(chain, draw) for chain, draw in zip(chains, draws, strict=True)]
         first = first or draws
         answers = sampler._executor.ask(chains, "examine_start", xs)
         for at, (point, problems) in zip(left, answers, strict=True):
@@ -153,6 +154,21 @@ def ensure_start(sampler: Any) -> None:
         raise ValueError(NO_START)
     points, _ = drawn_starts(sampler, sampler.model.prior, 1000)
     place(sampler, "begin", points)
+
+
+def _position_in(chain: Any, draw: Mapping[str, Any]) -> Position:
+    """A draw as a position, refused if an angle is outside of its domain.
+
+    Drawing again instead would leave out a part of the prior, which the chain never reaches.
+    """
+    x = as_position(draw, chain.dtypes)
+    drawn = dict(zip(chain.parameters, x, strict=True))
+    for leaf in chain.leaves():
+        at = leaf._position(drawn)
+        inactive = any(value != value for value in at)
+        if leaf.periods() and not inactive and (refusal := leaf._refusal(at)):
+            raise ValueError(f"the prior gave {drawn}: {refusal}")
+    return x
 
 
 def _as_drawable(prior: Any, parameters: tuple[str, ...]) -> Drawable:

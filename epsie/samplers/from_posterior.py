@@ -80,15 +80,15 @@ def _by_kind(prior: Prior, names: Sequence[str]) -> Iterator[BaseProposal]:
         yield ATAdaptiveNormal(real, None)
     angles = [name for name in names if kinds[name] == "angle"]
     if angles:
-        yield SSAdaptiveAngular(angles)
+        yield SSAdaptiveAngular(angles, bounds={name: prior.bounds[name] for name in angles})
     for name in names:
         if kinds[name] == "integer":
             yield _of_integer(name, prior.bounds[name], scales[name] ** 2)
     for part in prior.directions:
         if not set(part.names) - set(names):
             azimuth, polar = part.names
-            shape = {"radec": part.radec, "degs": part.degs}
-            yield AdaptiveIsotropicSolidAngle(azimuth, polar, None, **shape)
+            radec, degs = part.radec, part.degs
+            yield AdaptiveIsotropicSolidAngle(azimuth, polar, None, radec=radec, degs=degs)
         elif set(part.names) & set(names):
             raise EpsieError(f"{' and '.join(part.names)} are one direction: move both, or none")
 

@@ -110,7 +110,7 @@ class CovarianceLearning(Adaptation):
         gain = self.gain_of_covariance()
         means, variances = self.mean.tolist(), self.unit_cov.tolist()
         for i, values in enumerate(zip(*self.positions)):
-            values = proposal._nearest(values, means[i] if self.nblocks > 1 else values[0])
+            values = proposal._nearest(i, values, means[i] if self.nblocks > 1 else values[0])
             centre = sum(values) / len(values)
             shift = centre - means[i]
             squares = 0.0

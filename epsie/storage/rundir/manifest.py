@@ -15,7 +15,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.rng.bit_generators import find_bit_generator, package_of
 from epsie.storage.files import is_there, read_file
 from epsie.storage.rundir.folder import MANIFEST, RUN
-from epsie.storage.rundir.recipes import recipe, remade
+from epsie.storage.rundir.recipes import recipe, remade, updated
 from epsie.storage.rundir.wellformed import check_settings
 from epsie.storage.statetree import encode
 
@@ -113,7 +113,7 @@ def read_manifest(directory: Path) -> Manifest:
             raise CheckpointError("it has no id of its run")
     except CheckpointError as error:
         raise CheckpointError(f"{directory / MANIFEST} cannot be read: {error.args[0]}") from error
-    return manifest
+    return {**manifest, "proposals": updated(manifest["proposals"])}
 
 
 def unknown_parts(manifest: Manifest) -> list[str]:

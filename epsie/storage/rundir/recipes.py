@@ -17,6 +17,10 @@ from epsie.errors import CheckpointError
 _CLASS = "epsie class"
 """The key of a dict that stands for an object."""
 
+_DIRECTIONS = [
+    ["proposal", "isotropic_solid_angle"],
+    ["proposal", "adaptive_isotropic_solid_angle"],
+]
 _NOT_COMPARED = {"_arguments", "stream", "_pick"}
 
 
@@ -71,6 +75,22 @@ def remade(plain: Any) -> Any:
         return {key: remade(value) for key, value in plain.items()}
     if isinstance(plain, list | tuple):
         return type(plain)([remade(value) for value in plain])
+    return plain
+
+
+def updated(plain: Any) -> Any:
+    """What was written by a former version, as it is written now.
+
+    Proposals for directions had no choice but a density per steradian.
+    """
+    if isinstance(plain, list | tuple):
+        return type(plain)([updated(value) for value in plain])
+    if not isinstance(plain, dict):
+        return plain
+    plain = {key: updated(value) for key, value in plain.items()}
+    kind, config = plain.get(_CLASS), plain.get("config")
+    if kind in _DIRECTIONS and isinstance(config, dict):
+        plain["config"] = {**config, "density": config.get("density", "steradian")}
     return plain
 
 
