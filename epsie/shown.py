@@ -30,7 +30,7 @@ def shown(thing: Any, facts_of: Callable[[Any], Facts]) -> str:
     """A thing by its facts, in a line. It never fails: of what is half made it says what it is."""
     name = type(thing).__name__
     texts = ", ".join(text for _, text in _facts(thing, facts_of))
-    return printable(f"<{name}: {texts}>") if texts else f"<{name}>"
+    return in_line(f"<{name}: {texts}>") if texts else f"<{name}>"
 
 
 def shown_in_html(thing: Any, facts_of: Callable[[Any], Facts]) -> str:
@@ -50,6 +50,11 @@ def printable(text: str) -> str:
     return "".join(
         [character if _is_shown(character) else _escaped(character) for character in text]
     )
+
+
+def in_line(text: str) -> str:
+    """The same, in one line."""
+    return printable(text).replace("\n", "\\n")
 
 
 def _is_shown(character: str) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from epsie._version import __version__
 from epsie.errors import EpsieError
-from epsie.shown import printable
+from epsie.shown import in_line, printable
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -162,7 +162,7 @@ def info(options: argparse.Namespace) -> int:
     lines = [*run_facts(run), *tempered.facts(Visited(run))]
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
-        _say(f"{name.ljust(width)}  {text}")
+        _say(f"{name.ljust(width)}  {in_line(text)}")
     return 0
 
 
@@ -212,7 +212,9 @@ def export_run(options: argparse.Namespace) -> int:
 
     if os.path.lexists(options.file) and not options.force:
         raise ValueError(f"{options.file} is there already; --force replaces it")
-    export(_opened(options), options.file, options.burn_in, not options.cold)
+    renamed = export(_opened(options), options.file, options.burn_in, not options.cold)
+    if renamed:
+        _complain(f"renamed: {renamed}")
     _say(str(options.file))
     return 0
 

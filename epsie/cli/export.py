@@ -10,6 +10,7 @@ import numpy as np
 from epsie.cli.replacing import write_whole
 from epsie.results.arviz import attributes, save_arviz
 from epsie.results.burn_in import burn_in_of
+from epsie.results.naming import Renamed, outward
 from epsie.results.visited import Visited
 from epsie.storage.rundir.reader import Run
 from epsie.storage.rundir.segments import TABLES
@@ -17,7 +18,7 @@ from epsie.storage.rundir.segments import TABLES
 ENDINGS = (".nc", ".zarr", ".h5", ".hdf5", ".hdf")
 
 
-def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -> None:
+def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -> str:
     """Write a run to a file, which is there whole or not at all.
 
     Parameters
@@ -27,10 +28,16 @@ def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -
     path : Path
         The file. It ends in ``.nc`` or ``.zarr`` for what `epsie.arviz.to_arviz` gives, in ``.h5``
         for the tables as they are: a group for each, with a data set for each field, of shape
-        ([ntemps,] nchains, n).
+        ([ntemps,] nchains, n). Names that a file does not take are changed in both, which is logged
+        and in the attribute ``renamed``.
     burn_in, hot
         As for `epsie.arviz.to_arviz`. In an ``.h5`` file everything is kept, and the burn-in is an
         attribute alone.
+
+    Returns
+    -------
+    str
+        What was renamed, as JSON; '' if nothing was.
 
     Raises
     ------
@@ -44,11 +51,13 @@ def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -
     if path.suffix in (".nc", ".zarr"):
         tree = run.to_arviz(burn_in, hot=hot)
         write_whole(path, lambda unfinished: save_arviz(tree, str(unfinished)))
-    else:
-        write_whole(path, lambda unfinished: _save_hdf5(run, unfinished, burn_in))
+        return str(tree.attrs.get("renamed", ""))
+    renamed = Renamed()
+    write_whole(path, lambda unfinished: _save_hdf5(run, unfinished, burn_in, renamed))
+    return renamed.attributes.get("renamed", "")
 
 
-def _save_hdf5(run: Run, path: Path, burn_in: int | None) -> None:
+def _save_hdf5(run: Run, path: Path, burn_in: int | None, renamed: Renamed) -> None:
     """Write all tables, a segment at a time."""
     try:
         import h5py
@@ -59,11 +68,11 @@ def _save_hdf5(run: Run, path: Path, burn_in: int | None) -> None:
         file.attrs.update(attributes(visited, burn_in_of(visited, burn_in), 0))
         file["iterations"] = run.iterations
         for name in TABLES:
-            group = None
             for piece in run.pieces(name):
-                group = group or file.create_group(name)
-                for field in piece.dtype.names:
-                    _append(group, field, piece[field], axis=piece.ndim - 1)
+                group, fields = file.require_group(name), outward(piece.dtype.names)
+                for field, outside in renamed.add(name, fields).items():
+                    _append(group, outside, piece[field], axis=piece.ndim - 1)
+        file.attrs.update(renamed.attributes)
         file["betas"] = visited.source.betas
         if visited.ntemps > 1:
             file["temperature_swaps"] = run.temperature_swaps

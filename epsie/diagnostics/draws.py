@@ -95,7 +95,10 @@ def as_parameters(draws: Any, angular: Angular = ()) -> dict[str, Parameter]:
         found[name] = Parameter(values, periods.get(name))
         inactive = np.isnan(values)
         if inactive.any():
-            found[f"active({name})"] = Parameter(np.where(inactive, 0.0, 1.0))
+            activity = f"active({name})"
+            while activity in names:
+                activity += "'"
+            found[activity] = Parameter(np.where(inactive, 0.0, 1.0))
     shapes = {parameter.values.shape for parameter in found.values()}
     if len(shapes) > 1:
         raise ValueError(f"all parameters must have draws of one shape; got {sorted(shapes)}")

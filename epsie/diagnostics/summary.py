@@ -13,7 +13,7 @@ import numpy as np
 from epsie.diagnostics import convergence
 from epsie.diagnostics.draws import Angular, Floats, Parameter, as_parameters
 from epsie.diagnostics.words import findings
-from epsie.shown import digits, printable
+from epsie.shown import digits, in_line
 
 PROBABILITIES = (0.05, 0.5, 0.95)
 
@@ -66,7 +66,7 @@ class Summary:
             values = [self.mean[name], self.sd[name]]
             rows.append(
                 [
-                    name,
+                    in_line(name),
                     *[digits(value, error) for value in values],
                     digits(error, error),
                     *[digits(value, error) for value in self.quantiles[name].values()],
@@ -97,9 +97,9 @@ class Summary:
             for row in rows
         ]
         for notes in (map(": ".join, self.facts), map("! {}".format, self.warnings)):
-            found = list(notes)
+            found = list(map(in_line, notes))
             lines += ["", *found] if found else []
-        return printable("\n".join([self.header, "", *lines]))
+        return "\n".join([in_line(self.header), "", *lines])
 
     def _repr_html_(self) -> str:
         head, *rows = [[html.escape(cell) for cell in row] for row in self.table]

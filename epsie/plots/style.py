@@ -13,7 +13,10 @@ from typing import Any, ParamSpec
 import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from epsie.shown import in_line
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Those of Okabe & Ito, which everybody can tell apart; without yellow, which is faint on white."""
@@ -163,9 +166,22 @@ def fitting(texts: Sequence[str], inches: float, most: float = 9.0, least: float
 
 
 def shortened(text: str, inches: float, size: float) -> str:
-    """A text that is no longer than this in a size of type."""
+    """A text that is no longer than this in a size of type, as it can be drawn."""
     room = max(4, int(72 * inches / (0.58 * size)))
-    return text if len(text) <= room else text[: room - 1] + "…"
+    return drawable(text if len(text) <= room else text[: room - 1] + "…")
+
+
+def drawable(text: str) -> str:
+    """A text of which mathtext makes something, or else with its dollars as such."""
+    text = in_line(text)
+    if text.count("$") % 2 == 0:
+        try:
+            MathTextParser("path").parse(text)
+        except ValueError:
+            pass
+        else:
+            return text
+    return text.replace("$", r"\$")
 
 
 def longest_tick(axis: Any) -> int:

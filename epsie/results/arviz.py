@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from epsie._version import __version__
 from epsie.results.burn_in import BurnIn, burn_in_of, rows_after
+from epsie.results.naming import Renamed, outward
 from epsie.results.visited import Columns, Visited
 
 _STATS = {"logl": "logl", "logp": "logp"}
@@ -37,6 +38,8 @@ def to_arviz(
     inverse temperature of each chain where it is now. Dimensions are (chain, draw), where draw is
     the number of the iteration, counted from 1. Inactive parameters of transdimensional chains are
     NaN. Seed, betas, proposals and versions are attributes; what is no number or text, as JSON.
+    Names that files or ArviZ do not take, as ``chain`` or ``a/b``, are changed, to ``chain_`` and
+    ``a_b``; the attribute ``renamed`` has them by group, and they are logged.
 
     Parameters
     ----------
@@ -62,7 +65,7 @@ def to_arviz(
     ImportError
         If ArviZ is not installed.
     ValueError
-        If no samples are left, a blob does not exist, or names clash.
+        If no samples are left, a blob does not exist, or two go to one group by one name.
 
     Examples
     --------
@@ -77,14 +80,18 @@ def to_arviz(
     used = burn_in_of(visited, burn_in)
     split = rows_after(visited, used).start
     datasets: dict[str, Any] = {}
+    renamed, reserved = Renamed(), (*_DIMS, "beta") if visited.has_hot else _DIMS
     for t in range(visited.ntemps if hot else 1):
         for group, columns in _groups(visited, t, blob_groups or {}).items():
+            names = renamed.add(group, outward(columns, reserved))
+            columns = {names[name]: values for name, values in columns.items()}
             datasets.update(_datasets(visited, t, group, columns, split))
+    attrs = attributes(visited, used, split) | renamed.attributes
     if int(arviz.__version__.partition(".")[0]) < 1:
-        return arviz.InferenceData(attrs=attributes(visited, used, split), **datasets)
+        return arviz.InferenceData(attrs=attrs, **datasets)
     from xarray import Dataset, DataTree
 
-    return DataTree.from_dict({"/": Dataset(attrs=attributes(visited, used, split)), **datasets})
+    return DataTree.from_dict({"/": Dataset(attrs=attrs), **datasets})
 
 
 def _installed() -> Any:
@@ -126,10 +133,8 @@ def _datasets(
     """The group of one temperature, and that of its warm-up."""
     from xarray import Dataset
 
-    clashes = [name for name in columns if name in (*_DIMS, "beta")]
-    if clashes and (visited.has_hot or "beta" not in clashes):
-        raise ValueError(f"ArviZ needs the name {clashes[0]!r} for itself; rename the parameter")
     name = group if t == 0 else f"{group}_t{t}"
+    own_dims = {column: _own_dims(column, values, columns) for column, values in columns.items()}
     for prefix, rows in (("", slice(split, None)), ("warmup_", slice(split))):
         draws = visited.iterations[rows]
         if not len(draws):
@@ -138,15 +143,16 @@ def _datasets(
         if visited.has_hot:
             coordinates["beta"] = ("chain", visited.source.betas[:, t].copy())
         variables = {
-            column: ((*_DIMS, *_own_dims(column, values)), np.ascontiguousarray(values[:, rows]))
+            column: ((*_DIMS, *own_dims[column]), np.ascontiguousarray(values[:, rows]))
             for column, values in columns.items()
         }
         yield prefix + name, Dataset(variables, coordinates, _library())
 
 
-def _own_dims(name: str, values: NDArray[Any]) -> list[str]:
+def _own_dims(name: str, values: NDArray[Any], taken: Columns) -> list[str]:
     """The dimensions that a blob which is an array has beside those of all."""
-    return [f"{name}_dim_{i}" for i in range(values.ndim - 2)]
+    dims = outward([f"{name}_dim_{i}" for i in range(values.ndim - 2)], taken)
+    return list(dims.values())
 
 
 def _library() -> dict[str, Any]:
