@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from epsie.rng.bit_generators import create_bit_generator, create_bit_generators, create_seed
     from epsie.running.saving import SaveTo
     from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+    from epsie.samplers.sample import sample
     from epsie.storage.checkpoint import dump_state, load_state
     from epsie.storage.rundir.reader import open_run
     from epsie.tempering.ladders import geometric_ladder, make_betas_ladder
@@ -52,6 +53,7 @@ _HOMES = {
     "MetropolisHastingsSampler": "epsie.samplers",
     "ParallelTemperedSampler": "epsie.samplers",
     "SaveTo": "epsie.running.saving",
+    "sample": "epsie.samplers.sample",
     "Prior": "epsie.model.prior",
     "Posterior": "epsie.model.posterior",
     "Angle": "epsie.model.direction",
@@ -166,6 +168,7 @@ __all__ = [
     "load_state",
     "make_betas_ladder",
     "open_run",
+    "sample",
 ]
 
 

@@ -1,0 +1,180 @@
+"""From a likelihood and a prior to a posterior with evidence, in one call."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from math import ceil, log, sqrt
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.errors import RunDirectoryError
+from epsie.model.posterior import Likelihood, Posterior
+from epsie.model.prior import Prior
+from epsie.running.ending import Limits
+from epsie.samplers.base import BaseSampler
+from epsie.samplers.mhsampler import MetropolisHastingsSampler
+from epsie.samplers.ptsampler import ParallelTemperedSampler
+from epsie.storage.files import is_there, resolved
+from epsie.storage.rundir.folder import MANIFEST
+from epsie.storage.rundir.manifest import read_manifest
+from epsie.tempering.barrier import BarrierAnnealer
+
+_NCHAINS = 8
+_FOREVER = sys.maxsize // 2
+_PILOT = 256
+"""Draws of the prior whose likelihoods tell how hot the hottest temperature must be."""
+
+_MOST_TEMPERATURES = 40
+_ANNEALING = 2000
+"""Iterations during which the ladder is moved."""
+
+
+def sample(
+    log_likelihood: Likelihood,
+    prior: Prior | Mapping[Any, Any],
+    *,
+    nchains: int | None = None,
+    tempered: bool | None = None,
+    pool: Any = None,
+    until: Mapping[str, Any] | None = {"ess": 1000, "rhat": 1.01},
+    max_evaluations: int | None = None,
+    max_time: str | float | None = None,
+    directory: str | PathLike[str] | None = None,
+    seed: int | None = None,
+    progress: bool | None = None,
+) -> BaseSampler:
+    """Sample a posterior: built, started, tempered, run and stopped with nothing to choose.
+
+    Parameters
+    ----------
+    log_likelihood : callable
+        The natural logarithm of the likelihood; called by name: see `Posterior`.
+    prior : Prior or mapping
+        The prior: see `Prior`.
+    nchains : int, optional
+        The number of chains; 8.
+    tempered : bool, optional
+        Whether the chains are tempered, from the prior to the posterior: then they find several
+        modes, and there is evidence. True if None. False: plain chains from draws of the prior.
+    pool : object, optional
+        Where the chains run: a number of processes, or any pool: see the samplers.
+    until : mapping, optional
+        When to stop: see `epsie.running.stopping.Until`.
+    max_evaluations, max_time : optional
+        When to stop at the latest: see `run` of the samplers. One of them is needed if `until` is
+        None.
+    directory : str or path, optional
+        A run directory. The same line started again goes on where it was.
+    seed : int, optional
+        The seed; of a directory its own, if None.
+    progress : bool, optional
+        Whether to show a bar; where somebody can see it, if None.
+
+    Returns
+    -------
+    ParallelTemperedSampler or MetropolisHastingsSampler
+        The sampler, after the run: `summary`, `log_evidence`, `to_arviz`, `stopped_by`, `lacks`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If likelihood and prior do not go together, or nothing ends the run.
+    RunDirectoryError
+        If the directory holds a run with another prior, number of chains, seed or `tempered`.
+
+    Examples
+    --------
+    >>> import epsie
+    >>> run = epsie.sample(lambda x: -x * x / 2, {"x": (-10, 10)}, seed=1)
+    >>> abs(run.log_evidence().log_z - -2.0768) < 0.1
+    True
+    """
+    Limits(until, max_evaluations, max_time)
+    if until is None and max_evaluations is None and max_time is None:
+        raise ValueError(
+            "nothing ends the run: give until=, as {'ess': 1000, 'rhat': 1.01}, max_evaluations= "
+            "or max_time="
+        )
+    posterior = Posterior(log_likelihood, prior)
+    sampler = _gone_on_with(directory, posterior, nchains, tempered, pool, seed)
+    if sampler is None:
+        sampler = _made(posterior, nchains or _NCHAINS, tempered, pool, seed)
+    where: dict[str, Any] = {} if directory is None else {"directory": directory}
+    sampler.run(
+        _FOREVER,
+        until=until,
+        max_evaluations=max_evaluations,
+        max_time=max_time,
+        progress=progress is not False,
+        **where,
+    )
+    return sampler
+
+
+def _made(
+    posterior: Posterior, nchains: int, tempered: bool | None, pool: Any, seed: int | None
+) -> BaseSampler:
+    if tempered is False:
+        return MetropolisHastingsSampler(posterior, nchains=nchains, pool=pool, seed=seed)
+    return ParallelTemperedSampler(
+        posterior,
+        nchains=nchains,
+        betas=_ladder(posterior, pool),
+        adaptive_annealer=BarrierAnnealer(_ANNEALING),
+        pool=pool,
+        seed=seed,
+    )
+
+
+def _gone_on_with(
+    directory: str | PathLike[str] | None,
+    posterior: Posterior,
+    nchains: int | None,
+    tempered: bool | None,
+    pool: Any,
+    seed: int | None,
+) -> BaseSampler | None:
+    """The sampler of the run in a directory; None if there is none.
+
+    Raises
+    ------
+    RunDirectoryError
+        If it is another run: all that differs is named.
+    """
+    if directory is None or not is_there(resolved(directory) / MANIFEST):
+        return None
+    manifest = read_manifest(resolved(directory))
+    kind = MetropolisHastingsSampler if tempered is False else ParallelTemperedSampler
+    if tempered is None and manifest["sampler"] == MetropolisHastingsSampler.name:
+        kind = MetropolisHastingsSampler
+    wanted = {"nchains": nchains, "seed": seed, "sampler": kind.name}
+    other = [
+        f"{name}: the run has {manifest[name]}, now it is {value}"
+        for name, value in wanted.items()
+        if value is not None and manifest[name] != value
+    ]
+    if other:
+        raise RunDirectoryError(
+            f"the run in {directory} is another one:\n  " + "\n  ".join(other) + "\nGive what it "
+            "has, or another directory"
+        )
+    return kind.resume(directory, posterior, pool=pool)
+
+
+def _ladder(posterior: Posterior, pool: Any) -> NDArray[np.float64]:
+    """Inverse temperatures from 1 to the prior, first spaced geometrically.
+
+    The hottest but the prior is where the likelihoods of draws from the prior differ by e; the
+    ratio is that of `geometric_ladder`. The evaluations of the draws are not counted.
+    """
+    pilot = MetropolisHastingsSampler(posterior, nchains=_PILOT, seed=0, pool=pool)
+    pilot.draw_start(posterior.prior)
+    middle, high = np.quantile(pilot.current_stats["logl"], [0.5, 0.98])
+    hottest = min(0.5, 1 / max(high - middle, 1e-9))
+    between = ceil(log(1 / hottest) / log(1 + sqrt(2 / len(posterior.parameters))))
+    betas = np.geomspace(1, hottest, min(between, _MOST_TEMPERATURES - 2) + 1)
+    return np.append(betas, 0.0)

@@ -1,0 +1,156 @@
+"""`epsie.sample`: right posteriors and evidence with nothing chosen; going on; what is refused."""
+
+from math import lgamma, log, pi, sqrt
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import epsie
+from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+
+
+class Change:
+    """Counts of events whose rate changes once; the exact posterior of when by sums."""
+
+    def __init__(self):
+        rng = np.random.default_rng(6)
+        self.n = 60
+        counts = np.concatenate([rng.poisson(4, 25), rng.poisson(2.5, 35)])
+        self.sums = np.concatenate([[0], np.cumsum(counts)]).tolist()
+        self.constant = -sum(lgamma(count + 1) for count in counts)
+        self.prior = epsie.Prior(
+            k=stats.randint(1, self.n), r1=stats.expon(scale=3), r2=stats.expon(scale=3)
+        )
+
+    def __call__(self, k, r1, r2):
+        before, after = self.sums[k], self.sums[-1] - self.sums[k]
+        logl = before * log(r1) - k * r1 + after * log(r2) - (self.n - k) * r2
+        return logl + self.constant
+
+    def exact(self):
+        """The mean of k, and log Z."""
+        ks = np.arange(1, self.n)
+        logs = np.array([self._of(k) for k in ks])
+        weights = np.exp(logs - logs.max())
+        log_z = logs.max() + log(weights.mean()) + self.constant - 2 * log(3)
+        return float(weights @ ks / weights.sum()), log_z
+
+    def _of(self, k):
+        before, after = self.sums[k], self.sums[-1] - self.sums[k]
+        first = lgamma(before + 1) - (before + 1) * log(k + 1 / 3)
+        return first + lgamma(after + 1) - (after + 1) * log(self.n - k + 1 / 3)
+
+
+def test_a_change_point_is_right_by_default():
+    change = Change()
+    run = epsie.sample(change, change.prior, seed=1, until={"ess": 500, "rhat": 1.02})
+    mean, log_z = change.exact()
+    assert run.stopped_by == "until"
+    assert run.lacks() == ""
+    draws = run.positions["k"][0, :, run.lastclear + 2000 :]
+    assert abs(draws.mean() - mean) < 4 * run.mcse_mean()["k"]
+    found = run.log_evidence()
+    assert abs(found.log_z - log_z) < 4 * found.standard_error
+    assert found.standard_error < 0.15
+    assert draws.dtype == np.int64
+
+
+@pytest.mark.slow
+def test_a_line_with_outliers_is_right_by_default():
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.uniform(0, 10, 30))
+    s = rng.uniform(0.3, 0.8, 30)
+    y = 2 * x + 1 + s * rng.standard_normal(30)
+    bad = rng.choice(30, 5, replace=False)
+    y[bad] = rng.normal(15, 10, 5)
+
+    def log_likelihood(m, b, pb, yb, log_vb):
+        v, vb = s**2, s**2 + np.exp(log_vb)
+        good = np.log1p(-pb) - 0.5 * np.log(2 * pi * v) - 0.5 * (y - m * x - b) ** 2 / v
+        out = np.log(pb) - 0.5 * np.log(2 * pi * vb) - 0.5 * (y - yb) ** 2 / vb
+        return np.logaddexp(good, out).sum()
+
+    wide = stats.norm(0, 10)
+    prior = epsie.Prior(m=wide, b=wide, pb=(0, 1), yb=stats.norm(10, 20), log_vb=(-5, 10))
+    run = epsie.sample(log_likelihood, prior, until={"ess": 4000, "rhat": 1.01}, seed=2, pool=2)
+    found = run.log_evidence()
+    assert run.stopped_by == "until"
+    # Of a long run, +- 0.06.
+    assert abs(found.log_z + 60.21) < 4 * np.hypot(found.standard_error, 0.06)
+    assert found.standard_error < 0.15
+
+
+@pytest.mark.slow
+def test_a_periodic_signal_is_right_by_default():
+    rng = np.random.default_rng(3)
+    t = np.sort(rng.uniform(0, 20, 40))
+    y = 0.8 * np.cos(2 * pi * 1.3 * t + 0.1) + rng.normal(0, 1.0, 40)
+
+    def log_likelihood(f, phase, a):
+        residual = y - a * np.cos(2 * pi * f * t + phase)
+        return -0.5 * residual @ residual - 40 * log(sqrt(2 * pi))
+
+    prior = epsie.Prior(f=(0.1, 3), phase=epsie.Angle(), a=stats.halfnorm())
+    run = epsie.sample(log_likelihood, prior, seed=2, pool=2)
+    found = run.log_evidence()
+    assert abs(found.log_z + 63.261) < 4 * found.standard_error
+    assert found.standard_error < 0.05
+
+
+def shell(x, y):
+    return -0.5 * ((sqrt(x * x + y * y) - 2) / 0.3) ** 2
+
+
+PRIOR = {"x": (-5, 5), "y": (-5, 5)}
+
+
+def test_the_same_line_goes_on_with_a_directory(tmp_path):
+    directory = tmp_path / "run"
+    first = epsie.sample(shell, PRIOR, seed=3, directory=directory, max_evaluations=1500)
+    assert first.stopped_by == "max_evaluations"
+    assert first.lacks() != ""
+    again = epsie.sample(shell, PRIOR, directory=directory, max_evaluations=2500, pool=2)
+    assert again.niterations > first.niterations
+    whole = epsie.sample(shell, PRIOR, seed=3, max_evaluations=2500)
+    for name in PRIOR:
+        assert (again.current_positions[name] == whole.current_positions[name]).all()
+    # What differs is named; nothing is changed.
+    for other, text in (
+        ({"nchains": 5}, "nchains: the run has 8, now it is 5"),
+        ({"seed": 4}, "seed: the run has 3, now it is 4"),
+        ({"tempered": False}, "parallel_tempered.*metropolis_hastings"),
+    ):
+        with pytest.raises(epsie.RunDirectoryError, match=text):
+            epsie.sample(shell, PRIOR, directory=directory, max_evaluations=10_000, **other)
+    with pytest.raises(epsie.RunDirectoryError, match="prior"):
+        epsie.sample(shell, {**PRIOR, "y": (-5, 6)}, directory=directory, max_evaluations=10_000)
+
+
+def test_plain_chains_on_demand(tmp_path):
+    run = epsie.sample(
+        lambda x: -0.5 * x * x, {"x": (-9, 9)}, tempered=False, seed=1, directory=tmp_path / "run"
+    )
+    assert type(run) is MetropolisHastingsSampler
+    assert run.nchains == 8
+    again = epsie.sample(lambda x: -0.5 * x * x, {"x": (-9, 9)}, directory=tmp_path / "run")
+    assert type(again) is MetropolisHastingsSampler
+    assert again.niterations == run.niterations
+
+
+def test_a_flat_likelihood_has_two_temperatures_more():
+    run = epsie.sample(lambda x: 0.0, {"x": (0, 1)}, seed=1, max_evaluations=4000)
+    assert type(run) is ParallelTemperedSampler
+    assert run.betas[0, 0] == 1
+    assert run.betas[0, -1] == 0
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match="nothing ends the run"):
+        epsie.sample(shell, PRIOR, until=None)
+    with pytest.raises(TypeError, match="does not cover"):
+        epsie.sample(shell, {"x": (0, 1)})
+    with pytest.raises(ValueError, match="until must have"):
+        epsie.sample(shell, PRIOR, until={"ESS": 3})
+    with pytest.raises(TypeError, match="likelihood comes first"):
+        epsie.sample(epsie.Prior(PRIOR), shell)
