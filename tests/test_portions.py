@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from epsie.errors import ModelError, PoolError
-from epsie.execution.portions import Portions
+from epsie.execution.utilisation import Portions
 from epsie.pools import InterruptiblePool
 from epsie.proposals import ATAdaptiveNormal, Normal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Self
 
 from numpy.random import BitGenerator, Generator
 
-from epsie.chain.examination import present_point
-from epsie.chain.notes import note_of, noted
+from epsie.chain.history import Rows
+from epsie.chain.notes import Note, note_of, noted
 from epsie.chain.record import Record
-from epsie.chain.segment import Segment
+from epsie.chain.start import present_point
 from epsie.copying import copied
 from epsie.model.evaluation import Model, Point
 from epsie.process.cancellation import NEVER, GivenUp
@@ -20,6 +21,20 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import Distribution, is_built_in
 from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng.stream import Stream
+from epsie.tempering.swaps import SwapRows
+
+
+@dataclass(slots=True)
+class Segment:
+    """A stretch of a chain, as it comes back from a worker."""
+
+    state: dict[Any, Any]
+    """Where it stands now."""
+    by_temperature: list[Rows]
+    """The rows it added at each temperature, coldest first."""
+    swaps: SwapRows | None = None
+    """The sweeps between temperatures, if there are several."""
+    notes: list[Note] = field(default_factory=list)
 
 
 class BaseChain(Record):

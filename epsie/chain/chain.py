@@ -10,9 +10,8 @@ from typing import Any, Self
 from numpy.random import BitGenerator
 
 from epsie.chain.base import BaseChain
-from epsie.chain.examination import examined
 from epsie.chain.history import History
-from epsie.chain.start import NO_START, as_position
+from epsie.chain.start import NO_START, as_position, examined
 from epsie.chain.state import check_state, resume, state_of
 from epsie.checks import as_beta, as_names
 from epsie.errors import ProposalError

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from epsie.chain.blobs import blob_columns, kind_of, wider_kinds
-from epsie.chain.chaindata import ChainData
+from epsie.chain.chaindata import ChainData, blob_columns, kind_of, wider_kinds
 from epsie.copying import SetsAttributes
 from epsie.model.evaluation import Point
 

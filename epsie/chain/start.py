@@ -1,4 +1,4 @@
-"""The start of chains: positions that they may have, and refusals."""
+"""The start of chains: positions that they may have, what the model says there, and refusals."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.level import Level
 from epsie.checks import given, users_line
-from epsie.model.evaluation import Point, Position
+from epsie.errors import ModelError
+from epsie.model.evaluation import NotFiniteError, Point, Position, evaluate, model_error
 
 NO_START = "the chain has no start position yet: set `start_position` first"
 
@@ -191,3 +193,51 @@ def refused_start(point: Point, beta: float) -> str | None:
     if point.logl == -inf and beta > 0:
         return "has no likelihood (logl = -inf)"
     return None
+
+
+def examined(level: Level, x: Position) -> tuple[Point | None, list[str]]:
+    """The point at a start position, and why it cannot be used, if so.
+
+    Raises
+    ------
+    ModelError
+        If the model raises or returns what it may not.
+    """
+    # As numbers that its proposals jump from: inside a transdimensional one integers too.
+    x = level.proposal_dist._position(dict(zip(level.parameters, x, strict=True)))
+    named = dict(zip(level.parameters, x, strict=True))
+    refusal = level.proposal_dist._refusal(x)
+    if refusal:
+        return None, [f"{named}: {refusal}"]
+    try:
+        point = evaluate(level._model, level.parameters, x, None)
+    except NotFiniteError as error:
+        return None, [f"{named}: {error.problem}"]
+    except Exception as error:
+        raise model_error(error, level.where(x)) from error
+    refusal = refused_start(point, level.beta)
+    return point, [f"{named} {refusal}"] if refusal else []
+
+
+def present_point(level: Level) -> Point:
+    """What the model says of where a chain stands.
+
+    Raises
+    ------
+    ModelError
+        If the model fails, or refuses the position.
+    """
+    # Rows that there are have the blob's keys.
+    like = level.point if level.iteration > level.lastclear else None
+    try:
+        point = evaluate(level._model, level.parameters, level.point.x, like)
+    except Exception as error:
+        raise model_error(error, level.where()) from error
+    refusal = refused_start(point, level.beta)
+    if refusal:
+        raise ModelError(
+            f"the position where the chain stands {refusal}, says the model that was set since "
+            "it came there. Set start_position to another, or the former model",
+            level.where(),
+        )
+    return point

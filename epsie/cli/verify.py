@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from epsie.errors import EpsieError
-from epsie.running.places import take_up
+from epsie.running.points import take_up
 from epsie.samplers.mhsampler import MetropolisHastingsSampler
 from epsie.samplers.ptsampler import ParallelTemperedSampler
 from epsie.storage.rundir.folder import strangers

@@ -9,18 +9,14 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Any, Protocol
 
-from epsie.chain.base import BaseChain
-from epsie.chain.segment import Segment
+from epsie.chain.base import BaseChain, Segment
 from epsie.execution.dealing import ChainAt, dealt, refuse_failures
-from epsie.execution.portions import Portions
 from epsie.execution.repeating import Verifier, refuse_difference
-from epsie.execution.serving import serves
-from epsie.execution.utilisation import Utilisation
-from epsie.execution.work import Answer
+from epsie.execution.utilisation import Portions, Utilisation
+from epsie.execution.work import Answer, serves
 from epsie.model.evaluation import Model
 from epsie.pools.base import Mapper
-from epsie.pools.choose import SerialPool
-from epsie.pools.mapper import mapper_for
+from epsie.pools.mapper import SerialPool, mapper_for
 from epsie.pools.transport import ModelCarrier
 
 

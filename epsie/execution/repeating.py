@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.chain.segment import Segment
+from epsie.chain.base import Segment
 from epsie.errors import NotReproducibleError
 from epsie.storage.statetree import encode
 

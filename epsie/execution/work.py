@@ -15,7 +15,6 @@ from typing import Any
 
 from epsie.chain.base import BaseChain
 from epsie.errors import EpsieError, PoolError, ProposalError, said
-from epsie.execution.serving import here
 from epsie.pools.transport import Ticket, cannot_import
 from epsie.process.cancellation import GivenUp
 from epsie.process.interruption import is_interrupt
@@ -179,3 +178,21 @@ def _worker(task: Task) -> str:
 def this_process() -> tuple[str, int]:
     """Its host and number."""
     return platform.node(), os.getpid()
+
+
+class Here(threading.local):
+    """What this thread does."""
+
+    keys: tuple[str, ...] = ()
+    """The keys of the models with which it steps chains; inside of one may be a sampler of another.
+
+    To be put back in a bare `finally`: a second Ctrl-C would keep a function from doing so.
+    """
+
+
+here = Here()
+
+
+def serves(key: str) -> bool:
+    """Whether this thread is asking the model of this key."""
+    return key in here.keys

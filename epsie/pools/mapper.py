@@ -1,4 +1,4 @@
-"""Any pool that a user has, as one ordered and eager map."""
+"""Any pool that a user has as one ordered and eager map; the pool that a script was started for."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from epsie.checks import as_count
-from epsie.pools.base import Mapper
-from epsie.pools.choose import SerialPool
+from epsie.pools.base import Function, Mapper, Pool
 from epsie.pools.foreign.clusters import DaskMapper, EnginesMapper, is_dask, is_view
-from epsie.pools.foreign.foreign import AsyncMapper, ExecutorMapper, PlainMapper
-from epsie.pools.foreign.schwimmbad import SchwimmbadMapper, is_mpi_pool
+from epsie.pools.foreign.foreign import (
+    AsyncMapper,
+    ExecutorMapper,
+    PlainMapper,
+    SchwimmbadMapper,
+    is_mpi_pool,
+)
 from epsie.pools.own.interruptible import InterruptiblePool
-from epsie.pools.pool import Function
 from epsie.pools.ranks.mpi import MPIPool
 
 
@@ -95,3 +98,67 @@ _KINDS: tuple[tuple[Callable[[Any], bool], type[Mapper]], ...] = (
     (_has("map"), PlainMapper),
 )
 """What a pool is recognised by, and how it is used then; the first that fits."""
+
+
+class SerialPool(Pool):
+    """No workers: one item after the other, in this process.
+
+    Parameters
+    ----------
+    threads_per_worker : int, optional
+        How many threads linear algebra (BLAS, OpenMP) may use while chains run.
+    """
+
+    size = 1
+
+    def __init__(self, threads_per_worker: int = 1) -> None:
+        self.threads_per_worker = as_count(threads_per_worker, "threads_per_worker")
+
+    def map(self, function: Function, iterable: Iterable[Any]) -> list[Any]:
+        """The results, in the order of the items."""
+        return list(map(function, iterable))
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def choose_pool(
+    mpi: bool = False, processes: int | None = 1, **kwargs: Any
+) -> SerialPool | InterruptiblePool | MPIPool:
+    """The pool that a script was started for: nothing, cores, or the ranks of ``mpirun``.
+
+    ::
+
+        with choose_pool(mpi=args.mpi, processes=args.processes) as pool:
+            sampler = MetropolisHastingsSampler(..., pool=pool)
+
+    With `mpi` the rank 0 goes on and all others work for it; they never return from here, and end
+    with it. So ``if not pool.is_master(): pool.wait(); sys.exit(0)`` may follow, and need not.
+
+    Parameters
+    ----------
+    mpi : bool, optional
+        Whether to use the ranks of MPI. Then `processes` has no meaning.
+    processes : int, optional
+        How many worker processes to start; 1 for none, None for one on each core.
+    **kwargs
+        For the pool: ``threads_per_worker`` for all; ``comm``, see `MPIPool`.
+
+    Raises
+    ------
+    ValueError
+        If `processes` is less than 1.
+    TypeError
+        If the pool does not know a keyword, or `processes` is no whole number.
+    ImportError
+        If mpi4py or the MPI library is missing.
+    PoolError
+        If there is one MPI rank only.
+    """
+    if processes is not None:
+        processes = as_count(processes, "processes")
+    if mpi:
+        return MPIPool(**kwargs)
+    if processes != 1:
+        return InterruptiblePool(processes, **kwargs)
+    return SerialPool(**kwargs)

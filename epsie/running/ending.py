@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, Protocol
 
-from epsie.chain.segment import Segment
+from epsie.chain.base import Segment
 from epsie.chain.state import evaluations_in
 from epsie.checks import as_count, seconds_in
 from epsie.running.stopping import Until, as_until, stopper_of

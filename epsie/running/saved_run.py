@@ -15,10 +15,8 @@ from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.running.ending import Limits
 from epsie.running.interrupts import Interrupts
-from epsie.running.logged import logged_run
-from epsie.running.modelcheck import check_model
-from epsie.running.places import take_up
-from epsie.running.progress import Progress, next_length
+from epsie.running.points import check_model, take_up
+from epsie.running.progress import Progress, logged_run, next_length
 from epsie.running.saving import SaveTo, Saving
 from epsie.running.standing import examine, listing
 from epsie.running.writer import Writer

@@ -14,7 +14,7 @@ from epsie.logs import logger
 from epsie.model.evaluation import Point, Position
 from epsie.model.posterior import Posterior
 from epsie.model.prior import Prior
-from epsie.running.places import place
+from epsie.running.points import place
 
 Drawable = Prior | Callable[[np.random.Generator], Mapping[str, Any]] | Mapping[str, Any]
 """A prior; ``prior(rng)`` that gives a dict; or what a prior takes as a dict."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from epsie.chain.segment import Segment
+from epsie.chain.base import Segment
 from epsie.checks import as_count
 from epsie.logs import logger
 from epsie.results.burn_in import settled

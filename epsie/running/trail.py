@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.base import Segment
 from epsie.chain.history import Rows
-from epsie.chain.segment import Segment
 
 
 class Trail:

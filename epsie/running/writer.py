@@ -8,8 +8,7 @@ from typing import Any
 
 from epsie.errors import EpsieError, RunDirectoryError
 from epsie.logs import logger
-from epsie.running.modelcheck import check_model
-from epsie.running.places import is_stale, renew, take_up
+from epsie.running.points import check_model, is_stale, renew, take_up
 from epsie.running.standing import Standing, starts_of
 from epsie.storage.rundir.folder import MANIFEST, RUN, Folder, leftovers, new_run, owner, unfinished
 from epsie.storage.rundir.lock import Lock

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from numpy.random import BitGenerator
 
-from epsie.chain.segment import Segment
+from epsie.chain.base import Segment
 from epsie.checks import as_count, given
 from epsie.execution.executor import Executor
 from epsie.execution.repeating import Verifier
@@ -20,9 +20,8 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals, check_cover
 from epsie.rng.bit_generators import create_bit_generators, create_seed, find_bit_generator
 from epsie.running.ending import Limits
-from epsie.running.logged import logged_run
-from epsie.running.places import renew
-from epsie.running.progress import Progress
+from epsie.running.points import renew
+from epsie.running.progress import Progress, logged_run
 from epsie.running.saved_run import resumed, saved_run
 from epsie.running.saving import SaveTo, saving_of
 from epsie.running.starts import ensure_start

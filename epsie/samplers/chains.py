@@ -18,7 +18,7 @@ from epsie.model.evaluation import Model
 from epsie.process.signals import interrupt_deferred
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
-from epsie.running.places import place, take_up
+from epsie.running.points import place, take_up
 from epsie.running.saving import Saving
 from epsie.running.starts import Drawable, drawn_starts, given_starts, remarks_on_starts
 from epsie.samplers.exclusive import Use, exclusive

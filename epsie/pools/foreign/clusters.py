@@ -10,10 +10,8 @@ from time import monotonic
 from typing import Any
 
 from epsie.errors import PoolError
-from epsie.pools.base import Mapper
-from epsie.pools.foreign.collecting import resolved
-from epsie.pools.foreign.foreign import ExecutorMapper
-from epsie.pools.pool import Function
+from epsie.pools.base import Function, Mapper
+from epsie.pools.foreign.foreign import ExecutorMapper, resolved
 from epsie.pools.transport import Ticket
 
 

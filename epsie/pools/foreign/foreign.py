@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import concurrent.futures
+import inspect
 import multiprocessing.pool
+import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from epsie.errors import PoolError
-from epsie.pools.base import Mapper
-from epsie.pools.foreign.collecting import collected, resolved
+from epsie.pools.base import Function, Mapper
 from epsie.pools.foreign.scripts import guard_advice
-from epsie.pools.pool import Function
 
 
 class PlainMapper(Mapper):
@@ -141,3 +143,96 @@ class AsyncMapper(Mapper):
         with suppress(TypeError):
             return {worker for worker in list(workers) if getattr(worker, "exitcode", None) is None}
         return set()
+
+
+def collected(given: Any) -> list[Any]:
+    """The results that a `map` gave: as an iterable, a future or an AsyncResult of one, or of such.
+
+    Raises
+    ------
+    PoolError
+        If it is nothing of this, or has to be awaited.
+    """
+    given = resolved(given)
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+        raise PoolError(
+            f"the pool's map gave {given!r} of type {type(given).__name__}; it must give the "
+            "results, as a list, an iterator, futures or an AsyncResult"
+        )
+    return [resolved(item) for item in given]
+
+
+def resolved(value: Any) -> Any:
+    """What is behind a future or an AsyncResult; anything else as it is.
+
+    Raises
+    ------
+    PoolError
+        If it has to be awaited.
+    """
+    if _has(value, "get", "ready"):
+        value = value.get()
+    elif _has(value, "result", "done"):
+        value = value.result()
+    if inspect.iscoroutine(value):
+        value.close()
+    if inspect.isawaitable(value) or hasattr(value, "__aiter__"):
+        raise PoolError(
+            f"the pool is asynchronous: it gave a {type(value).__name__}, which has to be awaited. "
+            "Give the sampler a pool whose map returns results, or futures with a result()"
+        )
+    return value
+
+
+def _has(value: Any, *methods: str) -> bool:
+    return all(callable(getattr(value, name, None)) for name in methods)
+
+
+def is_mpi_pool(pool: Any) -> bool:
+    """Whether it is schwimmbad's `MPIPool`."""
+    module = sys.modules.get("schwimmbad.mpi")
+    return module is not None and isinstance(pool, module.MPIPool)
+
+
+class SchwimmbadMapper(PlainMapper):
+    """schwimmbad's `MPIPool`.
+
+    When it is closed it tells its workers to quit, and does so again at the end of the process.
+    They are gone then, which MPICH takes as an error: good jobs end with code 9. So it is to close
+    once.
+
+    A worker whose result nobody takes waits for ever. So if a call is given up all ranks are
+    aborted at the end of the process.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        super().__init__(pool)
+        close = pool.close
+
+        def close_once() -> None:
+            close()
+            pool.workers = set()
+
+        pool.close = close_once
+
+    def results(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
+        """The results, in the order of the tasks."""
+        if not self.pool.workers:
+            raise PoolError("the MPIPool is closed, and its workers have ended")
+        try:
+            return super().results(function, tasks)
+        except BaseException:
+            atexit.register(_abort, self.pool.comm)
+            raise
+
+
+def _abort(comm: Any) -> None:
+    """End all ranks, once what was written has left: mpiexec may drop what is on its way."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    time.sleep(_ON_ITS_WAY)
+    comm.Abort(1)
+
+
+_ON_ITS_WAY = 0.5
+"""Seconds for mpiexec to pass on the traceback."""

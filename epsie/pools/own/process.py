@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from epsie.pools.own.wire import receive, send
+from epsie.pools.own.serving import receive, send
 from epsie.process.signals import SENT_TO_ALL
 
 _THREADS = (

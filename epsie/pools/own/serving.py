@@ -1,4 +1,4 @@
-"""A worker process of our own pool, from inside."""
+"""A worker process of our own pool, from inside, and messages to it and from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import Any
 
 import cloudpickle
 
-from epsie.pools.own.wire import receive, send
 from epsie.process.signals import SENT_TO_ALL
 
 _PARENT_INTERVAL = 1.0
@@ -144,3 +143,40 @@ def _end_with(parent: int) -> None:
 
 
 _wait = threading.Event().wait
+
+
+_LENGTH = 8
+
+
+def send(to: socket.socket, body: bytes) -> None:
+    """Send a message; returns when all of it has left."""
+    if len(body) < 65536:
+        to.sendall(len(body).to_bytes(_LENGTH, "big") + body)
+        return
+    to.sendall(len(body).to_bytes(_LENGTH, "big"))
+    to.sendall(body)
+
+
+def receive(source: socket.socket) -> bytearray:
+    """The next message.
+
+    Raises
+    ------
+    EOFError
+        If the other side is gone.
+    """
+    return _exactly(source, int.from_bytes(_exactly(source, _LENGTH), "big"))
+
+
+def _exactly(source: socket.socket, size: int) -> bytearray:
+    body = bytearray(size)
+    view, at = memoryview(body), 0
+    while at < size:
+        try:
+            got = source.recv_into(view[at:])
+        except ConnectionError:
+            got = 0
+        if not got:
+            raise EOFError("the other side is gone")
+        at += got
+    return body

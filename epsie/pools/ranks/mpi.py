@@ -7,7 +7,7 @@ from typing import Any
 
 from epsie.checks import as_count
 from epsie.errors import PoolError
-from epsie.pools.pool import Function, Pool
+from epsie.pools.base import Function, Pool
 from epsie.pools.ranks.team import Team, team_of
 from epsie.pools.transport import Ticket
 

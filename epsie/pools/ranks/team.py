@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from epsie.errors import PoolError
-from epsie.pools.pool import Function
+from epsie.pools.base import Function
 from epsie.pools.ranks.ranks import Ranks
 from epsie.pools.ranks.worker import Message, Reply, serve
 from epsie.pools.transport import pickled
