@@ -63,6 +63,9 @@ def test_proposals_go_by_kind():
     assert by_name["ra"].config["radec"]
     assert by_name["n"].discrete
     assert by_name["phase"].periods() == {"phase": 2 * np.pi}
+    degrees = epsie.Posterior(lambda a: 0.0, {"a": epsie.Angle(-180, 180)})
+    (turning,) = MetropolisHastingsSampler(degrees, 1).proposals
+    assert turning.periods() == {"a": 360.0}
     # What is given stays, and the rest goes by kind; a default is taken for all.
     some = MetropolisHastingsSampler(POSTERIOR, 3, proposals=[Normal(["rate"])])
     assert sum(isinstance(part, Normal) and len(part.parameters) == 1 for part in some.proposals)
