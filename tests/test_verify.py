@@ -57,6 +57,7 @@ def sampler(model, pool=None, kind="mh", proposal=None, nchains=3):
         proposals=[proposal or ATAdaptiveNormal(["x", "y"], 100)],
         seed=seed(),
         pool=pool,
+        check_workers=False,
         **settings,
     )
     made.start_position = {"x": start, "y": start}

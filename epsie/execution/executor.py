@@ -10,10 +10,13 @@ from contextlib import closing
 from typing import Any, Protocol
 
 from epsie.chain.base import BaseChain, Segment
+from epsie.errors import StepError, said
 from epsie.execution.dealing import ChainAt, dealt, refuse_failures
+from epsie.execution.likeness import first_point, refuse_other_answer
 from epsie.execution.repeating import Verifier, refuse_difference
 from epsie.execution.utilisation import Portions, Utilisation
-from epsie.execution.work import Answer, serves
+from epsie.execution.work import THIS, Answer, serves
+from epsie.logs import logger
 from epsie.model.evaluation import Model
 from epsie.pools.base import Mapper
 from epsie.pools.mapper import SerialPool, mapper_for
@@ -39,6 +42,8 @@ class Executor:
         See `epsie.pools.mapper_for`.
     model : callable
         The model.
+    check_workers : bool
+        Whether a worker's answer about the first position is compared with that of this process.
 
     Raises
     ------
@@ -49,12 +54,14 @@ class Executor:
     utilisation: Utilisation
     """How busy the workers were."""
 
-    def __init__(self, pool: Any, model: Model) -> None:
+    def __init__(self, pool: Any, model: Model, check_workers: bool = True) -> None:
         self._use(mapper_for(pool))
+        self.check_workers = check_workers
         self.model = model
 
     def _use(self, mapper: Mapper) -> None:
         self._mapper = mapper
+        self._checked = mapper.in_process
         self.utilisation = Utilisation()
         self.portions = Portions()
         weakref.finalize(self, mapper.close)
@@ -84,6 +91,12 @@ class Executor:
         carrier = ModelCarrier(model)
         carrier.ticket(self._mapper.in_process)
         self._carrier = carrier
+        self._checked = self._mapper.in_process
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether a worker is to be compared with this process."""
+        return self.check_workers and not self._checked
 
     @property
     def is_asking(self) -> bool:
@@ -91,16 +104,33 @@ class Executor:
         return serves(self._carrier.key)
 
     def ask(self, chains: Sequence[BaseChain], job: str, arguments: Sequence[Any]) -> list[Any]:
-        """The results of a method of every chain, called on copies of them.
+        """What the model says of positions: the results of a method of every chain, on copies.
+
+        What it says of the first one is compared with what it says in this process, once for a pool
+        and a model.
 
         Raises
         ------
         StepError
             If one failed: the error of the first one that did.
         PoolError
-            If the pool failed.
+            If the pool failed, or a worker gives something else than this process.
         """
-        return [answer.result for answer in self._answers(chains.__getitem__, job, arguments)]
+        found = [answer.result for answer in self._answers(chains.__getitem__, job, arguments)]
+        if self.is_unchecked:
+            self._compare(chains[0].by_temperature[0], job, arguments[0], found[0])
+            self._checked = True
+        return found
+
+    def _compare(self, level: Any, job: str, argument: Any, found: Any) -> None:
+        """Compare the first answer of a worker with that of this process."""
+        try:
+            (again,) = self._here().ask([level], job, [argument and argument[:1]])
+        except StepError as error:
+            # As one that needs what only workers have.
+            logger.info("the workers are not checked: in this process %s", said(error))
+        else:
+            refuse_other_answer(first_point(found), first_point(again))
 
     def run(
         self,
@@ -161,10 +191,14 @@ class Executor:
 
     def _repeat(self, chain: BaseChain, length: int, found: Segment) -> None:
         """Let a chain make so many steps again, in this process, and compare."""
+        (again,) = self._here().ask([chain], "advance", [length])
+        refuse_difference(chain.chain_id, chain.iteration, found, again)
+
+    def _here(self) -> Executor:
+        """The same without the pool."""
         here = copy.copy(self)
         here._use(mapper_for(SerialPool(self._mapper.threads)))
-        (again,) = here.ask([chain], "advance", [length])
-        refuse_difference(chain.chain_id, chain.iteration, found, again)
+        return here
 
     def _answers(
         self, chain_at: ChainAt, job: str, arguments: Sequence[Any], at_once: int = 1
@@ -176,6 +210,7 @@ class Executor:
         except BaseException:
             self._carrier.sign.stop()
             raise
+        self._checked = self._checked or reports[0].worker.startswith(THIS)
         worked = [(report.worker, answer) for report in reports for answer in report.answers]
         elapsed = time.perf_counter() - started
         self.utilisation.add(elapsed, [(worker, answer.seconds) for worker, answer in worked])

@@ -62,7 +62,7 @@ def refuse_difference(chain: int, begin: int, found: Segment, again: Segment) ->
             f"a chain gave something else when it was repeated. {_ADVICE}",
             {"chain": chain, "iteration": begin + row + 1, **what},
         )
-    if _encoded(found.state) != _encoded(again.state):
+    if encoded(found.state) != encoded(again.state):
         raise NotReproducibleError(
             f"a chain visited the same when it was repeated, but has another state. {_ADVICE}",
             {"chain": chain, "iteration": begin + 1},
@@ -101,7 +101,8 @@ def _first_difference(one: NDArray[Any], other: NDArray[Any]) -> int | None:
     return int(np.argmax(different)) if different.any() else None
 
 
-def _encoded(state: Any) -> bytes:
+def encoded(state: Any) -> bytes:
+    """Plain data as bytes, to be compared; b'' for anything else."""
     try:
         return bytes(encode(state))
     except TypeError:

@@ -20,6 +20,9 @@ from epsie.process.cancellation import GivenUp
 from epsie.process.interruption import is_interrupt
 from epsie.process.threads import capped
 
+THIS = "this process"
+"""The name of a worker that is the process that asks, or begins with it."""
+
 
 @dataclass(slots=True)
 class Task:
@@ -168,7 +171,7 @@ def _say(
 def _worker(task: Task) -> str:
     """The name of this worker: its process, its host if another, and thread if one of several."""
     (host, pid), parent = this_process(), task.settings.parent
-    process = f"process {pid}" if (host, pid) != parent else "this process"
+    process = f"process {pid}" if (host, pid) != parent else THIS
     if host != parent[0]:
         process += f" on {host}"
     thread = threading.current_thread()

@@ -8,6 +8,7 @@ from typing import Any
 
 from epsie.chain.wellformed import check_states
 from epsie.errors import MalformedStateError, RunDirectoryError
+from epsie.execution.likeness import differences
 from epsie.model.evaluation import Point, in_one_order
 from epsie.process.signals import interrupt_deferred
 
@@ -32,10 +33,16 @@ def is_stale(sampler: Any) -> bool:
 
 
 def renew(sampler: Any) -> None:
-    """Ask the model anew about where the chains stand, if their points may be another's."""
+    """Ask the model anew about where the chains stand, if their points may be another's.
+
+    If not, a pool that has said nothing yet is asked about one, so that it is compared.
+    """
+    executor = sampler._executor
     if is_stale(sampler):
         nothing = [None] * sampler.nchains
-        place(sampler, "renew", sampler._executor.ask(sampler.chains, "present_points", nothing))
+        place(sampler, "renew", executor.ask(sampler.chains, "present_points", nothing))
+    elif executor.is_unchecked:
+        executor.ask(sampler.chains[0].by_temperature[:1], "present_points", [None])
 
 
 def take_up(sampler: Any, state: Any) -> None:
@@ -53,10 +60,6 @@ def take_up(sampler: Any, state: Any) -> None:
         raise
     except ValueError as error:
         raise MalformedStateError(str(error)) from error
-
-
-TOLERANCE = 1e-8
-"""The relative difference beyond which it is another model."""
 
 
 def check_model(sampler: Any) -> None:
@@ -87,15 +90,12 @@ def check_model(sampler: Any) -> None:
 
 
 def _changes(saved: Point, now: Point) -> Iterator[str]:
-    for name in ("logl", "logp"):
-        was, value = getattr(saved, name), getattr(now, name)
-        if was == value:
+    for found in differences(saved, now):
+        if not found.is_rounding:
+            yield f"{found.name} was {found.was!r} and is {found.now!r}"
             continue
-        if abs(was - value) <= TOLERANCE * max(abs(was), abs(value)):
-            warnings.warn(
-                f"the model's {name} differs in its last bits from that of the run: {was!r} then, "
-                f"{value!r} now. Go on, but not bit for bit",
-                stacklevel=2,
-            )
-        else:
-            yield f"{name} was {was!r} and is {value!r}"
+        warnings.warn(
+            f"the model's {found.name} differs in its last bits from that of the run: "
+            f"{found.was!r} then, {found.now!r} now. Go on, but not bit for bit",
+            stacklevel=2,
+        )

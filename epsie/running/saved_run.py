@@ -149,6 +149,7 @@ def resumed(
     directory: Any,
     model: Any,
     pool: Any,
+    check_workers: bool,
     proposals: BaseProposal | Iterable[BaseProposal] | None,
     annealer: Any,
 ) -> Any:
@@ -166,6 +167,7 @@ def resumed(
     _, state = last_state(directory, run)
     refuse_other_size(directory, manifest, state)
     sampler = rebuilt(manifest, cls, model, pool, proposals, annealer)
+    sampler._executor.check_workers = check_workers
     fresh = manifest["start"] == 0
     refuse_differences(directory, differences(manifest, describe(sampler), fresh, seed=True))
     take_up(sampler, state)

@@ -122,8 +122,8 @@ def drawn_starts(
         draws = [_draw(prior, sampler.parameters, generators[at]) for at in left]
         xs = [_position_in(chain, draw) for chain, draw in zip(chains, draws, strict=True)]
         first = first or draws
-        answers = sampler._executor.ask(chains, "examine_start", xs)
-        for at, (point, problems) in zip(left, answers, strict=True):
+        answers = sampler._executor.ask(chains, "examine_starts", [[x] for x in xs])
+        for at, ((point,), problems) in zip(left, answers, strict=True):
             if problems:
                 refusal = problems[0]
             else:

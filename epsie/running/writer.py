@@ -92,8 +92,7 @@ class Writer:
         """Take the sampler where the run was saved, unless it is there."""
         sampler, directory = self.sampler, self.directory
         if state is None:
-            if is_stale(sampler):
-                check_model(sampler)
+            (check_model if is_stale(sampler) else renew)(sampler)
         else:
             self._tell_of_starts()
             take_up(sampler, state)

@@ -38,12 +38,7 @@ class BaseSampler(Chains):
     A kind of sampler makes its chains, says which axes its arrays have, and what else of it is
     saved in a run directory: the methods that raise `NotImplementedError` here and in `Chains`.
 
-    Parameters
-    ----------
-    parameters, model, proposals, default_proposal, default_proposal_args, seed, pool
-        As for `MetropolisHastingsSampler`, where they are described.
-    bit_generator, nan
-        As for `MetropolisHastingsSampler`.
+    All arguments are as for `MetropolisHastingsSampler`, where they are described.
     """
 
     name: str = ""
@@ -64,6 +59,7 @@ class BaseSampler(Chains):
         pool: Any,
         bit_generator: str | type[BitGenerator] | None,
         nan: NanPolicy,
+        check_workers: bool,
     ) -> None:
         self._seed_given = seed is not None
         if callable(parameters) and not callable(model):
@@ -73,7 +69,7 @@ class BaseSampler(Chains):
             )
         self.parameters = parameters
         check_names_of(model, self.parameters)
-        self._executor = Executor(pool, model)
+        self._executor = Executor(pool, model, check_workers)
         self.seed = create_seed(None if seed is None else as_count(seed, "seed", least=0))
         self.bit_generator = find_bit_generator(bit_generator)
         self.nan = as_nan_policy(nan)
@@ -270,6 +266,7 @@ class BaseSampler(Chains):
         pool: Any = None,
         proposals: BaseProposal | Iterable[BaseProposal] | None = None,
         adaptive_annealer: Any = None,
+        check_workers: bool = True,
     ) -> Self:
         """A sampler that goes on with the run in a directory, from where it was saved last.
 
@@ -279,7 +276,7 @@ class BaseSampler(Chains):
             The run directory. Later runs go on in it.
         model : callable
             The model. It is evaluated where the chains stand, and must give what was saved.
-        pool : object, optional
+        pool, check_workers : optional
             As for the sampler.
         proposals : BaseProposal or iterable of BaseProposal, optional
             The run's proposals of classes of your own; all others are made anew.
@@ -292,5 +289,6 @@ class BaseSampler(Chains):
             If there is no run, it is of another sampler, a proposal of your own is missing, or the
             model gives other values.
         """
-        sampler: Self = resumed(cls, directory, model, pool, proposals, adaptive_annealer)
+        own = proposals, adaptive_annealer
+        sampler: Self = resumed(cls, directory, model, pool, check_workers, *own)
         return sampler

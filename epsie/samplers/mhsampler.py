@@ -48,6 +48,9 @@ class MetropolisHastingsSampler(BaseSampler):
         The kind of bit generator, of numpy or randomgen; `epsie.BIT_GENERATOR` if None.
     nan : {'raise', 'reject'}, optional
         What to do where the model returns NaN or +inf.
+    check_workers : bool, optional
+        Whether the first answer of a pool's workers is compared with that of this process, which
+        costs one evaluation here. Other last bits warn; what differs more is an error.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class MetropolisHastingsSampler(BaseSampler):
         *,
         bit_generator: str | type[BitGenerator] | None = None,
         nan: NanPolicy = "raise",
+        check_workers: bool = True,
     ) -> None:
         super().__init__(
             parameters,
@@ -97,6 +101,7 @@ class MetropolisHastingsSampler(BaseSampler):
             pool,
             bit_generator,
             nan,
+            check_workers,
         )
         self.create_chains(nchains)
 

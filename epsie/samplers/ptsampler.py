@@ -39,7 +39,7 @@ class ParallelTemperedSampler(BaseSampler):
         Moves the ladder; see `epsie.tempering.annealing`. Every chain gets a copy.
     reset_after_swap : bool, optional
         Whether the proposals of a temperature forget what they learned when its point is swapped.
-    default_proposal, default_proposal_args, seed, pool, bit_generator, nan
+    default_proposal, default_proposal_args, seed, pool, bit_generator, nan, check_workers
         As for `MetropolisHastingsSampler`.
     swap_scheme : {'cascade', 'deo'}, optional
         See `epsie.tempering.ladders`.
@@ -86,6 +86,7 @@ class ParallelTemperedSampler(BaseSampler):
         swap_scheme: str = "cascade",
         bit_generator: str | type[BitGenerator] | None = None,
         nan: NanPolicy = "raise",
+        check_workers: bool = True,
     ) -> None:
         super().__init__(
             parameters,
@@ -97,6 +98,7 @@ class ParallelTemperedSampler(BaseSampler):
             pool,
             bit_generator,
             nan,
+            check_workers,
         )
         self._swap_scheme = swap_scheme
         self.create_chains(nchains, betas, swap_interval, adaptive_annealer, reset_after_swap)
