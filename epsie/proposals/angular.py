@@ -172,7 +172,7 @@ class SSAdaptiveAngular(Angular, learns=SiviaSkilling):
         **kwargs: Any,
     ) -> None:
         super().__init__(parameters, cov, jump_interval, jump_interval_duration, bounds=bounds)
-        learn_sivia_skilling(self, **kwargs)
+        learn_sivia_skilling(self, from_starts=cov is None, **kwargs)
 
 
 class ATAdaptiveAngular(Angular, learns=AndrieuThoms):
@@ -191,7 +191,9 @@ class ATAdaptiveAngular(Angular, learns=AndrieuThoms):
         start_iteration: int | None = None,
         *,
         bounds: Bounds = None,
+        cov: ArrayLike | None = None,
+        initial_std: ArrayLike | None = None,
     ) -> None:
         super().__init__(parameters, None, jump_interval, adaptation_duration, bounds=bounds)
-        scheme = componentwise, start_step, target_rate, start_iteration
+        scheme = componentwise, start_step, target_rate, start_iteration, cov, initial_std
         learn_andrieu_thoms(self, adaptation_duration, True, *scheme)

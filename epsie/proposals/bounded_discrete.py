@@ -206,7 +206,7 @@ class SSAdaptiveBoundedDiscrete(BoundedDiscrete, learns=SiviaSkilling):
     ) -> None:
         interval = jump_interval, jump_interval_duration
         super().__init__(parameters, boundaries, cov, successive, *interval)
-        learn_sivia_skilling(self, **kwargs)
+        learn_sivia_skilling(self, from_starts=cov is None, **kwargs)
 
 
 class ATAdaptiveBoundedDiscrete(BoundedDiscrete, learns=AndrieuThoms):
@@ -228,8 +228,11 @@ class ATAdaptiveBoundedDiscrete(BoundedDiscrete, learns=AndrieuThoms):
         target_rate: float | None = None,
         jump_interval: int = 1,
         start_iteration: int | None = None,
+        *,
+        cov: ArrayLike | None = None,
+        initial_std: ArrayLike | None = None,
     ) -> None:
         interval = jump_interval, adaptation_duration
         super().__init__(parameters, boundaries, None, successive, *interval)
-        scheme = componentwise, start_step, target_rate, start_iteration
+        scheme = componentwise, start_step, target_rate, start_iteration, cov, initial_std
         learn_andrieu_thoms(self, adaptation_duration, True, *scheme)

@@ -170,8 +170,9 @@ class BoundedEigenvector(Bounded, Eigenvector):
 
     def _far_from_bounds(self, x: Position, y: Position) -> bool:
         """Whether the bounds are too far from both for any line to have less than all its mass."""
-        reach = FAR * max(self._stds)
-        for here, there, (lower, upper) in zip(x, y, self._bounds):
+        farthest = FAR * max(self._stds)
+        for here, there, (lower, upper), unit in zip(x, y, self._bounds, self._units):
+            reach = farthest * unit
             least, most = lower + reach, upper - reach
             if not (least < here < most and least < there < most):
                 return False
@@ -179,15 +180,15 @@ class BoundedEigenvector(Bounded, Eigenvector):
 
     def _along(self, x: Position, y: Position) -> tuple[int, float]:
         """The eigenvector that y - x points along, and how far: most likely the last picked."""
-        length = square = 0.0
-        for here, there, along in zip(x, y, self._axes[self.ind]):
-            step = there - here
-            length += step * along
-            square += step * step
-        # No two eigenvectors can have more than half of the square each.
-        if 2 * length * length > square:
+        length = size = 0.0
+        for here, there, dual in zip(x, y, self._duals[self.ind]):
+            part = (there - here) * dual
+            length += part
+            size += part if part > 0 else -part
+        # Along this one all parts have the same sign; along any other they cancel.
+        if 2 * abs(length) > size:
             return self.ind, length
-        lengths = np.subtract(y, x).dot(self._eigvects)
+        lengths = (np.subtract(y, x) / self._scales).dot(self._eigvects)
         i = int(np.abs(lengths).argmax())
         return i, float(lengths[i])
 
@@ -197,6 +198,7 @@ class AdaptiveBoundedEigenvector(BoundedEigenvector, learns=EigenAdaptation):
 
     name = "adaptive_bounded_eigenvector"
     PICK_POWER = AdaptiveEigenvector.PICK_POWER
+    OF_CORRELATION = True
 
     def __init__(
         self,
@@ -212,4 +214,5 @@ class AdaptiveBoundedEigenvector(BoundedEigenvector, learns=EigenAdaptation):
     ) -> None:
         interval = jump_interval, adaptation_duration
         super().__init__(parameters, boundaries, cov0, shuffle_rate, *interval)
-        learn_eigenvectors(self, adaptation_duration, target_rate, start_step, start_iteration)
+        scheme = target_rate, start_step, start_iteration
+        learn_eigenvectors(self, adaptation_duration, *scheme, from_starts=cov0 is None)

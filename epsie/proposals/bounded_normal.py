@@ -177,7 +177,7 @@ class SSAdaptiveBoundedNormal(BoundedNormal, learns=SiviaSkilling):
         **kwargs: Any,
     ) -> None:
         super().__init__(parameters, boundaries, cov, jump_interval, jump_interval_duration)
-        learn_sivia_skilling(self, **kwargs)
+        learn_sivia_skilling(self, from_starts=cov is None, **kwargs)
 
 
 class ATAdaptiveBoundedNormal(BoundedNormal, learns=AndrieuThoms):
@@ -195,7 +195,10 @@ class ATAdaptiveBoundedNormal(BoundedNormal, learns=AndrieuThoms):
         target_rate: float | None = None,
         jump_interval: int = 1,
         start_iteration: int | None = None,
+        *,
+        cov: ArrayLike | None = None,
+        initial_std: ArrayLike | None = None,
     ) -> None:
         super().__init__(parameters, boundaries, None, jump_interval, adaptation_duration)
-        scheme = componentwise, start_step, target_rate, start_iteration
+        scheme = componentwise, start_step, target_rate, start_iteration, cov, initial_std
         learn_andrieu_thoms(self, adaptation_duration, True, *scheme)

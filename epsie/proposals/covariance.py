@@ -40,6 +40,27 @@ def as_covariance(cov: ArrayLike | None, ndim: int) -> NDArray[np.float64]:
     return np.broadcast_to(given, (ndim,)).copy()
 
 
+def as_first_covariance(
+    cov: ArrayLike | None, ndim: int, diagonal: bool = False
+) -> NDArray[np.float64]:
+    """What learning starts from, as `as_covariance` has it.
+
+    Raises
+    ------
+    ValueError
+        If a variance is not positive, or it must be diagonal and is not.
+    """
+    found = as_covariance(cov, ndim)
+    if diagonal and found.ndim > 1:
+        raise ValueError(f"cov must be diagonal here: a number or {ndim} variances; got a matrix")
+    if not min(stds_of(found)) > 0:
+        raise ValueError(
+            f"learning cannot start from a width of zero; got the standard deviations "
+            f"{stds_of(found)}. Give a guess, or leave it to the spread of the starts"
+        )
+    return found
+
+
 def _as_matrix(given: NDArray[np.float64]) -> NDArray[np.float64]:
     if not np.isfinite(given).all():
         raise ValueError(f"cov must be finite; got {given}")
@@ -96,3 +117,9 @@ def log_normal_density(
         return -inf
     z = away[moves] / stds[moves]
     return float(-0.5 * (z @ z) - np.log(stds[moves]).sum() - 0.5 * len(z) * _LOG_2PI)
+
+
+def stds_of(cov: NDArray[np.float64]) -> tuple[float, ...]:
+    """The standard deviations of variances or of a matrix."""
+    stds: list[float] = np.sqrt(cov if cov.ndim == 1 else np.diagonal(cov)).tolist()
+    return tuple(stds)

@@ -98,7 +98,7 @@ class SSAdaptiveNormalDiscrete(NormalDiscrete, learns=SiviaSkilling):
         **kwargs: Any,
     ) -> None:
         super().__init__(parameters, cov, successive, jump_interval, jump_interval_duration)
-        learn_sivia_skilling(self, **kwargs)
+        learn_sivia_skilling(self, from_starts=cov is None, **kwargs)
 
 
 class ATAdaptiveNormalDiscrete(NormalDiscrete, learns=AndrieuThoms):
@@ -119,7 +119,10 @@ class ATAdaptiveNormalDiscrete(NormalDiscrete, learns=AndrieuThoms):
         target_rate: float | None = None,
         jump_interval: int = 1,
         start_iteration: int | None = None,
+        *,
+        cov: ArrayLike | None = None,
+        initial_std: ArrayLike | None = None,
     ) -> None:
         super().__init__(parameters, None, successive, jump_interval, adaptation_duration)
-        scheme = componentwise, start_step, target_rate, start_iteration
+        scheme = componentwise, start_step, target_rate, start_iteration, cov, initial_std
         learn_andrieu_thoms(self, adaptation_duration, True, *scheme)

@@ -38,7 +38,9 @@ class Eigenvector(BaseProposal):
 
     .. math:: p_i = r / d + (1 - r) \lambda_i / \sum_j \lambda_j .
 
-    Eigenvectors whose eigenvalue is zero are never picked and do not count.
+    Eigenvectors whose eigenvalue is zero are never picked and do not count. If eigenvalues are lost
+    to rounding, as those of parameters in very different units, the eigenvectors are those of the
+    correlation matrix, and lengths are in units of the standard deviations, the `scales`.
 
     Jumps fill only the d lines through x, so that in more than one dimension there is no density by
     volume. `logpdf` is that by length along the lines: at distance t from x on the line of
@@ -69,10 +71,13 @@ class Eigenvector(BaseProposal):
     symmetric = True
 
     _shown = ("cov", "ind")
-    _learned = ("eigvals", "eigvects", "jump_scales")
+    _learned = ("scales", "eigvals", "eigvects", "jump_scales")
 
     PICK_POWER: ClassVar[float] = 1.0
     """Unless shuffled, eigenvectors are picked in proportion to this power of the eigenvalue."""
+
+    OF_CORRELATION: ClassVar[bool] = False
+    """Whether the eigenvectors are those of the correlation matrix."""
 
     ind: int = 0
     """Which eigenvector was picked last."""
@@ -94,18 +99,28 @@ class Eigenvector(BaseProposal):
     @property
     def cov(self) -> NDArray[np.float64]:
         """The covariance, a matrix. Settable as in the constructor."""
-        return (self._eigvects * self._eigvals) @ self._eigvects.T
+        standard = (self._eigvects * self._eigvals) @ self._eigvects.T
+        return standard * self._scales * self._scales[:, np.newaxis]
 
     @cov.setter
     def cov(self, cov: ArrayLike | None) -> None:
         matrix = as_covariance(cov, self.ndim)
         if not matrix.any():
             raise ValueError("cov must not be zero: there is no eigenvector to jump along")
-        self._turn(*eigenvectors_of(matrix))
+        self._turn(*eigenvectors_of(matrix, of_correlation=self.OF_CORRELATION))
+
+    @property
+    def scales(self) -> NDArray[np.float64]:
+        """The unit of each parameter in which eigenvectors are taken: all 1 of a covariance's."""
+        return self._scales.copy()
+
+    @scales.setter
+    def scales(self, scales: NDArray[np.float64]) -> None:
+        self._scales, self._units = scales, scales.tolist()
 
     @property
     def eigvals(self) -> NDArray[np.float64]:
-        """The eigenvalues of the covariance, shape (ndim,)."""
+        """The eigenvalues of the covariance in units of `scales`, shape (ndim,)."""
         return self._eigvals.copy()
 
     @eigvals.setter
@@ -123,7 +138,8 @@ class Eigenvector(BaseProposal):
     @eigvects.setter
     def eigvects(self, eigvects: NDArray[np.float64]) -> None:
         self._eigvects = eigvects
-        self._axes = [tuple(axis) for axis in eigvects.T.tolist()]
+        self._duals = [tuple(axis) for axis in (eigvects.T / self._scales).tolist()]
+        self._axes = [tuple(axis) for axis in (self._scales * eigvects.T).tolist()]
 
     @property
     def jump_scales(self) -> tuple[float, ...]:
@@ -145,8 +161,14 @@ class Eigenvector(BaseProposal):
         self._shuffle_rate = as_rate(shuffle_rate, "shuffle_rate")
         self._weigh()
 
-    def _turn(self, eigvals: NDArray[np.float64], eigvects: NDArray[np.float64]) -> None:
+    def _turn(
+        self,
+        scales: NDArray[np.float64],
+        eigvals: NDArray[np.float64],
+        eigvects: NDArray[np.float64],
+    ) -> None:
         """Jump along other eigenvectors."""
+        self.scales = scales
         self.eigvects = eigvects
         self.eigvals = eigvals
 
@@ -171,7 +193,7 @@ class Eigenvector(BaseProposal):
     def jump_stds(self) -> Iterable[float]:
         """The standard deviation of the jump of each parameter, over all eigenvectors."""
         variances = np.square(self._eigvects) @ (self._picks * np.square(self._stds))
-        stds: list[float] = np.sqrt(variances).tolist()
+        stds: list[float] = (self._scales * np.sqrt(variances)).tolist()
         return stds
 
     def draw(self, x: Position) -> Position:
@@ -198,11 +220,11 @@ class Eigenvector(BaseProposal):
 
     def _lines(self, y: Position, x: Position) -> list[tuple[int, float]]:
         """Which lines through x hold y, and how far along it lies."""
-        away, size = np.subtract(y, x), np.abs(self._eigvects)
+        away, size = np.subtract(y, x) / self._scales, np.abs(self._eigvects)
         lengths = away @ self._eigvects
         off = np.abs(away[:, np.newaxis] - lengths * self._eigvects)
         # The rounding of the positions, and what it makes of the length.
-        rounding = 4 * _EPS * (np.abs(x) + np.abs(y))
+        rounding = 4 * _EPS * (np.abs(x) + np.abs(y)) / self._scales
         slack = rounding[:, np.newaxis] + size * (rounding @ size) + _ON_LINE * np.abs(lengths)
         on_line = np.all(off <= slack, axis=0)
         return [
@@ -213,7 +235,10 @@ class Eigenvector(BaseProposal):
 
 
 class AdaptiveEigenvector(Eigenvector, learns=EigenAdaptation):
-    r"""Jumps along the eigenvectors of the posterior's covariance, which it learns.
+    r"""Jumps along the eigenvectors of the posterior's correlation matrix, which it learns.
+
+    They are those of the covariance with each parameter in units of its standard deviation, its
+    `scales`, so that no unit matters; lengths along the lines are in these units, too.
 
     It learns as `epsie.proposals.adaptation.learn_eigenvectors` has it. What `Eigenvector` picks
     in proportion to the eigenvalues is picked in proportion to their eighth roots here: the larger
@@ -225,6 +250,7 @@ class AdaptiveEigenvector(Eigenvector, learns=EigenAdaptation):
 
     name = "adaptive_eigenvector"
     PICK_POWER = 0.125
+    OF_CORRELATION = True
 
     def __init__(
         self,
@@ -238,4 +264,5 @@ class AdaptiveEigenvector(Eigenvector, learns=EigenAdaptation):
         start_iteration: int | None = None,
     ) -> None:
         super().__init__(parameters, cov0, shuffle_rate, jump_interval, adaptation_duration)
-        learn_eigenvectors(self, adaptation_duration, target_rate, start_step, start_iteration)
+        scheme = target_rate, start_step, start_iteration
+        learn_eigenvectors(self, adaptation_duration, *scheme, from_starts=cov0 is None)

@@ -138,7 +138,7 @@ class SSAdaptiveNormal(Normal, learns=SiviaSkilling):
         **kwargs: Any,
     ) -> None:
         super().__init__(parameters, cov, jump_interval, jump_interval_duration)
-        learn_sivia_skilling(self, **kwargs)
+        learn_sivia_skilling(self, from_starts=cov is None, **kwargs)
 
 
 class ATAdaptiveNormal(Normal, learns=AndrieuThoms):
@@ -156,7 +156,10 @@ class ATAdaptiveNormal(Normal, learns=AndrieuThoms):
         target_rate: float | None = None,
         jump_interval: int = 1,
         start_iteration: int | None = None,
+        *,
+        cov: ArrayLike | None = None,
+        initial_std: ArrayLike | None = None,
     ) -> None:
         super().__init__(parameters, None, jump_interval, adaptation_duration)
-        scheme = diagonal, componentwise, start_step, target_rate, start_iteration
+        scheme = diagonal, componentwise, start_step, target_rate, start_iteration, cov, initial_std
         learn_andrieu_thoms(self, adaptation_duration, *scheme)

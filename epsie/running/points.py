@@ -11,6 +11,7 @@ from epsie.errors import MalformedStateError, RunDirectoryError
 from epsie.execution.likeness import differences
 from epsie.model.evaluation import Point, in_one_order
 from epsie.process.signals import interrupt_deferred
+from epsie.running.spread import tell_spread
 
 
 def place(sampler: Any, how: str, points: Sequence[Sequence[Point]]) -> None:
@@ -25,6 +26,8 @@ def place(sampler: Any, how: str, points: Sequence[Sequence[Point]]) -> None:
     with interrupt_deferred():
         for chain, of_chain in zip(sampler.chains, points, strict=True):
             getattr(chain, how)([next(placed) for _ in of_chain])
+        if how == "begin":
+            tell_spread(sampler)
 
 
 def is_stale(sampler: Any) -> bool:

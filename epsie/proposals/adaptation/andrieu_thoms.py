@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from collections.abc import Sequence
+from math import exp, log, tau
 from operator import mul
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from epsie.model.evaluation import Position
 from epsie.proposals.adaptation.covariance import LARGEST_LOG_SCALE, CovarianceLearning
+from epsie.proposals.covariance import as_first_covariance, as_stds, factor_of, stds_of
 from epsie.proposals.outcome import Outcome
 
 _JOINT_RATE = 0.234
 _COMPONENT_RATE = 0.48
 _SCALE_GAIN = 0.6
+_ENOUGH = 5
+"""Parts of jumps accepted, and rejected, until a scale of its own counts as found."""
 
 
 class AndrieuThoms(CovarianceLearning):
@@ -47,6 +52,9 @@ class AndrieuThoms(CovarianceLearning):
         The jump, counted from 1, at which learning begins.
     target_rate : float, optional
         The acceptance rate to reach; by default 0.234, or 0.48 for each part if `componentwise`.
+    cov : float or array_like, optional
+        The covariance to start from: one variance for all, one for each, or a matrix. By default
+        the variances of the starts over chains, and 1 where they are zero or not known.
     """
 
     shows = (*CovarianceLearning.shows, "diagonal", "componentwise")
@@ -60,6 +68,7 @@ class AndrieuThoms(CovarianceLearning):
         componentwise: bool = False,
         start_step: int = 1,
         target_rate: float | None = None,
+        cov: ArrayLike | None = None,
     ) -> None:
         if target_rate is None:
             target_rate = _COMPONENT_RATE if componentwise else _JOINT_RATE
@@ -68,27 +77,44 @@ class AndrieuThoms(CovarianceLearning):
         self.has_virtual = self.componentwise
         self.ndim = ndim
         self._last_gain = self._end**-_SCALE_GAIN
+        self._first = as_first_covariance(cov, ndim, self.diagonal)
+        self.units_given = cov is not None
+        self.units = stds_of(self._first)
         self._start_again()
+
+    def _take_best_scales(self) -> None:
+        """Jump as is best for a normal posterior (Gelman, Roberts & Gilks 1996)."""
+        ndim, best = self.ndim, 2 * log(2.38)
+        self.log_lambda: Any = [best] * ndim if self.componentwise else best - log(ndim)
+        self.log_global = -log(ndim) if self.componentwise else 0.0
 
     def _start_again(self) -> None:
         ndim = self.ndim
-        # The best scale for a normal posterior (Gelman, Roberts & Gilks 1996).
-        best = 2 * log(2.38)
-        self.log_lambda: Any = [best] * ndim if self.componentwise else best - log(ndim)
-        self.log_global = -log(ndim) if self.componentwise else 0.0
-        self.forget(np.ones(ndim) if self.diagonal else np.eye(ndim))
+        self._take_best_scales()
         # Plain numbers, if there is one for each parameter: they are multiplied at every step.
-        self.unit_factor: Any = (1.0,) * ndim if self.diagonal else self.unit_cov
+        self.unit_factor: Any = self.units
+        if self._first.ndim > 1:
+            self.unit_factor = factor_of(self._first)
+        elif not self.diagonal:
+            self.unit_factor = np.diag(self.units)
+        variances = np.square(self.units)
+        self.forget(variances if self.diagonal else np.diag(variances))
+        self.seek(*((ndim, _ENOUGH) if self.componentwise else (1, self.MOVES * ndim)))
 
     def begin(self, proposal: Any) -> None:
-        """Let the proposal start from a unit covariance, scaled."""
+        """Let the proposal start from its first covariance, scaled."""
+        self.know_reach(proposal)
+        if not self.units_given:
+            # 1, or of an angle a radian, in whatever unit it is.
+            periods = [proposal.periods().get(name, tau) for name in proposal.parameters]
+            self.units = self.default_units = tuple([period / tau for period in periods])
+            self._start_again()
         self._write(proposal)
-        super().begin(proposal)
 
-    def reset(self, proposal: Any) -> None:
-        """Start again from the true initial covariance."""
-        super().reset(proposal)
+    def restart(self, proposal: Any) -> None:
+        """Go back to the first covariance."""
         self._start_again()
+        self._write(proposal)
 
     def update(self, proposal: Any, outcome: Outcome) -> None:
         """Learn from the outcome of a jump."""
@@ -97,20 +123,38 @@ class AndrieuThoms(CovarianceLearning):
             return
         gain = k**-_SCALE_GAIN - self._last_gain
         if self.componentwise:
+            ratios = outcome.ratios_of_parts(proposal.parameters)
             self.log_lambda = [
                 min(value + gain * (ratio - self.target_rate), LARGEST_LOG_SCALE)
-                for value, ratio in zip(
-                    self.log_lambda, outcome.ratios_of_parts(proposal.parameters), strict=True
-                )
+                for value, ratio in zip(self.log_lambda, ratios, strict=True)
             ]
             raised = self.log_global + gain * (outcome.acceptance_ratio - _JOINT_RATE)
             self.log_global = min(raised, LARGEST_LOG_SCALE)
         else:
             raised = self.log_lambda + gain * (outcome.acceptance_ratio - self.target_rate)
             self.log_lambda = raised if raised < LARGEST_LOG_SCALE else LARGEST_LOG_SCALE
+        if self.nsought:
+            self._search(outcome, ratios if self.componentwise else ())
         if self.take_in(proposal, outcome):
             self._refactor()
         self._write(proposal)
+
+    def _search(self, outcome: Outcome, ratios: Sequence[float]) -> None:
+        """Move what is used of the covariance by factors; the scales begin anew with it."""
+        if self.componentwise:
+            steps = [exp(self.move(i, ratio > 0.5)) for i, ratio in enumerate(ratios)]
+        else:
+            steps = [exp(self.move(0, outcome.accepted))] * self.ndim
+        if max(steps) == min(steps) == 1.0:
+            return
+        self._take_best_scales()
+        factor = self.unit_factor
+        widths = factor if self.diagonal else np.sqrt(np.square(factor).sum(1)).tolist()
+        steps = self.allowed(steps, widths)
+        if self.diagonal:
+            self.unit_factor = tuple(map(mul, steps, factor))
+        else:
+            self.unit_factor = np.array(steps)[:, np.newaxis] * factor
 
     def virtual(self, proposal: Any, x: Position, y: Position) -> list[Position]:
         """The positions to which each part of the jump alone would lead."""
@@ -140,10 +184,11 @@ class AndrieuThoms(CovarianceLearning):
     def _refactor(self) -> None:
         """Use what was learned."""
         if self.diagonal:
-            self.unit_factor = tuple(np.sqrt(self.unit_cov).tolist())
+            self.unit_factor = tuple(self.stds()[0].tolist())
             return
+        units, cov = self.shrunk()
         try:
-            self.unit_factor = np.ascontiguousarray(np.linalg.cholesky(self.shrunk()))
+            self.unit_factor = np.ascontiguousarray(units[:, np.newaxis] * np.linalg.cholesky(cov))
         except np.linalg.LinAlgError:
             return  # singular to rounding: what is in use stays
 
@@ -156,6 +201,8 @@ def learn_andrieu_thoms(
     start_step: int = 1,
     target_rate: float | None = None,
     start_iteration: int | None = None,
+    cov: ArrayLike | None = None,
+    initial_std: ArrayLike | None = None,
 ) -> None:
     """Give a proposal the scheme of `AndrieuThoms`.
 
@@ -165,12 +212,29 @@ def learn_andrieu_thoms(
         The proposal.
     start_iteration : int, optional
         Another name of `start_step`.
-    adaptation_duration, diagonal, componentwise, start_step, target_rate
+    initial_std : float or array_like, optional
+        Standard deviations, one for all or one for each, in place of `cov`.
+    adaptation_duration, diagonal, componentwise, start_step, target_rate, cov
         See `AndrieuThoms`.
+
+    Raises
+    ------
+    ValueError
+        If both `cov` and `initial_std` are given, or what is given is not positive.
     """
+    if initial_std is not None:
+        if cov is not None:
+            raise ValueError("give cov or initial_std, not both: either says what to start from")
+        cov = np.square(as_stds(initial_std, proposal.ndim, "initial_std"))
     start_step = start_step if start_iteration is None else start_iteration
     proposal._learn_by(
         AndrieuThoms(
-            proposal.ndim, adaptation_duration, diagonal, componentwise, start_step, target_rate
+            proposal.ndim,
+            adaptation_duration,
+            diagonal,
+            componentwise,
+            start_step,
+            target_rate,
+            cov,
         )
     )

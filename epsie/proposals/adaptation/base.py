@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from math import inf
 from typing import Any, ClassVar
 
@@ -41,6 +42,9 @@ class Adaptation(SetsAttributes, ABC):
             adaptation_duration = as_count(adaptation_duration, "adaptation_duration")
         self.adaptation_duration = adaptation_duration
         self._end = inf if adaptation_duration is None else adaptation_duration
+
+    def start_from(self, proposal: Any, stds: Sequence[float]) -> None:
+        """Know the spread of the starts over chains, 0 where there is none. A hook."""
 
     def begin(self, proposal: Any) -> None:
         """Note what the proposal starts from, for `reset`."""

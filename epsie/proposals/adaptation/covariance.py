@@ -8,17 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.model.evaluation import Position
-from epsie.proposals.adaptation.base import Adaptation
+from epsie.proposals.adaptation.search import LARGEST, ScaleSearch
 from epsie.proposals.outcome import Outcome
 
 LARGEST_LOG_SCALE = 200.0
 """Where every jump is accepted, as that of an unknown phase, a scale would grow to overflow."""
 
-_LARGEST = 1e100
-"""Of a variance: on a flat target without bounds it would grow until it overflows."""
 
-
-class CovarianceLearning(Adaptation):
+class CovarianceLearning(ScaleSearch):
     r"""A scheme that learns the mean and the covariance of the chain's positions.
 
     They follow the recursion of Andrieu & Thoms (2008), doi:10.1007/s11222-008-9110-y,
@@ -39,9 +36,10 @@ class CovarianceLearning(Adaptation):
       accepted jumps counted as independent positions), variances are not, so that no unit matters.
     """
 
-    shows = (*Adaptation.shows, "mean", "unit_cov", "log_lambda")
+    shows = (*ScaleSearch.shows, "mean", "unit_cov", "log_lambda")
 
     evolving: ClassVar[tuple[str, ...]] = (
+        *ScaleSearch.SEARCH,
         "start_step",
         "mean",
         "unit_cov",
@@ -99,10 +97,16 @@ class CovarianceLearning(Adaptation):
         gain = self.gain_of_covariance()
         x = np.array(self.positions, dtype=float)
         centre = np.add.reduce(x) / len(x)
-        away, shift = x - centre, centre - self.mean
+        away = x - centre
+        spread = away.T.dot(away) / len(x)
+        if gain == 1:
+            # Of the start nothing is left; a difference from it would lose what is far smaller.
+            self.mean, self.unit_cov = centre, spread
+            return
+        shift = centre - self.mean
         self.mean = self.mean + gain * shift
         # About the new mean, of old and new positions alike.
-        spread = away.T.dot(away) / len(x) + (1 - gain) * shift * shift[:, np.newaxis]
+        spread = spread + (1 - gain) * shift * shift[:, np.newaxis]
         self.unit_cov = self.unit_cov + gain * (spread - self.unit_cov)
 
     def _learn_variances(self, proposal: Any) -> None:
@@ -112,12 +116,16 @@ class CovarianceLearning(Adaptation):
         for i, values in enumerate(zip(*self.positions)):
             values = proposal._nearest(i, values, means[i] if self.nblocks > 1 else values[0])
             centre = sum(values) / len(values)
-            shift = centre - means[i]
             squares = 0.0
             for value in values:
                 away = value - centre
                 squares += away * away
-            spread = squares / len(values) + (1 - gain) * shift * shift
+            spread = squares / len(values)
+            if gain == 1:
+                means[i], variances[i] = centre, spread
+                continue
+            shift = centre - means[i]
+            spread += (1 - gain) * shift * shift
             means[i] += gain * shift
             variances[i] += gain * (spread - variances[i])
         self.mean, self.unit_cov = np.array(means), np.array(variances)
@@ -129,20 +137,39 @@ class CovarianceLearning(Adaptation):
     @property
     def knows_enough(self) -> bool:
         """Whether what was learned is fit to be used."""
-        variances = self.unit_cov if self.diagonal else self.unit_cov.diagonal()
-        fit = variances.min() > 0 and variances.max() < _LARGEST
-        return bool(self.naccepted >= self.MOVES * self.ndim and fit)
+        return self.naccepted >= self.MOVES * self.ndim
 
-    def shrunk(self) -> NDArray[np.float64]:
-        """The covariance, with correlations shrunk by the ratio of their noise to their size."""
-        variances = self.unit_cov.diagonal()
+    def stds(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The standard deviations to use, and which of them were learned.
+
+        Of a parameter that never moved it is that of the start.
+        """
+        units = np.array(self.units)
+        stds = np.sqrt(self.unit_cov if self.diagonal else self.unit_cov.diagonal())
+        moved, most = stds > 0, LARGEST * units
+        return np.where(moved, np.minimum(stds, most), units), moved & (stds < most)
+
+    def shrunk(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Powers of 2 near to the standard deviations, and the covariance in units of them.
+
+        Its correlations are shrunk by the ratio of their noise to their size. In such units nothing
+        overflows or is lost, and the last bits are those that it has in any others.
+        """
+        stds, learned = self.stds()
+        units = np.ldexp(1.0, np.frexp(stds)[1])
+        variances = self.unit_cov.diagonal() / units / units
+        cov = self.unit_cov / units / units[:, np.newaxis]
+        if not learned.all():
+            variances = np.where(learned, variances, (stds / units) ** 2)
+            cov = cov * (learned & learned[:, np.newaxis])
+            np.fill_diagonal(cov, variances)
         weight = 0.0
         if self.ndim > 1:
-            squares = self.unit_cov**2 / np.multiply.outer(variances, variances)
+            squares = cov**2 / np.multiply.outer(variances, variances)
             size = float(squares.sum()) - self.ndim
             independent = self.MOVES_WORTH * self.naccepted / self.ndim
             noise = float(((1 - squares) ** 2).sum()) / independent
             weight = noise / (noise + size)
-        shrunk = (1 - weight) * self.unit_cov
+        shrunk = (1 - weight) * cov
         np.fill_diagonal(shrunk, variances)
-        return shrunk
+        return units, shrunk

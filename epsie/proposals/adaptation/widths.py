@@ -15,8 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from epsie.checks import as_count
 from epsie.proposals.adaptation.base import Adaptation
+from epsie.proposals.adaptation.search import LOG_STEP, ScaleSearch
 from epsie.proposals.covariance import as_covariance
 from epsie.proposals.outcome import Outcome
+
+_ENOUGH = 5
+"""Jumps accepted, and rejected, until the size of jumps counts as found."""
 
 
 class Veitch(Adaptation):
@@ -87,11 +91,13 @@ class Veitch(Adaptation):
         proposal.widths = tuple(widths)
 
 
-class SiviaSkilling(Adaptation):
+class SiviaSkilling(ScaleSearch):
     r"""All widths by one factor, ever closer to 1.
 
     With A accepted and R rejected jumps so far, the widths are multiplied by :math:`e^{1/A}` while
     the acceptance rate A / (A + R) is above the target, and by :math:`e^{-1/R}` while it is below.
+    Widths that nobody gave are those of the starts over chains, and while they are too large they
+    shrink as `ScaleSearch` has it; A and R count from then on.
 
     Sivia & Skilling, Data Analysis (2nd edition, 2006, ISBN 978-0-19-856832-2), chapter 9, where
     the target rate is 1/2.
@@ -102,15 +108,33 @@ class SiviaSkilling(Adaptation):
         The acceptance rate to reach.
     max_std : array_like, optional
         The largest standard deviation of each parameter.
+    from_starts : bool, optional
+        Whether to start from the spread of the starts over chains, where there is one.
     """
 
-    evolving = ("start_step", "n_accepted")
+    evolving = (*ScaleSearch.SEARCH, "start_step", "n_accepted", "n_forgotten")
     shows = (*Adaptation.shows, "n_accepted", "max_std")
 
-    def __init__(self, target_rate: float = 0.234, max_std: ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        target_rate: float = 0.234,
+        max_std: ArrayLike | None = None,
+        from_starts: bool = False,
+    ) -> None:
         super().__init__(target_rate)
         self.max_std = max_std
-        self.n_accepted = 0
+        self.units_given = not from_starts
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        self.n_accepted = self.n_forgotten = 0
+        # What a person gave is taken as it is.
+        self.seek(1, 0 if self.units_given else _ENOUGH)
+
+    def begin(self, proposal: Any) -> None:
+        """Note what the proposal starts from, for `reset`."""
+        super().begin(proposal)
+        self.units = self.default_units = tuple(proposal.jump_stds())
 
     @property
     def max_std(self) -> NDArray[np.float64] | None:
@@ -126,11 +150,16 @@ class SiviaSkilling(Adaptation):
 
     def update(self, proposal: Any, outcome: Outcome) -> None:
         """Widen while too much has been accepted, narrow while too little."""
-        k = proposal._nsteps - self.start_step + 1
+        k = proposal._nsteps - self.start_step + 1 - self.n_forgotten
         if k < 1:
             return
         if outcome.accepted:
             self.n_accepted += 1
+        if self.nsought and self.move(0, outcome.accepted) < 0:
+            # It counts anew, or would take as long to see that it went too far.
+            self.n_accepted, self.n_forgotten = 0, self.n_forgotten + k
+            proposal._scale(exp(-LOG_STEP), self._max_std)
+            return
         accepted = self.n_accepted
         excess = accepted - self.target_rate * k
         if excess > 0:
@@ -138,10 +167,15 @@ class SiviaSkilling(Adaptation):
         elif excess < 0:
             proposal._scale(exp(-1 / (k - accepted)), self._max_std)
 
-    def reset(self, proposal: Any) -> None:
-        """Start again from the true initial widths."""
-        super().reset(proposal)
-        self.n_accepted = 0
+    def restart(self, proposal: Any) -> None:
+        """Go back to the initial widths."""
+        if self.units_given:
+            for name, value in self._initial.items():
+                setattr(proposal, name, value)
+        else:
+            proposal.widths = self.units
+            proposal._scale(1.0, self._max_std)
+        self._count_anew()
 
 
 def learn_veitch(
@@ -190,7 +224,11 @@ def learn_veitch(
 
 
 def learn_sivia_skilling(
-    proposal: Any, target_rate: float = 0.234, max_cov: ArrayLike | None = None
+    proposal: Any,
+    target_rate: float = 0.234,
+    max_cov: ArrayLike | None = None,
+    *,
+    from_starts: bool = False,
 ) -> None:
     """Give a proposal the scheme of `SiviaSkilling`.
 
@@ -203,9 +241,11 @@ def learn_sivia_skilling(
     max_cov : float or array_like, optional
         The largest variances, one for all or one for each. If None the largest standard deviations
         are the distances of bounds, or a turn of an angle; no limit where there is neither.
+    from_starts : bool, optional
+        Whether to start from the spread of the starts over chains, where there is one.
     """
     max_std: ArrayLike | None = proposal._extents()
     if max_cov is not None:
         limits = as_covariance(max_cov, proposal.ndim)
         max_std = np.sqrt(limits if limits.ndim == 1 else np.diagonal(limits))
-    proposal._learn_by(SiviaSkilling(target_rate, max_std))
+    proposal._learn_by(SiviaSkilling(target_rate, max_std, from_starts))
