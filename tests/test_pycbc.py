@@ -128,11 +128,19 @@ LONG = config(
 )
 
 
-def inference(programs, directory, text, nprocesses):
-    """Start PyCBC's program in a directory. All that it prints goes to log.txt."""
+def inference(programs, directory, text, nprocesses, before=""):
+    """Start PyCBC's program in a directory. All that it prints goes to log.txt.
+
+    `before` is Python that is run before it.
+    """
     directory.mkdir(exist_ok=True, parents=True)
     (directory / "config.ini").write_text(text)
-    command = [programs / "python", programs / "pycbc_inference", "--verbose", "--seed", "3"]
+    start = "import runpy, sys\n\nsys.argv = sys.argv[1:]\n"
+    start += "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    (directory / "start.py").write_text(before + start)
+    program = [directory / "start.py"] if before else []
+    command = [programs / "python", *program, programs / "pycbc_inference"]
+    command += ["--verbose", "--seed", "3"]
     command += ["--config-files", "config.ini", "--output-file", "out.hdf"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with open(directory / "log.txt", "a") as log:
@@ -146,9 +154,9 @@ def inference(programs, directory, text, nprocesses):
         )
 
 
-def finished(programs, directory, text, nprocesses):
+def finished(programs, directory, text, nprocesses, before=""):
     """Run PyCBC's program to its end; what it wrote."""
-    process = inference(programs, directory, text, nprocesses)
+    process = inference(programs, directory, text, nprocesses, before)
     try:
         assert process.wait() == 0, (directory / "log.txt").read_text()[-4000:]
     finally:
@@ -292,3 +300,84 @@ def test_posterior(programs, tmp_path):
     assert offset({**draws, "n": 2 * draws["n"]}) > 6
     assert (draws["b"] >= 0).all() and (draws["phi"] < 2 * np.pi).all()
     assert tables["logprior"].min() > -np.inf
+
+
+SKY = """
+[model]
+name = test_normal
+[sampler]
+name = epsie
+seed = {seed}
+nchains = 8
+ntemps = 2
+niterations = 4000
+checkpoint-interval = 4000
+[variable_params]
+ra =
+dec =
+[prior-ra+dec]
+name = uniform_sky
+[jump_proposal-ra+dec]
+name = {name}
+"""
+# PyCBC has none of its own for directions; a plugin adds one like this.
+WITH_SKY = """
+from pycbc.inference import jump
+
+from epsie.proposals import AdaptiveIsotropicSolidAngle, IsotropicSolidAngle
+
+
+class Sky(IsotropicSolidAngle):
+    name = "sky"
+
+    @classmethod
+    def from_config(cls, cp, section, tag):
+        return cls("ra", "dec", 3.0, radec=True)
+
+
+class Learning(AdaptiveIsotropicSolidAngle):
+    name = "learning"
+
+    @classmethod
+    def from_config(cls, cp, section, tag):
+        return cls("ra", "dec", 300, radec=True)
+
+
+class Former(IsotropicSolidAngle):
+    name = "former"
+
+    @classmethod
+    def from_config(cls, cp, section, tag):
+        return cls("ra", "dec", 3.0, radec=True, density="steradian")
+
+
+for cls in (Sky, Learning, Former):
+    jump.epsie_proposals[cls.name] = cls
+"""
+
+
+def moments_of(log_density, low, high):
+    """Mean and standard deviation of a density, by quadrature."""
+    x = np.linspace(low, high, 20001)
+    mass = np.exp(log_density(x))
+    mean = np.average(x, weights=mass)
+    return mean, np.sqrt(np.average((x - mean) ** 2, weights=mass))
+
+
+@pytest.mark.parametrize("name", ["sky", "learning", "former"])
+def test_uniform_sky(programs, tmp_path, name):
+    """PyCBC's prior has the cosine of the declination, which must count once.
+
+    The likelihood is normal in both angles. Of four errors one beyond 6 has a probability of 1e-8.
+    """
+    text = SKY.format(seed=seed(), name=name)
+    tables, _ = finished(programs, tmp_path / "sky", text, 2, WITH_SKY)
+    half = np.pi / 2
+    known = {
+        "ra": moments_of(lambda x: -0.5 * x**2, 0, 4 * half),
+        "dec": moments_of(lambda x: -0.5 * x**2 + np.log(np.cos(x) + 1e-300), -half, half),
+    }
+    draws = {angle: tables[angle][0, :, 300:] for angle in known}
+    found = [abs(v) for angle in known for v in deviations(draws[angle], *known[angle])]
+    print(name, found)
+    assert bool(max(found) < 6) is (name != "former")
