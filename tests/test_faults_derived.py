@@ -5,7 +5,9 @@ import pytest
 
 from epsie import open_run
 from epsie.cli import main
+from epsie.errors import CheckpointError
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+from epsie.storage.rundir.saved import Saved
 from tests.statistical import seed
 
 LOG_Z = -0.5 * np.log(2 * np.pi) * 2 - 0.5 * np.log(2) * 2
@@ -200,6 +202,16 @@ def test_why_there_is_no_evidence(betas, iterations, text, tmp_path, capsys):
         code, out, _ = told(capsys, command, tmp_path / "run")
         assert code == 0
         assert text in out
+
+
+def test_info_of_a_run_that_cannot_be_read_whole(tempered, capsys, monkeypatch):
+    def damaged(*args):
+        raise CheckpointError("damaged")
+
+    monkeypatch.setattr(Saved, "sweeps", damaged)
+    code, out, _ = told(capsys, "info", tempered[1])
+    assert code == 0
+    assert "log Z       not known: damaged" in out
 
 
 def test_a_plain_run_tells_neither(plain, capsys):

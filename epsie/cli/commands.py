@@ -159,7 +159,11 @@ def info(options: argparse.Namespace) -> int:
     from epsie.storage.rundir.saved import Saved
 
     run = Saved(options.directory)
-    lines = [*run_facts(run), *tempered.facts(Visited(run))]
+    lines = [*run_facts(run)]
+    try:
+        lines += tempered.facts(Visited(run))
+    except EpsieError as error:
+        lines.append(("log Z", f"not known: {_line(error)}"))
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         _say(f"{name.ljust(width)}  {in_line(text)}")

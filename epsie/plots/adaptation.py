@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.plots import style
-from epsie.plots.sample import Floats, known_names
+from epsie.plots.sample import Floats
+from epsie.results.quantities import chosen
 from epsie.results.visited import Visited
 
 _GROUPS = 60
@@ -49,7 +50,11 @@ def adaptation(
         If there is nothing to show, or an argument names what there is not.
     """
     visited = Visited(source)
-    names = known_names(visited, parameters)
+    names = list(chosen(visited, parameters))
+    if unlearned := [name for name in names if name not in visited.parameters]:
+        raise ValueError(
+            f"parameters must be of {', '.join(visited.parameters)}; got {', '.join(unlearned)}"
+        )
     table = visited.columns_at("acceptance", temperature)
     learned = visited.source.learned
     noted, widths = learned.iterations, learned.widths[:, :, temperature]

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.checks import as_names
 from epsie.plots.style import angle_ticks, number, number_ticks
 from epsie.results.quantities import chosen, draws_of
 from epsie.results.source import ALL
@@ -127,25 +126,6 @@ def samples(
     return [
         _sample(labels.get(name, name), values, periods.get(name)) for name, values in draws.items()
     ]
-
-
-def known_names(
-    visited: Visited, given: str | Iterable[str] | None, what: str = "parameters"
-) -> tuple[str, ...]:
-    """The names of parameters that were given; all if None.
-
-    Raises
-    ------
-    ValueError
-        If there is no such parameter.
-    """
-    names = visited.parameters if given is None else as_names(given) if given else ()
-    unknown = [name for name in names if name not in visited.parameters]
-    if unknown:
-        raise ValueError(
-            f"{what} must be of {', '.join(visited.parameters)}; got {', '.join(unknown)}"
-        )
-    return names
 
 
 def _sample(name: str, values: NDArray[Any], period: float | None) -> Sample:

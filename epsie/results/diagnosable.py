@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.logs import logger
 from epsie.results import tempered
+from epsie.results.arviz import to_arviz
 from epsie.results.burn_in import BurnIn, burn_in_of, suggested_burn_in
 from epsie.results.quantities import Quantity, chosen, draws_of, left_out
 from epsie.results.source import Source
@@ -214,17 +215,7 @@ class Diagnosable:
         periods = visited.periods | periods
         return draws, {name: periods[name] for name in draws if name in periods}, used
 
-    def to_arviz(
-        self,
-        burn_in: int | None = None,
-        *,
-        hot: bool = True,
-        blob_groups: Mapping[str, str] | None = None,
-    ) -> Any:
-        """The run for ArviZ: see `epsie.arviz.to_arviz`."""
-        from epsie.results.arviz import to_arviz
-
-        return to_arviz(self, burn_in, hot=hot, blob_groups=blob_groups)
+    to_arviz = to_arviz
 
     @property
     def round_trips(self) -> NDArray[np.int64]:

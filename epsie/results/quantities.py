@@ -27,20 +27,14 @@ class Quantity(NamedTuple):
     """Its index in the array that a blob may be."""
 
 
-class Blobs(NamedTuple):
-    """The numbers in the blobs, by the names by which they are known."""
+def blobs_of(visited: Visited) -> dict[str, dict[str, Quantity] | str]:
+    """The numbers in the blobs: one, or one for each element of an array, as ``a[0]``.
 
-    of: dict[str, dict[str, Quantity]]
-    """By blob: one if it is a number, one for each element, as ``a[0]``, if it is an array."""
-
-    refused: dict[str, str]
-    """Those that are no numbers, and what they are."""
-
-
-def blobs_of(visited: Visited) -> Blobs:
-    """What the blobs of a run are. One with the name of a parameter is known as ``name (blob)``."""
+    Of what is no number, what it is. One with the name of a parameter is known as ``name (blob)``.
+    """
     first = next(iter(visited.source.pieces("blobs", slice(1))), None)
-    found, taken = Blobs({}, {}), set(visited.parameters)
+    found: dict[str, dict[str, Quantity] | str] = {}
+    taken = set(visited.parameters)
 
     def known_as(name: str) -> str:
         while name in taken:
@@ -49,17 +43,16 @@ def blobs_of(visited: Visited) -> Blobs:
         return name
 
     for field in () if first is None else first.dtype.names or ():
-        kind = first.dtype[field]  # type: ignore[union-attr]
-        name = known_as(field)
+        kind, name = first.dtype[field], known_as(field)  # type: ignore[union-attr]
         if kind.base.kind not in _NUMBERS or 0 in kind.shape:
-            found.refused[name] = _KINDS.get(kind.base.kind, "an empty array")
-        elif kind.shape:
-            found.of[name] = {
-                known_as(f"{name}[{','.join(map(str, at))}]"): Quantity("blobs", field, at)
-                for at in np.ndindex(kind.shape)
-            }
-        else:
-            found.of[name] = {name: Quantity("blobs", field)}
+            found[name] = _KINDS.get(kind.base.kind, "an empty array")
+            continue
+        found[name] = {
+            known_as(f"{name}[{','.join(map(str, at))}]") if at else name: Quantity(
+                "blobs", field, at
+            )
+            for at in np.ndindex(kind.shape)
+        }
     return found
 
 
@@ -92,46 +85,39 @@ def chosen(
     if parameters is None and blobs is False:
         return own
     there = blobs_of(visited)
-    known = {**own, **{n: q for of in there.of.values() for n, q in of.items()}}
+    known = {name: {name: quantity} for name, quantity in own.items()}
+    known |= {n: {n: q} for of in there.values() if not isinstance(of, str) for n, q in of.items()}
+    wanted = [(name, what) for name in (own if parameters is None else as_names(parameters))]
+    if isinstance(blobs, bool):
+        also = [name for name, of in there.items() if blobs and not _unseen(of)]
+    else:
+        also = [*as_names(blobs)]
+    wanted += [(name, "blobs") for name in also]
     found: dict[str, Quantity] = {}
-    for name in visited.parameters if parameters is None else as_names(parameters):
-        found |= _named(name, known, there, what)
-    if blobs is True:
-        shown = [of for of in there.of.values() if len(of) <= MOST_ELEMENTS]
-        return found | {name: q for of in shown for name, q in of.items()}
-    for name in () if blobs is False else as_names(blobs):
-        found |= _named(name, known, there, "blobs")
+    for name, argument in wanted:
+        quantities = there.get(name) or known.get(name)
+        if quantities is None:
+            more = f". There are the blobs {', '.join(there)}, too" if there else ""
+            raise ValueError(f"{argument} must be of {', '.join(own)}; got {name}{more}")
+        if isinstance(quantities, str):
+            raise ValueError(
+                f"the blob {name!r} is {quantities}, and has no mean, quantiles or picture: let "
+                "the model return a number for what is to be seen of it"
+            )
+        found |= quantities
     return found
 
 
-def _named(name: str, known: dict[str, Quantity], there: Blobs, what: str) -> dict[str, Quantity]:
-    """The quantities of a name; of an array all.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
-    if name in there.of:
-        return there.of[name]
-    if name in known:
-        return {name: known[name]}
-    if name in there.refused:
-        raise ValueError(
-            f"the blob {name!r} is {there.refused[name]}, and has no mean, quantiles or picture: "
-            "let the model return a number for what is to be seen of it"
-        )
-    own = [name for name, quantity in known.items() if quantity.table == "positions"]
-    also = f". There are the blobs {', '.join(there.of)}, too" if there.of else ""
-    raise ValueError(f"{what} must be of {', '.join(own)}; got {name}{also}")
+def _unseen(blob: dict[str, Quantity] | str) -> str:
+    """Why a blob is not shown unless it is named; '' if it is."""
+    if isinstance(blob, str):
+        return blob
+    return f"{len(blob)} numbers; shown if named" if len(blob) > MOST_ELEMENTS else ""
 
 
 def left_out(visited: Visited) -> str:
     """Those blobs that are not shown unless they are named, in words; '' if there are none."""
-    there = blobs_of(visited)
-    texts = [f"{name} ({kind})" for name, kind in there.refused.items()]
-    long = {name: len(of) for name, of in there.of.items() if len(of) > MOST_ELEMENTS}
-    texts += [f"{name} ({n} numbers; shown if named)" for name, n in long.items()]
+    texts = [f"{name} ({why})" for name, of in blobs_of(visited).items() if (why := _unseen(of))]
     return f"blobs that are left out: {', '.join(texts)}" if texts else ""
 
 

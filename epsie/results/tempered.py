@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.errors import EpsieError
 from epsie.results.burn_in import evidence_burn_in
 from epsie.results.visited import Visited
 from epsie.shown import counted, digits
@@ -88,28 +87,15 @@ def facts(visited: Visited, burn_in: int | None = None) -> tuple[tuple[str, str]
     """The evidence and the round trips of a tempered run, by name and in words; none of others."""
     if visited.ntemps == 1:
         return ()
-    return tuple(
-        (name, _told(tell, visited, burn_in))
-        for name, tell in (("log Z", _log_z_told), ("swaps", _round_trips_told))
-    )
-
-
-def _told(tell: Callable[..., str], visited: Visited, burn_in: int | None) -> str:
-    try:
-        return tell(visited, burn_in)
-    except (ValueError, RuntimeWarning, EpsieError) as why:
-        return f"not known: {' '.join(str(why).split())}"
-
-
-def _log_z_told(visited: Visited, burn_in: int | None) -> str:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", re.escape(evidence.UNTOLD))
-        found, used = _estimate(visited, "mbar", burn_in)
-    value, error = (digits(x, found.standard_error) for x in found[:2])
-    return f"{value} +- {error} ({found.method}, draws after iteration {used})"
-
-
-def _round_trips_told(visited: Visited, _: int | None) -> str:
     trips = round_trips(visited)
     each = f", {trips.min()} to {trips.max()} of each chain" if len(trips) > 1 else ""
-    return counted(trips.sum(), "round trip") + each
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", re.escape(evidence.UNTOLD))
+            found, used = _estimate(visited, "mbar", burn_in)
+    except (ValueError, RuntimeWarning) as why:
+        log_z = f"not known: {' '.join(str(why).split())}"
+    else:
+        value, error = (digits(x, found.standard_error) for x in found[:2])
+        log_z = f"{value} +- {error} ({found.method}, draws after iteration {used})"
+    return ("log Z", log_z), ("swaps", counted(trips.sum(), "round trip") + each)
