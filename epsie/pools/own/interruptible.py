@@ -16,6 +16,7 @@ from epsie.checks import as_count
 from epsie.errors import PoolError, WorkersDied
 from epsie.pools.base import Function, Pool
 from epsie.pools.own.process import Process, thread_variables
+from epsie.pools.own.silence import Silence
 from epsie.pools.transport import pickled
 
 ONE_THREAD = thread_variables(1)
@@ -145,6 +146,7 @@ class Dealing:
         self._ready: deque[Item] = deque()
         self._results: dict[int, Any] = {}
         self._selector = selectors.DefaultSelector()
+        self._silence = Silence()
 
     def _items(self, iterable: Iterable[Any]) -> Iterator[Item]:
         for index, item in enumerate(iterable):
@@ -160,12 +162,16 @@ class Dealing:
             while self.busy:
                 heard = self._selector.select(0)
                 if not heard and not self._make_ready():
-                    heard = self._selector.select()
+                    heard = self._selector.select(self._silence.room)
+                self._look()
                 bodies = [self._heard(key.fileobj) for key, _ in heard]
                 self._deal()
                 for index, body in filter(None, bodies):
                     self._keep(index, body)
         return [self._results[i] for i in range(len(self._results))]
+
+    def _look(self) -> None:
+        self._silence.look(self.busy)
 
     def _make_ready(self) -> bool:
         """Pack a further item; whether there was one, and not one for each worker already."""
@@ -180,7 +186,7 @@ class Dealing:
             self.busy[worker] = item = self._ready.popleft()
             self._selector.register(worker, selectors.EVENT_READ)
             try:
-                worker.give(self._function, item.body)
+                worker.give(self._function, item.body, self._look)
             except EOFError:
                 self._died(worker)
 

@@ -7,13 +7,17 @@ import os
 import pickle
 import signal
 import socket
+import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from epsie.pools.own.serving import receive, send
 from epsie.process.signals import SENT_TO_ALL
+
+_ONE_SECOND = struct.pack("ll", 1, 0)
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -55,6 +59,8 @@ class Process:
         self.owes = False
         """Whether it was given something, and has not brought it. Ctrl-C may come in between."""
         self.socket, theirs = socket.socketpair()
+        with suppress(OSError, AttributeError):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _ONE_SECOND)
         with theirs:
             self._process = _deaf_at_first(theirs, {**os.environ, **thread_variables(threads)})
 
@@ -67,8 +73,10 @@ class Process:
         """The socket, to wait for results of several."""
         return self.socket.fileno()
 
-    def give(self, function: bytes, item: bytes) -> None:
+    def give(self, function: bytes, item: bytes, meanwhile: Callable[[], None]) -> None:
         """Let it apply a function to an item, both pickled.
+
+        If it does not take them in, something else is done now and then.
 
         Raises
         ------
@@ -79,7 +87,7 @@ class Process:
         known = function is self.function
         self.function = function
         try:
-            send(self.socket, pickle.dumps((None if known else function, item)))
+            send(self.socket, pickle.dumps((None if known else function, item)), meanwhile)
         except OSError as error:
             raise EOFError("the worker is gone") from error
 

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -148,13 +149,19 @@ _wait = threading.Event().wait
 _LENGTH = 8
 
 
-def send(to: socket.socket, body: bytes) -> None:
-    """Send a message; returns when all of it has left."""
-    if len(body) < 65536:
-        to.sendall(len(body).to_bytes(_LENGTH, "big") + body)
-        return
-    to.sendall(len(body).to_bytes(_LENGTH, "big"))
-    to.sendall(body)
+def send(to: socket.socket, body: bytes, meanwhile: Callable[[], object] = bool) -> None:
+    """Send a message; returns when all of it has left.
+
+    On a socket that gives up after some time something else is done then, before it goes on.
+    """
+    head = len(body).to_bytes(_LENGTH, "big")
+    for piece in [head + body] if len(body) < 65536 else [head, body]:
+        left = memoryview(piece)
+        while left:
+            try:
+                left = left[to.send(left) :]
+            except BlockingIOError:
+                meanwhile()
 
 
 def receive(source: socket.socket) -> bytearray:
