@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from epsie.chain.history import History, Table
+from epsie.chain.history import History
 from epsie.model.evaluation import Model, Point, Position
 from epsie.proposals.joint import JointProposal
 from epsie.proposals.outcome import Outcome
@@ -41,30 +41,11 @@ class Level(Protocol):
     def dtypes(self) -> dict[str, type]:
         """The type of each parameter's values."""
 
-    @property
-    def positions(self) -> Table:
-        """Positions since the last clear."""
-
-    @property
-    def stats(self) -> Table:
-        """Log likelihoods and log priors."""
-
-    @property
-    def acceptance(self) -> Table:
-        """What became of each step."""
-
-    @property
-    def blobs(self) -> Table | None:
-        """The blobs; None without."""
-
     def where(self, proposed: Position | None = None) -> dict[str, Any]:
         """Where it is, for messages."""
 
     def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:
         """The point at a start position, and why it cannot be used, if so."""
-
-    def detached(self) -> Any:
-        """An independent copy without its history and its model."""
 
 
 def evaluations_of(level: Level) -> int:

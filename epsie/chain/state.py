@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import nan
-from typing import Any, Protocol
+from typing import Any
 
+from epsie.chain.base import BaseChain
 from epsie.chain.level import Level, evaluations_of
 from epsie.chain.start import NO_START
 from epsie.copying import copied
 from epsie.model.evaluation import Point, Position
 from epsie.proposals.outcome import Outcome
-from epsie.rng.stream import Stream
 from epsie.tempering.annealing import annealer_state, set_annealer_state
-
-
-class Tempered(Protocol):
-    """A chain at several temperatures: what its state is made of."""
-
-    chain_id: int
-    iteration: int
-    nsweeps: int
-    last_annealed: int
-    stream: Stream
-    adaptive_annealer: Any
-
-    @property
-    def by_temperature(self) -> Sequence[Level]:
-        """Its chain at each temperature."""
 
 
 def state_of(level: Level) -> dict[str, Any]:
@@ -43,7 +28,7 @@ def state_of(level: Level) -> dict[str, Any]:
     return state
 
 
-def state_of_all(chain: Tempered, shared: int) -> dict[int, Any]:
+def state_of_all(chain: BaseChain, shared: int) -> dict[int, Any]:
     """The states of all temperatures of a chain, by index.
 
     The first so many have the state of the random numbers, which all share; in that of the coldest
@@ -165,7 +150,7 @@ def resume(level: Level, state: Mapping[str, Any]) -> None:
     level._unasked = 1 + level.iteration - state["evaluations"]
 
 
-def resume_all(chain: Tempered, states: Mapping[Any, Any]) -> None:
+def resume_all(chain: BaseChain, states: Mapping[Any, Any]) -> None:
     """Let all temperatures of a chain take over their states."""
     for t, level in enumerate(chain.by_temperature):
         resume(level, states[t])

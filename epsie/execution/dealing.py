@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -22,32 +23,7 @@ ChainAt = Callable[[int], BaseChain]
 """Gives the chain of an index. It is asked as late as can be: copies are made on the way."""
 
 
-def dealt(
-    mapper: Mapper,
-    carrier: ModelCarrier,
-    chain_at: ChainAt,
-    job: str,
-    arguments: Sequence[Any],
-    at_once: int,
-) -> list[Report]:
-    """What workers say of a method of every chain, so many chains in a task.
-
-    Raises
-    ------
-    PoolError
-        If the pool failed.
-    """
-    # In this process the cap is set once for all tasks, not for each.
-    with capped(mapper.threads) if mapper.in_process else nullcontext():
-        try:
-            return Deal(mapper, carrier, chain_at, job, arguments, at_once).reports()
-        except WorkersDied:
-            if at_once == 1:
-                raise
-            # Again, one by one: the error is to name the chain.
-            return Deal(mapper, carrier, chain_at, job, arguments, 1).reports()
-
-
+@dataclass
 class Deal:
     """A job of many chains as tasks for a pool.
 
@@ -63,35 +39,48 @@ class Deal:
         The method of each chain that is called.
     arguments : sequence
         Its argument for each chain.
-    at_once : int
+    at_once : int, optional
         How many chains make a task.
     """
 
-    def __init__(
-        self,
-        mapper: Mapper,
-        carrier: ModelCarrier,
-        chain_at: ChainAt,
-        job: str,
-        arguments: Sequence[Any],
-        at_once: int,
-    ) -> None:
-        self._mapper, self._carrier = mapper, carrier
-        self._chain_at, self._job, self._arguments = chain_at, job, arguments
-        self._at_once = at_once
+    mapper: Mapper
+    carrier: ModelCarrier
+    chain_at: ChainAt
+    job: str
+    arguments: Sequence[Any]
+    at_once: int = 1
+
+    def reports(self) -> list[Report]:
+        """What the workers say of every chain.
+
+        Raises
+        ------
+        PoolError
+            If the pool failed.
+        """
+        # In this process the cap is set once for all tasks, not for each.
+        with capped(self.mapper.threads) if self.mapper.in_process else nullcontext():
+            try:
+                return self._reports()
+            except WorkersDied:
+                if self.at_once == 1:
+                    raise
+                # Again, one by one: the error is to name the chain.
+                self.at_once = 1
+                return self._reports()
+
+    def _reports(self) -> list[Report]:
+        """What the workers say, once they all have the model."""
+        mapper, sign = self.mapper, self.carrier.sign
         self._run = secrets.token_hex(8)
-        self._ticket = carrier.ticket(mapper.in_process)
-        sign = carrier.sign
+        self._ticket = self.carrier.ticket(mapper.in_process)
         sign.run += 1
         here = sign.here if mapper.in_process else None
         self._settings = Settings(this_process(), sign.run, here, mapper.threads)
-
-    def reports(self) -> list[Report]:
-        """What the workers say, once they all have the model."""
-        reports = self._asked(range(ceil(len(self._arguments) / self._at_once)))
+        reports = self._asked(range(ceil(len(self.arguments) / self.at_once)))
         if any(report.lacks_model for report in reports):
-            ticket = self._carrier.ticket(self._mapper.in_process, with_body=True)
-            self._ask_again(reports, self._mapper.deliver(ticket))
+            ticket = self.carrier.ticket(mapper.in_process, with_body=True)
+            self._ask_again(reports, mapper.deliver(ticket))
             # Some may have joined since.
             self._ask_again(reports, ticket)
         return reports
@@ -105,17 +94,17 @@ class Deal:
 
     def _asked(self, numbers: Sequence[int]) -> list[Report]:
         # Made as they are dealt, so that the first worker starts while the last chain is packed.
-        reports = self._mapper(work, map(self._task, numbers))
+        reports = self.mapper(work, map(self._task, numbers))
         _check(reports, [(self._run, number) for number in numbers])
         return reports
 
     def _task(self, number: int) -> Task:
-        first = number * self._at_once
-        arguments = list(self._arguments[first : first + self._at_once])
-        chains = map(self._chain_at, range(first, first + len(arguments)))
-        packed = _packed(list(chains), self._mapper.in_process)
+        first = number * self.at_once
+        arguments = list(self.arguments[first : first + self.at_once])
+        chains = map(self.chain_at, range(first, first + len(arguments)))
+        packed = _packed(list(chains), self.mapper.in_process)
         return Task(
-            self._run, number, self._job, first, packed, arguments, self._ticket, self._settings
+            self._run, number, self.job, first, packed, arguments, self._ticket, self._settings
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from epsie.chain.base import BaseChain, Segment
 from epsie.errors import StepError, said
-from epsie.execution.dealing import ChainAt, dealt, refuse_failures
+from epsie.execution.dealing import ChainAt, Deal, refuse_failures
 from epsie.execution.likeness import first_point, refuse_other_answer
 from epsie.execution.repeating import Verifier, refuse_difference
 from epsie.execution.utilisation import Portions, Utilisation
@@ -206,7 +206,7 @@ class Executor:
         """What workers say of every chain, if none failed."""
         started = time.perf_counter()
         try:
-            reports = dealt(self._mapper, self._carrier, chain_at, job, arguments, at_once)
+            reports = Deal(self._mapper, self._carrier, chain_at, job, arguments, at_once).reports()
         except BaseException:
             self._carrier.sign.stop()
             raise
