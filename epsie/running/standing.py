@@ -14,7 +14,6 @@ from epsie.errors import RunDirectoryError
 from epsie.running.starts import ensure_start
 from epsie.storage.rundir.folder import MANIFEST, RUN, leftovers, refuse_strangers
 from epsie.storage.rundir.holder import NAME as LOCK
-from epsie.storage.rundir.holder import refuse_no_lock
 from epsie.storage.rundir.manifest import (
     Manifest,
     describe,
@@ -81,7 +80,6 @@ def examine(
     try:
         if not mine:
             refuse_living(directory)
-            refuse_no_lock(directory)
         found = listing(directory)
         if (directory / MANIFEST).exists():
             return _at_run(sampler, directory, thin, adopt, run, found)

@@ -98,7 +98,7 @@ class Holder:
         return json.dumps({**asdict(self.process), **noted, **flags}).encode()
 
 
-def holder(directory: Path, locked: bool | None = None) -> Holder | None:
+def holder(directory: Path, locked: bool | None = None, *, strict: bool = False) -> Holder | None:
     """Who holds the lock of a run directory, or left it; None if there is nobody.
 
     Parameters
@@ -107,37 +107,24 @@ def holder(directory: Path, locked: bool | None = None) -> Holder | None:
         The directory.
     locked : bool, optional
         Whether somebody else has a lock of the operating system; it is found out if not given.
-    """
-    try:
-        descriptor = open_lock(directory / NAME, os.O_RDONLY)
-    except (OSError, RunDirectoryError):
-        return None
-    try:
-        found = read_holder(descriptor)
-        if found is not None:
-            known = is_locked(descriptor) if locked is None else locked
-            found = replace(found, locked=known)
-    except RunDirectoryError:
-        return None
-    finally:
-        os.close(descriptor)
-    return found
-
-
-def refuse_no_lock(directory: Path) -> None:
-    """Refuse something else that is called as the lock is.
+    strict : bool, optional
+        Whether to refuse something else that is called as the lock is.
 
     Raises
     ------
     RunDirectoryError
         That names it.
     """
-    with suppress(OSError):
+    with suppress(OSError, *(() if strict else (RunDirectoryError,))):
         descriptor = open_lock(directory / NAME, os.O_RDONLY)
         try:
-            read_holder(descriptor, directory / NAME)
+            found = read_holder(descriptor, directory / NAME)
+            if found is not None:
+                known = is_locked(descriptor) if locked is None else locked
+                return replace(found, locked=known)
         finally:
             os.close(descriptor)
+    return None
 
 
 def open_lock(path: Path, flags: int) -> int:

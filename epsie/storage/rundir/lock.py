@@ -40,12 +40,12 @@ class Lock:
         self._descriptor: int | None = descriptor
         self.token = secrets.token_hex(16)
         self._ended = threading.Event()
-        made = Holder(this_process(), upto, time.time(), self.token, True, system)
+        self._written = Holder(this_process(), upto, time.time(), self.token, True, system).encoded
         os.ftruncate(descriptor, 0)
         # By a descriptor that is closed: other hosts see what it wrote then.
         written = open_lock(self.path, os.O_WRONLY)
         try:
-            os.write(written, made.encoded)
+            os.write(written, self._written)
         finally:
             os.close(written)
         tokens.add(self.token)
@@ -63,14 +63,16 @@ class Lock:
             forked by the one that holds it.
         """
         self._check_place()
-        found = None if self._descriptor is None else holder(self.path.parent, locked=True)
-        if found is None or found.token != self.token:
+        if self._descriptor is None:
+            by = "is held by the process that this one was forked by"
+        elif self._is_there():
+            return
+        else:
+            found = holder(self.path.parent, locked=True)
             by = "was removed" if found is None else f"was taken over by {found}"
-            if self._descriptor is None:
-                by = "is held by the process that this one was forked by"
-            raise RunDirectoryError(
-                f"the lock of {self.path.parent} {by}: this process writes nothing more to it"
-            )
+        raise RunDirectoryError(
+            f"the lock of {self.path.parent} {by}: this process writes nothing more to it"
+        )
 
     def _check_place(self) -> None:
         # Its number stays as long as the lock is open, on any file system.
@@ -93,9 +95,19 @@ class Lock:
                     return
                 os.utime(descriptor if os.utime in os.supports_fd else self.path)
 
+    def _is_there(self) -> bool:
+        with suppress(OSError, RunDirectoryError):
+            descriptor = open_lock(self.path, os.O_RDONLY)
+            try:
+                return self._is_mine(descriptor)
+            finally:
+                os.close(descriptor)
+        return False
+
     def _is_mine(self, descriptor: int) -> bool:
-        found = read_holder(descriptor, self.path)
-        return found is not None and found.token == self.token
+        """Whether the very bytes are there that were written: they have a token."""
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return os.read(descriptor, len(self._written) + 1) == self._written
 
     def release(self, remove: bool = False) -> None:
         """Give it back.

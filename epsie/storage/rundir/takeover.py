@@ -20,14 +20,14 @@ _SETTLING = 2.0
 
 
 def refuse_living(directory: Path) -> None:
-    """Refuse a directory to which somebody is known to write.
+    """Refuse a directory to which somebody is known to write, or whose lock is something else.
 
     Raises
     ------
     RunDirectoryError
-        That says who.
+        That says who, or names it.
     """
-    found = holder(directory)
+    found = holder(directory, strict=True)
     if found is not None and found.is_alive:
         raise _in_use(directory, found)
 
