@@ -19,30 +19,34 @@ from numpy.random import PCG64
 from epsie._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from epsie.chain.chaindata import array2dict
-    from epsie.errors import (
-        CheckpointError,
-        EpsieError,
-        InUseError,
-        ModelError,
-        NotReproducibleError,
-        PoolError,
-        ProposalError,
-        RunDirectoryError,
-        StateError,
-    )
-    from epsie.model.conditional import Given
-    from epsie.model.direction import Angle, Direction
-    from epsie.model.joint import Joint
-    from epsie.model.posterior import Posterior
-    from epsie.model.prior import Prior
-    from epsie.rng.bit_generators import create_bit_generator, create_bit_generators, create_seed
-    from epsie.running.saving import SaveTo
-    from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-    from epsie.samplers.sample import sample
-    from epsie.storage.checkpoint import dump_state, load_state
-    from epsie.storage.rundir.reader import open_run
-    from epsie.tempering.ladders import geometric_ladder, make_betas_ladder
+    from epsie.chain.chaindata import array2dict as array2dict
+    from epsie.errors import CheckpointError as CheckpointError
+    from epsie.errors import EpsieError as EpsieError
+    from epsie.errors import InUseError as InUseError
+    from epsie.errors import ModelError as ModelError
+    from epsie.errors import NotReproducibleError as NotReproducibleError
+    from epsie.errors import PoolError as PoolError
+    from epsie.errors import ProposalError as ProposalError
+    from epsie.errors import RunDirectoryError as RunDirectoryError
+    from epsie.errors import StateError as StateError
+    from epsie.model.conditional import Given as Given
+    from epsie.model.direction import Angle as Angle
+    from epsie.model.direction import Direction as Direction
+    from epsie.model.joint import Joint as Joint
+    from epsie.model.posterior import Posterior as Posterior
+    from epsie.model.prior import Prior as Prior
+    from epsie.rng.bit_generators import create_bit_generator as create_bit_generator
+    from epsie.rng.bit_generators import create_bit_generators as create_bit_generators
+    from epsie.rng.bit_generators import create_seed as create_seed
+    from epsie.running.saving import SaveTo as SaveTo
+    from epsie.samplers import MetropolisHastingsSampler as MetropolisHastingsSampler
+    from epsie.samplers import ParallelTemperedSampler as ParallelTemperedSampler
+    from epsie.samplers.sample import sample as sample
+    from epsie.storage.checkpoint import dump_state as dump_state
+    from epsie.storage.checkpoint import load_state as load_state
+    from epsie.storage.rundir.reader import open_run as open_run
+    from epsie.tempering.ladders import geometric_ladder as geometric_ladder
+    from epsie.tempering.ladders import make_betas_ladder as make_betas_ladder
 
 logging.getLogger("epsie").addHandler(logging.NullHandler())
 
@@ -50,40 +54,30 @@ BIT_GENERATOR = PCG64
 """The class of all bit generators that are not asked for by name. May be set to another."""
 
 _HOMES = {
-    "MetropolisHastingsSampler": "epsie.samplers",
-    "ParallelTemperedSampler": "epsie.samplers",
-    "SaveTo": "epsie.running.saving",
-    "sample": "epsie.samplers.sample",
-    "Prior": "epsie.model.prior",
-    "Posterior": "epsie.model.posterior",
-    "Angle": "epsie.model.direction",
-    "Direction": "epsie.model.direction",
-    "Given": "epsie.model.conditional",
-    "Joint": "epsie.model.joint",
-    "geometric_ladder": "epsie.tempering.ladders",
-    "make_betas_ladder": "epsie.tempering.ladders",
-    "array2dict": "epsie.chain.chaindata",
-    "dump_state": "epsie.storage.checkpoint",
-    "load_state": "epsie.storage.checkpoint",
-    "open_run": "epsie.storage.rundir.reader",
-    "create_bit_generator": "epsie.rng.bit_generators",
-    "create_bit_generators": "epsie.rng.bit_generators",
-    "create_seed": "epsie.rng.bit_generators",
-    **dict.fromkeys(
-        [
-            "CheckpointError",
-            "EpsieError",
-            "InUseError",
-            "ModelError",
-            "NotReproducibleError",
-            "PoolError",
-            "ProposalError",
-            "RunDirectoryError",
-            "StateError",
-        ],
-        "epsie.errors",
-    ),
+    name: f"epsie.{home}"
+    for home, names in {
+        "chain.chaindata": "array2dict",
+        "errors": (
+            "CheckpointError EpsieError InUseError ModelError NotReproducibleError "
+            "PoolError ProposalError RunDirectoryError StateError"
+        ),
+        "model.conditional": "Given",
+        "model.direction": "Angle Direction",
+        "model.joint": "Joint",
+        "model.posterior": "Posterior",
+        "model.prior": "Prior",
+        "rng.bit_generators": "create_bit_generator create_bit_generators create_seed",
+        "running.saving": "SaveTo",
+        "samplers": "MetropolisHastingsSampler ParallelTemperedSampler",
+        "samplers.sample": "sample",
+        "storage.checkpoint": "dump_state load_state",
+        "storage.rundir.reader": "open_run",
+        "tempering.ladders": "geometric_ladder make_betas_ladder",
+    }.items()
+    for name in names.split()
 }
+"""Where the public names are."""
+
 _MOVED = {
     "chain.annealing": "tempering.annealing",
     "chain.barrier": "tempering.barrier",
@@ -146,37 +140,7 @@ _MODULES = (
     "samplers",
 )
 
-__all__ = [
-    "BIT_GENERATOR",
-    "Angle",
-    "CheckpointError",
-    "Direction",
-    "EpsieError",
-    "Given",
-    "InUseError",
-    "Joint",
-    "MetropolisHastingsSampler",
-    "ModelError",
-    "NotReproducibleError",
-    "ParallelTemperedSampler",
-    "PoolError",
-    "Posterior",
-    "Prior",
-    "ProposalError",
-    "RunDirectoryError",
-    "SaveTo",
-    "StateError",
-    "array2dict",
-    "create_bit_generator",
-    "create_bit_generators",
-    "create_seed",
-    "dump_state",
-    "geometric_ladder",
-    "load_state",
-    "make_betas_ladder",
-    "open_run",
-    "sample",
-]
+__all__ = ["BIT_GENERATOR", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> Any:
