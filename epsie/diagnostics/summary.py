@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan, remainder, tau
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from epsie.diagnostics import convergence
+from epsie.diagnostics.astray import Astray
 from epsie.diagnostics.draws import Angular, Floats, Parameter, as_parameters
 from epsie.diagnostics.words import findings
 from epsie.shown import digits, in_line
@@ -136,6 +137,7 @@ def summarise(
     stuck: Mapping[int, int] | None = None,
     warnings: Iterable[str] = (),
     facts: Iterable[tuple[str, str]] = (),
+    off: Callable[[Mapping[str, float]], Sequence[Astray]] | None = None,
 ) -> Summary:
     """Estimates, their errors, and what is wrong.
 
@@ -157,6 +159,9 @@ def summarise(
         Further words.
     facts : iterable of (str, str), optional
         What else is known of the run, by name and in words.
+    off : callable, optional
+        Gives, of the standard deviations of the draws, the chains whose jumps are far too large or
+        too small.
     """
     parameters = as_parameters(draws, angular)
     nchains, ndraws = next(iter(parameters.values())).values.shape
@@ -168,7 +173,7 @@ def summarise(
     }
     for name in ("mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "rhat"):
         values[name] = getattr(convergence, name)(draws, angular)
-    found = findings(parameters, values, dict(stuck or {}))
+    found = findings(parameters, values, dict(stuck or {}), off(values["sd"]) if off else ())
     return Summary(
         tuple(parameters),
         **values,

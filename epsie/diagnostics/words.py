@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from epsie.diagnostics.astray import Astray
 from epsie.diagnostics.draws import LEAST_DRAWS, Floats, Parameter
 from epsie.diagnostics.facets import both_scores, rhat_of
 
@@ -23,7 +24,10 @@ _MOST_LISTED = 5
 
 
 def findings(
-    parameters: Mapping[str, Parameter], values: Mapping[str, Any], stuck: Mapping[int, int]
+    parameters: Mapping[str, Parameter],
+    values: Mapping[str, Any],
+    stuck: Mapping[int, int],
+    off: Sequence[Astray] = (),
 ) -> list[str]:
     """The faults of a sample, one text each.
 
@@ -35,6 +39,8 @@ def findings(
         By name ('rhat', 'ess_bulk', 'ess_tail') what was found for each of them.
     stuck : mapping
         The chains that have ceased to move, with iterations.
+    off : sequence of Astray
+        The chains whose jumps are far too large or too small: to run longer helps none of them.
     """
     nchains, ndraws = next(iter(parameters.values())).values.shape
     found = [f"chain {i} is stuck since iteration {since}" for i, since in stuck.items()]
@@ -44,16 +50,16 @@ def findings(
         return [*found, f"too few draws to tell anything: {ndraws} of each chain"]
     if nchains == 1:
         found.append("there is one chain: R-hat compares its halves, and sees no other mode")
-    found += _dull(parameters)
-    found += _disagreement(parameters, values["rhat"])
+    longer = "" if off else ". Run longer"
+    faults = _dull(parameters) + _disagreement(parameters, values["rhat"], longer)
     for name, part in (("ess_bulk", "the mean"), ("ess_tail", "the tails")):
         few = {of: ess for of, ess in values[name].items() if ess < LEAST_ESS}
         if few:
             listed = _listed({of: f"{ess:.0f}" for of, ess in few.items()})
-            found.append(
-                f"{part} cannot be relied on, as {name} is below {LEAST_ESS}: {listed}. Run longer"
+            faults.append(
+                f"{part} cannot be relied on, as {name} is below {LEAST_ESS}: {listed}{longer}"
             )
-    return found
+    return found + [chains.text for chains in off if chains.is_fault or faults] + faults
 
 
 def _dull(parameters: Mapping[str, Parameter]) -> list[str]:
@@ -71,12 +77,14 @@ def _dull(parameters: Mapping[str, Parameter]) -> list[str]:
     return found
 
 
-def _disagreement(parameters: Mapping[str, Parameter], rhat: Mapping[str, float]) -> list[str]:
+def _disagreement(
+    parameters: Mapping[str, Parameter], rhat: Mapping[str, float], longer: str
+) -> list[str]:
     bad = {name: value for name, value in rhat.items() if value > MOST_RHAT}
     if not bad:
         return []
     listed = _listed({name: f"{value:.3g}" for name, value in bad.items()})
-    found = [f"the chains do not agree, as R-hat is above {MOST_RHAT}: {listed}. Run longer"]
+    found = [f"the chains do not agree, as R-hat is above {MOST_RHAT}: {listed}{longer}"]
     alone: dict[int, list[str]] = {}
     for name in bad:
         apart = chain_apart(parameters[name], bad[name])

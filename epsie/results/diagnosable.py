@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from epsie.logs import logger
 from epsie.results import tempered
 from epsie.results.arviz import to_arviz
 from epsie.results.burn_in import BurnIn, burn_in_of, suggested_burn_in
+from epsie.results.jumps import off_the_aim
 from epsie.results.quantities import Quantity, chosen, draws_of, left_out
 from epsie.results.source import Source
 from epsie.results.visited import Columns, Visited
@@ -191,6 +193,7 @@ class Diagnosable:
             stuck=self.stuck_chains(temperature=temperature),
             warnings=remarks,
             facts=tempered.facts(visited, burn_in),
+            off=partial(off_the_aim, visited, used.iteration, temperature),
         )
         for warning in summary.warnings:
             logger.warning("summary: %s", warning)

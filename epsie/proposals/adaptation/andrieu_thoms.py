@@ -82,6 +82,11 @@ class AndrieuThoms(CovarianceLearning):
         self.units = stds_of(self._first)
         self._start_again()
 
+    @property
+    def aim(self) -> float:
+        """The rate at which it lets whole jumps be accepted."""
+        return _JOINT_RATE if self.componentwise else self.target_rate
+
     def _take_best_scales(self) -> None:
         """Jump as is best for a normal posterior (Gelman, Roberts & Gilks 1996)."""
         ndim, best = self.ndim, 2 * log(2.38)

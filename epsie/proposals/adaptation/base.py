@@ -50,6 +50,11 @@ class Adaptation(SetsAttributes, ABC):
         """Note what the proposal starts from, for `reset`."""
         self._initial = {name: getattr(proposal, name) for name in proposal._learned}
 
+    @property
+    def aim(self) -> float:
+        """The rate at which it lets whole jumps be accepted."""
+        return self.target_rate
+
     @abstractmethod
     def update(self, proposal: Any, outcome: Outcome) -> None:
         """Learn from the outcome of a jump."""
