@@ -39,6 +39,21 @@ def stack_tables(tables: Sequence[Any]) -> NDArray[np.void]:
     return np.stack(tables).astype(np.result_type(*tables), copy=False)
 
 
+def stacked(values: Sequence[Any]) -> Any:
+    """Tables, or dicts of numbers, of each temperature as one with a leading axis; None of None."""
+    if values[0] is None:
+        return None
+    if isinstance(values[0], Mapping):
+        return {name: np.array([value[name] for value in values]) for name in values[0]}
+    return stack_tables(values)
+
+
+def parted(columns: Mapping[str, Any], ntemps: int) -> list[Mapping[str, Any]]:
+    """A dict of arrays as one dict for each temperature."""
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    return [{name: array[t] for name, array in arrays.items()} for t in range(ntemps)]
+
+
 def detect_dtypes(data: Any) -> dict[str, Any]:
     """The type of each field of a structured array, or of each value of a dict."""
     if isinstance(data, Mapping):

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.chain.axis import parted, positions_along, stacked
 from epsie.chain.base import BaseChain
 from epsie.chain.chain import Chain
-from epsie.chain.start import NO_START
+from epsie.chain.chaindata import parted, stacked
+from epsie.chain.start import NO_START, positions_along
 from epsie.chain.state import check_states, resume_all, state_of_all
 from epsie.checks import as_count, as_names
 from epsie.errors import ProposalError, StepError

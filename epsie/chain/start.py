@@ -241,3 +241,23 @@ def present_point(level: Level) -> Point:
             level.where(),
         )
     return point
+
+
+def positions_along(
+    values: Mapping[str, Any], dtypes: Mapping[str, type], ntemps: int
+) -> list[Position]:
+    """Start positions, one for each temperature, from arrays along them.
+
+    Raises
+    ------
+    ValueError
+        If parameters are missing or unknown, a value is no number, or an array has another shape.
+    """
+    columns = {name: np.atleast_1d(column) for name, column in as_columns(values, dtypes).items()}
+    wrong = [f"{n}: {c.shape}" for n, c in columns.items() if c.shape != (ntemps,)]
+    if wrong:
+        raise ValueError(
+            f"start positions must be arrays of shape ({ntemps},), one value for each "
+            f"temperature; got {', '.join(wrong)}"
+        )
+    return list(zip(*[column.tolist() for column in columns.values()], strict=True))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from epsie.copying import same
 from epsie.errors import MalformedStateError
 from epsie.model.blob import STORABLE
 from epsie.proposals.distribution import is_built_in
@@ -110,10 +111,6 @@ def _is_of(kind: type, value: Any) -> bool:
     return value.__class__ is int if kind is int else isinstance(value, float)
 
 
-def _kind_of(value: Any) -> str:
-    return np.asarray(value).dtype.kind
-
-
 def _is_count(value: Any) -> bool:
     return _is(int, value) and value >= 0
 
@@ -145,7 +142,8 @@ def _wrong_fields(chain: Any, state: Mapping[str, Any]) -> list[str]:
         and all(_is_of(float, value) for value in stats.values()),
         "current_blob": blob is None or (_is(dict, blob) and all(_is(str, key) for key in blob)),
         "hasblobs": state["hasblobs"] is (blob is not None),
-        "storable": blob is None or all(_kind_of(value) in STORABLE for value in blob.values()),
+        "storable": blob is None
+        or all(np.asarray(value).dtype.kind in STORABLE for value in blob.values()),
     }
     return [repr(name) for name, is_right in right.items() if not is_right]
 
@@ -231,16 +229,3 @@ def _are_rows(rows: Any, kinds: tuple[type, ...]) -> bool:
         and (len(row) < len(kinds) or all(map(_is_of, kinds, row)))
         for row in rows
     )
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether plain data is equal to other data in types and bits, whatever the order of keys."""
-    if a.__class__ is not b.__class__:
-        return False
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, np.ndarray | np.generic):
-        return bool(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
-    return bool(a == b or (a != a and b != b))

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 from epsie.chain.base import BaseChain, Segment
 from epsie.errors import StepError, said
 from epsie.execution.dealing import ChainAt, Deal, refuse_failures
-from epsie.execution.likeness import first_point, refuse_other_answer
-from epsie.execution.repeating import Verifier, refuse_difference
+from epsie.execution.repeating import Verifier, first_point, refuse_difference, refuse_other_answer
 from epsie.execution.utilisation import Portions, Utilisation
 from epsie.execution.work import THIS, Answer, serves
 from epsie.logs import logger

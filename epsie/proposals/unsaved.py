@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from numpy.random import BitGenerator, Generator
 
+from epsie.copying import same
 from epsie.errors import StateError
 from epsie.proposals.distribution import Distribution, set_state_of, state_of
 from epsie.rng.stream import Stream
 
 _NOT_STATE = {"stream", "_pick", "birth_distribution"}
+
+_RANDOM = (Stream, Generator, BitGenerator)
+_DEPTH = 6
+"""How deep attributes are looked at: they may lead back to where they are."""
 
 
 def refuse_unsaved(before: Distribution, after: Distribution) -> None:
@@ -36,7 +38,8 @@ def refuse_unsaved(before: Distribution, after: Distribution) -> None:
     lost = [
         name
         for name, value in vars(after).items()
-        if name not in _NOT_STATE and not (name in restored and _same(value, restored[name]))
+        if name not in _NOT_STATE
+        and not (name in restored and same(value, restored[name], _DEPTH, _RANDOM))
     ]
     if lost:
         cls = type(after).__name__
@@ -46,24 +49,3 @@ def refuse_unsaved(before: Distribution, after: Distribution) -> None:
             f"{cls}.evolving, or give it in `state` and take it in `set_state`. Random numbers "
             "must be looked up in self.random_generator at each jump, never held"
         )
-
-
-def _same(a: Any, b: Any, depth: int = 6) -> bool:
-    """Whether two values are equal; NaN equals NaN, objects are equal if their attributes are."""
-    if a is b or depth == 0:
-        return True
-    if isinstance(a, Stream | Generator | BitGenerator):
-        return False
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, np.ndarray):
-        return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key], depth - 1) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(_same(x, y, depth - 1) for x, y in zip(a, b, strict=True))
-    if isinstance(a, float) and a != a:
-        return bool(b != b)
-    if type(a).__eq__ is object.__eq__:  # type: ignore[comparison-overlap]
-        return _same(getattr(a, "__dict__", {}), getattr(b, "__dict__", {}), depth - 1)
-    return bool(a == b)

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 from epsie.process.signals import OFTEN_ONES_OWN, REPEATED, SAVE, STOP, put_back
@@ -63,12 +63,7 @@ class Interrupts:
             self._former[number] = former
             signal.signal(number, self._arrived)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self._enough = None
         with self._guard:
             self._ended.release()

@@ -1,4 +1,4 @@
-"""The master of MPI workers: deals items to them, and ends them with its process."""
+"""MPI workers, and their master: it deals items to them, and ends them with its process."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import atexit
 import os
 import pickle
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+import cloudpickle
+
 from epsie.errors import PoolError
 from epsie.pools.base import Function
+from epsie.pools.own.serving import leave_signals_to_the_parent, pickled_error
 from epsie.pools.ranks.ranks import Ranks
-from epsie.pools.ranks.worker import Message, Reply, serve
 from epsie.pools.transport import pickled
 from epsie.process.signals import interrupt_deferred
+from epsie.process.threads import capped
 
 _teams: list[Team] = []
 """Those of this process; as a rule one."""
@@ -168,3 +174,51 @@ class Team:
             flush=True,
         )
         self._link.abort(130 if self._failure is KeyboardInterrupt else 1)
+
+
+@dataclass(slots=True)
+class Message:
+    """An item for a worker; function and item are pickled."""
+
+    run: int
+    number: int
+    threads: int
+    function: bytes
+    item: bytes
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a worker made of an item, pickled: a result and None, or an error and its traceback."""
+
+    run: int
+    number: int
+    body: bytes
+
+
+def serve(ranks: Ranks) -> None:
+    """Work for rank 0 until it says that it has ended. If that cannot be, all ranks are aborted."""
+    try:
+        _begin()
+        while ranks.wait() == 0 and (message := ranks.receive(0)) is not None:
+            ranks.send_all(_reply(message), 0)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        ranks.abort(1)
+
+
+def _begin() -> None:
+    """Leave it to rank 0 what a Ctrl-C or the end of a job means."""
+    if threading.current_thread() is threading.main_thread():
+        leave_signals_to_the_parent()
+
+
+def _reply(message: Message) -> Reply:
+    try:
+        function, item = pickle.loads(message.function), pickle.loads(message.item)
+        with capped(message.threads):
+            body = cloudpickle.dumps((function(item), None))
+    except BaseException as error:
+        body = pickled_error(error)
+    return Reply(message.run, message.number, body)
