@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from epsie.running.saving import SaveTo as SaveTo
     from epsie.samplers import MetropolisHastingsSampler as MetropolisHastingsSampler
     from epsie.samplers import ParallelTemperedSampler as ParallelTemperedSampler
+    from epsie.samplers.calibration import calibrate as calibrate
     from epsie.samplers.sample import sample as sample
     from epsie.storage.checkpoint import dump_state as dump_state
     from epsie.storage.checkpoint import load_state as load_state
@@ -69,6 +70,7 @@ _HOMES = {
         "rng.bit_generators": "create_bit_generator create_bit_generators create_seed",
         "running.saving": "SaveTo",
         "samplers": "MetropolisHastingsSampler ParallelTemperedSampler",
+        "samplers.calibration": "calibrate",
         "samplers.sample": "sample",
         "storage.checkpoint": "dump_state load_state",
         "storage.rundir.reader": "open_run",

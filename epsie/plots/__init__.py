@@ -17,9 +17,18 @@ except ImportError as error:
     raise ImportError("pictures need matplotlib: pip install 'epsie[plots]'") from error
 
 from epsie.plots.adaptation import adaptation
+from epsie.plots.calibration import calibration
 from epsie.plots.corner import corner
 from epsie.plots.evidence import evidence
 from epsie.plots.temperatures import round_trips, temperatures
 from epsie.plots.trace import trace
 
-__all__ = ["adaptation", "corner", "evidence", "round_trips", "temperatures", "trace"]
+__all__ = [
+    "adaptation",
+    "calibration",
+    "corner",
+    "evidence",
+    "round_trips",
+    "temperatures",
+    "trace",
+]

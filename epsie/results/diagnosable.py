@@ -13,6 +13,7 @@ from epsie.logs import logger
 from epsie.results import tempered
 from epsie.results.arviz import to_arviz
 from epsie.results.burn_in import BurnIn, burn_in_of, suggested_burn_in
+from epsie.results.draws import draws, maximum_a_posteriori
 from epsie.results.jumps import off_the_aim
 from epsie.results.quantities import Quantity, chosen, draws_of, left_out
 from epsie.results.source import Source
@@ -219,6 +220,8 @@ class Diagnosable:
         return draws, {name: periods[name] for name in draws if name in periods}, used
 
     to_arviz = to_arviz
+    draws = draws
+    maximum_a_posteriori = maximum_a_posteriori
 
     @property
     def round_trips(self) -> NDArray[np.int64]:
