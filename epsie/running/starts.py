@@ -114,7 +114,10 @@ def drawn_starts(
         for i, chain in enumerate(sampler.chains)
         for t, leaf in enumerate(chain.by_temperature)
     }
-    generators = {at: _generator(sampler.seed, at) for at in levels}
+    generators = {
+        at: np.random.default_rng(np.random.SeedSequence(sampler.seed, spawn_key=(_STREAM, *at)))
+        for at in levels
+    }
     found: dict[tuple[int, int], Point] = {}
     left, refusal, first = list(levels), "", list[Mapping[str, Any]]()
     for _ in range(tries):
@@ -194,10 +197,6 @@ def _as_drawable(prior: Any, parameters: tuple[str, ...]) -> Drawable:
             f"function, prior(rng), that gives a dict; got {given(prior)}"
         )
     return prior  # type: ignore[no-any-return]
-
-
-def _generator(seed: int, place: tuple[int, int]) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, *place)))
 
 
 def _draw(

@@ -39,7 +39,7 @@ def team_of(comm: Any = None) -> Team:
         If there is one rank only.
     """
     for team in _teams:
-        if team.belongs_to(comm):
+        if team.link.made_from(comm):
             return team
     link = Ranks(comm)
     if link.rank != 0:
@@ -66,7 +66,7 @@ class Team:
     Then all are aborted."""
 
     def __init__(self, link: Ranks) -> None:
-        self._link = link
+        self.link = link
         self._owner = os.getpid()
         self.size = link.size - 1
         self.threads = 1
@@ -79,10 +79,6 @@ class Team:
         atexit.register(self.end)
         link.before_finalize(self.end)
         self._excepthook, sys.excepthook = sys.excepthook, self._note_failure
-
-    def belongs_to(self, comm: Any) -> bool:
-        """Whether these are the ranks of a communicator."""
-        return self._link.made_from(comm)
 
     def map(self, function: Function, items: Iterable[Any]) -> list[Any]:
         """The results of a function, in the order of the items.
@@ -125,12 +121,12 @@ class Team:
     def _give(self, rank: int, number: int, function: bytes, item: Any) -> None:
         message = Message(self._run, number, self.threads, function, pickled(item, "an item"))
         self._idle.remove(rank)
-        self._busy[rank] = self._link.send(message, rank)
+        self._busy[rank] = self.link.send(message, rank)
         self.sent += len(function) + len(message.item)
 
     def _next_result(self, between: Callable[[], None]) -> dict[int, Any]:
         """The result that comes next, by its number; nothing if it is late."""
-        reply = self._receive(self._link.wait(between))
+        reply = self._receive(self.link.wait(between))
         if reply.run != self._run:
             return {}
         result, trace = pickle.loads(reply.body)
@@ -140,7 +136,7 @@ class Team:
         return {reply.number: result}
 
     def _receive(self, rank: int) -> Reply:
-        reply: Reply = self._link.receive(rank)
+        reply: Reply = self.link.receive(rank)
         self._busy.pop(rank).wait()
         self._idle.add(rank)
         self.received += len(reply.body)
@@ -158,12 +154,12 @@ class Team:
             return
         self._ended = True
         deadline = time.monotonic() + self.patience[self._failure is not None]
-        while self._busy and (rank := self._link.wait(seconds=deadline - time.monotonic())) > 0:
+        while self._busy and (rank := self.link.wait(seconds=deadline - time.monotonic())) > 0:
             self._receive(rank)
         if self._busy:
             self._abort()
         for rank in self._idle:
-            self._link.send_all(None, rank)
+            self.link.send_all(None, rank)
 
     def _abort(self) -> None:
         sys.stdout.flush()
@@ -173,7 +169,7 @@ class Team:
             file=sys.stderr,
             flush=True,
         )
-        self._link.abort(130 if self._failure is KeyboardInterrupt else 1)
+        self.link.abort(130 if self._failure is KeyboardInterrupt else 1)
 
 
 @dataclass(slots=True)

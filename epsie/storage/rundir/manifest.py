@@ -35,17 +35,18 @@ def describe(sampler: Any) -> Manifest:
         "seed": sampler.seed,
         "bit_generator": f"{package_of(cls)}.{cls.__name__.rpartition('.')[2]}",
         "nan": str(sampler.nan),
-        "proposals": [_entry(part) for part in sampler.proposals],
+        "proposals": [
+            {
+                "class": type(part).__qualname__,
+                "parameters": list(part.parameters),
+                "recipe": recipe(part),
+            }
+            for part in sampler.proposals
+        ],
     }
     if isinstance(sampler.model, Posterior):
         described["prior"] = sampler.model.prior.described()
     return {**described, **sampler._described()}
-
-
-def _entry(part: BaseProposal) -> dict[str, Any]:
-    made = recipe(part)
-    name = type(part).__qualname__
-    return {"class": name, "parameters": list(part.parameters), "recipe": made}
 
 
 def annealer_entry(annealer: Any) -> dict[str, Any] | None:
@@ -54,9 +55,8 @@ def annealer_entry(annealer: Any) -> dict[str, Any] | None:
         return None
     # The chains' annealers have evolved; what they were made of has not.
     config = getattr(annealer, "config", None)
-    if config is not None and (fresh := recipe(type(annealer)(**config))) is not None:
-        return {"class": type(annealer).__qualname__, "recipe": fresh}
-    return {"class": type(annealer).__qualname__, "recipe": None}
+    made = None if config is None else recipe(type(annealer)(**config))
+    return {"class": type(annealer).__qualname__, "recipe": made}
 
 
 def with_history(

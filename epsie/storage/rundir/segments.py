@@ -38,19 +38,10 @@ class SegmentFile(NamedTuple):
     path: Path
 
 
-def segment_path(directory: Path, start: int, stop: int) -> Path:
-    """The name of a segment."""
-    return directory / f"segment-{start:012d}-{stop:012d}.epsie"
-
-
 def all_segments(directory: Path) -> list[SegmentFile]:
     """All segments that are there, also those that are merged or not accounted for yet."""
-    found = []
-    for name in names_in(directory):
-        match = _NAME.fullmatch(name)
-        if match:
-            found.append(SegmentFile(int(match[1]), int(match[2]), directory / name))
-    return sorted(found)
+    matches = filter(None, map(_NAME.fullmatch, names_in(directory)))
+    return sorted(SegmentFile(int(m[1]), int(m[2]), directory / m[0]) for m in matches)
 
 
 def reaches(segments: Iterable[SegmentFile], iteration: int) -> list[SegmentFile]:
@@ -185,7 +176,7 @@ def write_segment(folder: Folder, content: Content, settings: Mapping[str, Any])
     """Write a segment."""
     start, stop = content["start"], content["stop"]
     check_content(content, start, stop, settings)
-    folder.write(segment_path(folder.path, start, stop).name, content, stop)
+    folder.write(f"segment-{start:012d}-{stop:012d}.epsie", content, stop)
 
 
 def joined(contents: list[Content]) -> Content:

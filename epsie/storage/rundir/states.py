@@ -106,17 +106,12 @@ def read_state(path: Path, run: str | None) -> Any:
     state: Any = found if run is None else found.get("state")
     match = _NAME.fullmatch(path.name)
     try:
-        (iteration,) = {_iteration_of(chain) for chain in state.values()}
-    except (AttributeError, KeyError, TypeError, ValueError, LookupError):
+        (iteration,) = {chain.get(0, chain)["iteration"] for chain in state.values()}
+    except (AttributeError, TypeError, ValueError, LookupError):
         iteration = None
     if match is None or iteration != int(match[1]):
         raise CheckpointError(f"{path} cannot be read: it holds no state at this iteration")
     return state
-
-
-def _iteration_of(chain: Any) -> Any:
-    """The iteration of a chain's state."""
-    return chain[0]["iteration"] if 0 in chain else chain["iteration"]
 
 
 def last_state(directory: Path, run: str | None = None) -> tuple[int, Any]:
