@@ -100,7 +100,7 @@ _MOVED = {
             ("", "process", "cancellation signals threads"),
             ("", "results", "arviz diagnosable visited"),
             ("", "rng", "bit_generators"),
-            ("", "running", "progress stopping trail"),
+            ("", "running", "progress stopping"),
             ("", "storage", "checkpoint plaintypes statetree rundir"),
             ("", "tempering", "communication evidence log_z"),
             ("pools.", "pools.foreign", "clusters scripts"),
@@ -124,6 +124,7 @@ _MOVED = {
     "rundir.modelcheck": "running.points",
     "rundir.recorder": "running.writer",
     "rundir.recording": "running.saved_run",
+    "trail": "running.trace",
     "verification": "execution.repeating",
 }
 """Former paths of modules, and where they are now, both below the package."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from epsie.pools import InterruptiblePool
-from epsie.process.activity import activity
+from epsie.process.identity import activity
 from epsie.samplers import MetropolisHastingsSampler
 from tests.statistical import seed
 

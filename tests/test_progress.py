@@ -155,7 +155,7 @@ def test_the_bar_holds_little(quick):
         progress = Progress(True)
         sampler._advanced(1500, progress)
         assert isinstance(progress.bar, Bar)
-        assert progress.bar._trail.values.shape[-1] <= 512
+        assert progress.bar._trace.values.shape[-1] <= 512
 
 
 def test_figures_cost_no_more_than_their_share():

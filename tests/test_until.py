@@ -22,7 +22,7 @@ from epsie.errors import ModelError
 from epsie.model import Point
 from epsie.proposals import Angular, ATAdaptiveNormal, Normal
 from epsie.running.stopping import next_check
-from epsie.running.trail import Trail
+from epsie.running.trace import Trace
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.statetree import encode
 from tests.statistical import generator, seed
@@ -273,9 +273,9 @@ def test_the_trail_depends_on_its_end_alone():
         return [{"positions": p, "stats": s} for p, s in zip(table[:, cut], stats[:, cut])]
 
     for after, spacing in ((0, 1), (37, 1), (0, 3)):
-        whole = Trail(after, 50, spacing)
+        whole = Trace(after, 50, spacing)
         whole.add(at, chains(slice(None)))
-        parts = Trail(after, 50, spacing)
+        parts = Trace(after, 50, spacing)
         for cut in np.split(np.arange(1000), [1, 2, 40, 300, 301, 777]):
             parts.add(at[cut], chains(cut))
         assert 25 <= len(whole.iterations) <= 50

@@ -12,7 +12,7 @@ from numpy.random import BitGenerator
 from epsie.chain.base import BaseChain
 from epsie.chain.history import History
 from epsie.chain.start import NO_START, as_position, examined
-from epsie.chain.state import check_state, resume, state_of
+from epsie.chain.state import check_state, level_state, resume
 from epsie.checks import as_beta, as_names
 from epsie.errors import ProposalError
 from epsie.model.evaluation import (
@@ -258,7 +258,7 @@ class Chain(BaseChain):
     @property
     def state(self) -> dict[str, Any]:
         """All that its future depends on, as plain data. Refused before a start is set."""
-        return state_of(self)
+        return level_state(self)
 
     def check_state(self, state: Mapping[str, Any]) -> None:
         """Refuse a state that is not of a chain like this one."""

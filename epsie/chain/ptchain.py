@@ -14,7 +14,7 @@ from epsie.chain.base import BaseChain
 from epsie.chain.chain import Chain
 from epsie.chain.chaindata import parted, stacked
 from epsie.chain.start import NO_START, positions_along
-from epsie.chain.state import check_states, resume_all, state_of_all
+from epsie.chain.state import check_temperatures, resume_all, tempered_state
 from epsie.checks import as_count, as_names
 from epsie.errors import ProposalError, StepError
 from epsie.model.evaluation import Model, NanPolicy, Point, Position
@@ -279,15 +279,15 @@ class ParallelTemperedChain(BaseChain):
         Every one has that of the random numbers; the coldest has, under 'tempering', what belongs
         to no single temperature.
         """
-        return state_of_all(self, shared=self.ntemps)
+        return tempered_state(self, shared=self.ntemps)
 
     def evolved(self) -> dict[int, Any]:
         """The state, with that of the random numbers only once."""
-        return state_of_all(self, shared=1)
+        return tempered_state(self, shared=1)
 
     def check_state(self, state: Mapping[Any, Any]) -> None:
         """Refuse a state that is not of a chain like this one."""
-        check_states(self.chains, state, self.adaptive_annealer is not None)
+        check_temperatures(self.chains, state, self.adaptive_annealer is not None)
 
     def resume(self, state: Mapping[Any, Any]) -> None:
         """Take over a state, which is its own from now on, and keep the history."""

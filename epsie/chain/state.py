@@ -15,7 +15,7 @@ from epsie.proposals.outcome import Outcome
 from epsie.tempering.annealing import annealer_state, set_annealer_state
 
 
-def state_of(level: Level) -> dict[str, Any]:
+def level_state(level: Level) -> dict[str, Any]:
     """The state of a chain at one temperature.
 
     Raises
@@ -28,7 +28,7 @@ def state_of(level: Level) -> dict[str, Any]:
     return state
 
 
-def state_of_all(chain: BaseChain, shared: int) -> dict[int, Any]:
+def tempered_state(chain: BaseChain, shared: int) -> dict[int, Any]:
     """The states of all temperatures of a chain, by index.
 
     The first so many have the state of the random numbers, which all share; in that of the coldest
@@ -106,7 +106,7 @@ def check_state(level: Level, state: Any) -> None:
         raise ValueError(f"no chain of these proposals stands at {_named(level, x)}: {refusal}")
 
 
-def check_states(levels: Sequence[Level], states: Any, ladder_moves: bool) -> None:
+def check_temperatures(levels: Sequence[Level], states: Any, ladder_moves: bool) -> None:
     """Refuse states that are not of these temperatures.
 
     Raises

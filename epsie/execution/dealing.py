@@ -14,7 +14,7 @@ from typing import Any
 
 from epsie.chain.base import BaseChain
 from epsie.errors import PoolError, WorkersDied
-from epsie.execution.work import Answer, Report, Settings, Task, this_process, work
+from epsie.execution.work import Answer, Report, Settings, Task, host_and_pid, work
 from epsie.pools.base import Mapper
 from epsie.pools.transport import ModelCarrier, Ticket, pickled
 from epsie.process.threads import capped
@@ -76,7 +76,7 @@ class Deal:
         self._ticket = self.carrier.ticket(mapper.in_process)
         sign.run += 1
         here = sign.here if mapper.in_process else None
-        self._settings = Settings(this_process(), sign.run, here, mapper.threads)
+        self._settings = Settings(host_and_pid(), sign.run, here, mapper.threads)
         reports = self._asked(range(ceil(len(self.arguments) / self.at_once)))
         if any(report.lacks_model for report in reports):
             ticket = self.carrier.ticket(mapper.in_process, with_body=True)

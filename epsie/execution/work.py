@@ -141,7 +141,7 @@ def _caught(answer: Answer, task: Task, chain: BaseChain | None) -> Iterator[Non
     except GivenUp:
         answer.interrupted = True
     except BaseException as error:
-        if is_interrupt(error) and this_process() == task.settings.parent:
+        if is_interrupt(error) and host_and_pid() == task.settings.parent:
             raise
         if isinstance(error, KeyboardInterrupt):
             # The parent was interrupted too. A worker that raised would print a traceback, or die.
@@ -162,7 +162,7 @@ def _say(
         failure.__cause__ = error
         error = failure
     answer.trace = "".join(traceback.format_exception(cause))
-    if this_process() != parent:
+    if host_and_pid() != parent:
         # Some libraries let causes travel, but not where they were raised: the text says it all.
         error.__cause__ = None
     answer.error = error
@@ -170,7 +170,7 @@ def _say(
 
 def _worker(task: Task) -> str:
     """The name of this worker: its process, its host if another, and thread if one of several."""
-    (host, pid), parent = this_process(), task.settings.parent
+    (host, pid), parent = host_and_pid(), task.settings.parent
     process = f"process {pid}" if (host, pid) != parent else THIS
     if host != parent[0]:
         process += f" on {host}"
@@ -178,7 +178,7 @@ def _worker(task: Task) -> str:
     return process if thread is threading.main_thread() else f"{process}, {thread.name}"
 
 
-def this_process() -> tuple[str, int]:
+def host_and_pid() -> tuple[str, int]:
     """Its host and number."""
     return platform.node(), os.getpid()
 

@@ -42,7 +42,7 @@ class Mapper(ABC):
         PoolError
             If the pool fails, whatever it raises itself.
         """
-        source = Source(tasks)
+        source = Tasks(tasks)
         try:
             return self.results(function, source)
         except EpsieError:
@@ -73,7 +73,7 @@ class Mapper(ABC):
         """Close the pool, if it is not the user's to close."""
 
 
-class Source:
+class Tasks:
     """Tasks that remember what went wrong while they were made.
 
     Parameters

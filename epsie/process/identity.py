@@ -1,11 +1,13 @@
-"""A process told from any other: on this machine, after a restart, and on other hosts."""
+"""A process told from any other, on this machine and on other hosts; what another one does."""
 
 from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _BARE = "pid:[4026531836]"
 """The name space of processes that is there before any container."""
@@ -103,10 +105,15 @@ def _exists(pid: int, started: int | None) -> bool:
     return state not in ("Z", "X") and (started is None or found is None or found == started)
 
 
+def _fields(pid: int) -> list[str]:
+    """What the system says of a process, from its state on."""
+    # Before that is the name of the program, with whatever it contains in parentheses.
+    return _line(f"/proc/{pid}/stat").rpartition(")")[2].split()
+
+
 def _status(pid: int) -> tuple[str, int | None]:
     """The state of a process, and when it was started; '' and None where nobody says."""
-    # The second field is the name of the program, with whatever it contains in parentheses.
-    fields = _line(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    fields = _fields(pid)
     return (fields[0], int(fields[19])) if len(fields) > 19 else ("", None)
 
 
@@ -130,3 +137,33 @@ def _job() -> str:
             values = [os.environ.get(part, "") for part in (name, *parts, *_RANKS)]
             return f"{name} {'.'.join(values)}"
     return ""
+
+
+class Activity(NamedTuple):
+    """What a process does, and did."""
+
+    is_stopped: bool
+    """Whether it goes on only when it is told to."""
+    seconds: float
+    """The processor time that it has used, with the processes that it started."""
+
+
+def activity(pid: int) -> Activity | None:
+    """What a process does, and did; None if that cannot be known."""
+    fields = _fields(pid)
+    try:
+        is_stopped = fields[0] in ("T", "t")
+        seconds = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, AttributeError, IndexError):
+        return None
+    for child in _children(pid):
+        seconds += getattr(activity(child), "seconds", 0.0)
+    return Activity(is_stopped, seconds)
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
+            found += map(int, path.read_text().split())
+    return found

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from epsie.chain.base import Segment
 from epsie.logs import logger
 from epsie.running.ending import Ends
-from epsie.running.trail import Trail, accepted, coldest
+from epsie.running.trace import Trace, accepted, coldest
 from epsie.tempering.evidence import variance_of_mean
 
 _SHARE = 0.004
@@ -136,7 +136,7 @@ class Bar:
 
     def __init__(self, niterations: int) -> None:
         self._bar = bar_class()(total=niterations, unit="it", dynamic_ncols=True)
-        self._trail = Trail(0, _ROWS)
+        self._trace = Trace(0, _ROWS)
         self._iteration = 0
         self._began = time.perf_counter()
         self._spent = self._last = 0.0
@@ -151,10 +151,10 @@ class Bar:
     def saw(self, segments: Sequence[Segment]) -> None:
         """Show what a round brought."""
         started = time.perf_counter()
-        stop = self._trail.add_segments(self._iteration, segments)
+        stop = self._trace.add_segments(self._iteration, segments)
         made, self._iteration = stop - self._iteration, stop
         if self._spent + self._last < _SHARE * (started - self._began):
-            self._ess = roughly(self._trail.values)
+            self._ess = roughly(self._trace.values)
             self._last = time.perf_counter() - started
         rate = np.mean([accepted(coldest(segment)) for segment in segments])
         self._bar.set_postfix_str(f"acceptance {rate:.2f}{self._ess}", refresh=False)

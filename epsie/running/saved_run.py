@@ -14,11 +14,11 @@ from epsie.logs import logger
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.running.ending import Limits
+from epsie.running.existing import examine, listing
 from epsie.running.interrupts import Interrupts
 from epsie.running.points import check_model, take_up
 from epsie.running.progress import Progress, logged_run, next_length
 from epsie.running.saving import SaveTo, Saving
-from epsie.running.standing import examine, listing
 from epsie.running.writer import Writer
 from epsie.storage.files import resolved
 from epsie.storage.rundir.folder import RUN, refuse_strangers

@@ -15,7 +15,7 @@ from epsie.logs import logger
 from epsie.results.burn_in import settled
 from epsie.results.source import rows_of
 from epsie.results.visited import Visited
-from epsie.running.trail import Trail
+from epsie.running.trace import Trace
 
 # The diagnostics are imported where they are used: to sample needs none.
 if TYPE_CHECKING:
@@ -133,12 +133,12 @@ class Stopper:
         self.parameters = visited.parameters
         self.periods = visited.periods_with(until.angular)
         # Where `burn_in_of` makes do with what there is, a run goes on: until learning has ended,
-        # or the chains have settled in the first half of the draws (of the trail, which is short).
+        # or the chains have settled in the first half of the draws (of the trace, which is short).
         known = visited.known_end or None
         self.burn_in = known if until.burn_in is None else until.burn_in
         rows = _ROWS_PER_ESS * (until.ess or 0) / visited.nchains
         after = max(start, self.burn_in or 0)
-        self.trail = Trail(after, max(_LEAST_ROWS, ceil(rows)), visited.source.spacing)
+        self.trace = Trace(after, max(_LEAST_ROWS, ceil(rows)), visited.source.spacing)
         self.iteration = start
         self.met = False
         """Whether the present iteration is one at which is checked, and all is reached."""
@@ -159,13 +159,13 @@ class Stopper:
 
     def saw(self, segments: Sequence[Segment]) -> None:
         """Take in a segment of each chain, and check if it is time to."""
-        self.at(self.trail.add_segments(self.iteration, segments))
+        self.at(self.trace.add_segments(self.iteration, segments))
 
     def lack(self) -> str:
         """What is not reached at the present iteration, in words; '' if all is."""
         from epsie.diagnostics.draws import LEAST_DRAWS, as_parameters
 
-        values = self.trail.values
+        values = self.trace.values
         if self.burn_in is not None and self.iteration <= self.burn_in:
             return f"the burn-in ends at iteration {self.burn_in}"
         if values is None:
@@ -174,9 +174,9 @@ class Stopper:
         first = 0
         if self.burn_in is None:
             first = settled(draws, {"logl": values[-2], "logp": values[-1]}, self.periods)
-            if first > len(self.trail.iterations) // 2:
-                return f"the chains settle only by iteration {self.trail.iterations[first]}"
-        if len(self.trail.iterations) - first < LEAST_DRAWS:
+            if first > len(self.trace.iterations) // 2:
+                return f"the chains settle only by iteration {self.trace.iterations[first]}"
+        if len(self.trace.iterations) - first < LEAST_DRAWS:
             return "there are too few draws"
         counted = {name: of_it[:, first:] for name, of_it in draws.items()}
         parameters = as_parameters(counted, self.periods)
@@ -218,7 +218,7 @@ def stopper_of(sampler: Any, until: Until) -> Stopper:
     for (positions,), (stats,) in tables:
         n = positions.shape[-1]
         chains = [{"positions": p, "stats": s} for p, s in zip(positions, stats, strict=True)]
-        stopper.trail.add(at[:n], chains)
+        stopper.trace.add(at[:n], chains)
         at = at[n:]
     stopper.at(sampler.niterations)
     return stopper

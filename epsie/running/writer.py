@@ -8,8 +8,8 @@ from typing import Any
 
 from epsie.errors import EpsieError, RunDirectoryError
 from epsie.logs import logger
+from epsie.running.existing import Existing, starts_of
 from epsie.running.points import check_model, is_stale, renew, take_up
-from epsie.running.standing import Standing, starts_of
 from epsie.storage.rundir.folder import MANIFEST, RUN, Folder, leftovers, new_run, owner, unfinished
 from epsie.storage.rundir.lock import Lock
 from epsie.storage.rundir.manifest import Manifest, describe, with_history
@@ -38,7 +38,7 @@ class Writer:
         The sampler.
     lock : Lock
         The lock of the directory.
-    standing : Standing
+    standing : Existing
         What was found there.
     thin : int or None
         Of a new run: keep every so many-th iteration.
@@ -49,7 +49,7 @@ class Writer:
         If the model is not that of the run, or the directory cannot be written to.
     """
 
-    def __init__(self, sampler: Any, lock: Lock, standing: Standing, thin: int | None) -> None:
+    def __init__(self, sampler: Any, lock: Lock, standing: Existing, thin: int | None) -> None:
         self.sampler = sampler
         self.directory = lock.path.parent
         if standing.manifest is None:

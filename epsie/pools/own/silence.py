@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 from epsie.logs import logger
-from epsie.process.activity import activity
+from epsie.process.identity import activity
 
 
 @dataclass

@@ -29,7 +29,7 @@ from epsie.storage.statetree import encode
 Listing = list[tuple[str, int, int, int]]
 
 
-class Standing(NamedTuple):
+class Existing(NamedTuple):
     """Where a sampler and the run of a directory stand."""
 
     listing: Listing
@@ -50,7 +50,7 @@ def examine(
     run: str | None,
     *,
     mine: bool = False,
-) -> Standing:
+) -> Existing:
     """Look at a directory, and refuse it while it is as it was found.
 
     Parameters
@@ -91,12 +91,12 @@ def examine(
             leftovers(directory)
     except OSError as error:
         raise RunDirectoryError(f"{directory} cannot be read: {error}") from error
-    return Standing(found, None)
+    return Existing(found, None)
 
 
 def _at_run(
     sampler: Any, directory: Path, thin: int | None, adopt: bool, run: str | None, found: Listing
-) -> Standing:
+) -> Existing:
     """Where a sampler stands at the run of a directory."""
     manifest = read_manifest(directory)
     if run is not None and manifest.get(RUN) != run:
@@ -113,14 +113,14 @@ def _at_run(
     iteration, state = last_state(directory, manifest.get(RUN))
     left_over(directory, manifest["start"], iteration)
     if sampler._has_start and encode(sampler.state) == encode(state):
-        return Standing(found, manifest)
+        return Existing(found, manifest)
     if not (adopt and fresh):
         raise RunDirectoryError(
             f"the run in {directory} was saved at iteration {iteration}, and this sampler, at "
             f"{sampler.niterations}, is not where it was then. Go on with "
             f"{type(sampler).__name__}.resume, or with run(total=...), or choose another directory"
         )
-    return Standing(found, manifest, state)
+    return Existing(found, manifest, state)
 
 
 def _gone(directory: Path) -> RunDirectoryError:

@@ -12,7 +12,7 @@ from epsie.chain.base import Segment
 from epsie.chain.history import Rows
 
 
-class Trail:
+class Trace:
     """Positions and statistics of all chains at the coldest temperature.
 
     It keeps the iterations after `after` that are multiples of a stride: `spacing` times the
