@@ -109,6 +109,8 @@ CASES = [
     Case("bounded_eigenvector", 2, 4.0, BOX),
     Case("bounded_eigenvector", 2, None, TIGHT, "tight bounds"),
     Case("adaptive_bounded_eigenvector", 2, 5.0, BOX | BEGUN),
+    Case("learned", 2, 5.0),
+    Case("learned", 10, 3.0),
 ]
 """A new proposal needs one line here; without one the table says that it was not measured."""
 

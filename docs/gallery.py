@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from epsie import proposals as p
+from epsie.chain import Chain
 from epsie.proposals import BaseProposal
 
 ROOT = Path(__file__).parent.parent
@@ -193,6 +194,31 @@ def joint(left: Any, right: Any) -> None:
     right.set(xlabel="x", ylabel="k", title="Normal and NormalDiscrete")
 
 
+def learned(left: Any, right: Any) -> None:
+    """What was learned of a banana, and jumps from one place."""
+
+    def banana(x: float, y: float) -> tuple[float, float]:
+        return -0.5 * x * x - 2 * (y - 0.5 * x * x) ** 2, 0.0
+
+    chain = Chain(["x", "y"], banana, [p.Learned(["x", "y"])], 1)
+    chain.start_position = {"x": 0.0, "y": 0.0}
+    chain.run(6000)
+    proposal = chain.proposal_dist.proposals[0]
+    knowledge = proposal.learned
+    xs, ys = np.linspace(-3.2, 3.2, 90), np.linspace(-1.5, 5, 90)
+    at = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+    shade = np.exp(knowledge.mixture.at_rows(knowledge.transform.forward_rows(at)[0])[0])
+    here = {"x": -1.0, "y": 0.6}
+    for axes, drawn, title in (
+        (left, chain.positions[-600:], "the mixture, and where the chain was"),
+        (right, jumps(proposal, here, 600), "jumps from one place"),
+    ):
+        axes.contourf(xs, ys, shade.reshape(90, 90), 12, cmap="Blues")
+        axes.plot(drawn["x"], drawn["y"], ".", color=ORANGE, ms=2.5, alpha=0.7)
+        axes.set(xlim=(-3.2, 3.2), ylim=(-1.5, 5), xlabel="x", ylabel="y", title=title)
+    right.scatter(here["x"], here["y"], **CROSS)
+
+
 Draw = Callable[[Any, Any], None]
 PICTURES: dict[str, tuple[Draw, str | None]] = {
     "normal": (normal, None),
@@ -205,6 +231,7 @@ PICTURES: dict[str, tuple[Draw, str | None]] = {
     "isotropic_solid_angle": (solid_angle, "mollweide"),
     "nested_transdimensional": (nested, None),
     "joint": (joint, None),
+    "learned": (learned, None),
 }
 """How each distribution is drawn, and on which projection."""
 
@@ -261,7 +288,7 @@ def make(folder: Path) -> None:
     from tests.examples import EXAMPLES
 
     folder.mkdir(exist_ok=True)
-    code = [Path(__file__), *(ROOT / "epsie" / "proposals").glob("*.py")]
+    code = [Path(__file__), *(ROOT / "epsie" / "proposals").rglob("*.py")]
     newest = max(file.stat().st_mtime for file in code)
     for name, names in families().items():
         for file, write in (

@@ -175,6 +175,12 @@ EXAMPLES: dict[str, list[Example]] = {
         ),
         lambda: nested(p.SSAdaptiveNormalDiscrete("k", 2), p.SSAdaptiveNormal("x")),
     ),
+    "learned": _of(
+        XY,
+        lambda: p.Learned(["y", "x"]),
+        lambda: p.Learned(["x", "y"], BOX, None, 100, [0.5, 2.0], 2, 20),
+        lambda: p.Learned(["x", "y"], {"x": (-2, math.inf)}, {"y": 3}),
+    ),
 }
 
 

@@ -172,6 +172,8 @@ def _without_counters(state):
 
 @CASES
 def test_reset_forgets_what_was_learned(example):
+    if example.make().name == "learned":
+        pytest.skip("it forgets the sizes of jumps alone: see test_learned")
     fresh = chain_of(example)
     made = chain_of(example)
     for _ in range(2):

@@ -162,6 +162,7 @@ class Chain(BaseChain):
         outcome = self.outcome
         outcome.point, outcome.proposed = point, proposed
         outcome.accepted, outcome.acceptance_ratio = accepted, ratio
+        outcome.beta = self.beta
         self.history.append(point, ratio, accepted)
         self.iteration += 1
         joint._learn_from(outcome, self)

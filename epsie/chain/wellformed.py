@@ -157,7 +157,7 @@ def _wrong_parts(chain: Any, state: Mapping[str, Any], made: Mapping[str, Any]) 
         if is_built_in(part) and all(map(is_built_in, _all_parts(part))):
             key = "+".join(part.parameters)
             own.add(key)
-            if not like(part._evolved(), theirs[key], tuple(part._dtypes().values())):
+            if not like(part._form(), theirs[key], tuple(part._dtypes().values())):
                 wrong.append(key)
     rest = state.keys() - {"proposal_dist", "tempering"}
     if not same({key: theirs.get(key) for key in own}, {key: again[key] for key in own}):

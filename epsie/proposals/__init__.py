@@ -27,6 +27,7 @@ from epsie.proposals.discrete import (
 )
 from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
 from epsie.proposals.joint import JointProposal
+from epsie.proposals.learned.learned import Learned
 from epsie.proposals.nested_transdimensional import NestedTransdimensional
 from epsie.proposals.normal import AdaptiveNormal, ATAdaptiveNormal, Normal, SSAdaptiveNormal
 from epsie.proposals.registry import births, proposals
@@ -56,6 +57,7 @@ __all__ = [
     "Eigenvector",
     "IsotropicSolidAngle",
     "JointProposal",
+    "Learned",
     "LogNormalBirth",
     "NestedTransdimensional",
     "Normal",

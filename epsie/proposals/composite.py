@@ -69,6 +69,9 @@ class Composite(BaseProposal):
     def _evolved(self) -> dict[str, Any]:
         return {"+".join(part.parameters): state_of(part) for part in self._parts}
 
+    def _form(self) -> dict[str, Any]:
+        return {"+".join(part.parameters): part._form() for part in self._parts}
+
     def _check_state(self, keys: set[str]) -> None:
         """Refuse a state of other parts.
 

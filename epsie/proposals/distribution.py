@@ -218,6 +218,10 @@ class Distribution(SetsAttributes):
             state[name] = copied(getattr(self, name))
         return state
 
+    def _form(self) -> dict[str, Any]:
+        """A state for others to be compared with: None stands for what may have any size."""
+        return self._evolved()
+
     def _evolve(self, state: Mapping[str, Any]) -> None:
         """Take over what `evolved` gave: from now on it is its own."""
         self._count(state)

@@ -40,6 +40,8 @@ class Outcome:
         The probability with which it was to be accepted; NaN if all proposals rested.
     virtual : mapping
         By the parameters of a proposal the acceptance ratios of its virtual moves.
+    beta : float
+        The inverse temperature at which it was decided.
     """
 
     point: Point = field(default_factory=_nowhere)
@@ -47,6 +49,7 @@ class Outcome:
     accepted: bool = False
     acceptance_ratio: float = 0.0
     virtual: Mapping[tuple[str, ...], Sequence[float]] = field(default_factory=dict)
+    beta: float = 1.0
 
     def __reduce__(self) -> tuple[type[Outcome], tuple[Any, ...]]:
         # Less than what dataclasses do. No one asks for the virtual moves of a former step.

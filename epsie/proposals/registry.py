@@ -16,6 +16,7 @@ from epsie.proposals import (
 )
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.birth import births as births
+from epsie.proposals.learned import learned
 
 _FILES = (
     joint,
@@ -28,6 +29,7 @@ _FILES = (
     bounded_eigenvector,
     solid_angle,
     nested_transdimensional,
+    learned,
 )
 
 proposals: dict[str, type[BaseProposal]] = {

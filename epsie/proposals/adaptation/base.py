@@ -86,7 +86,9 @@ class OfAdaptation:
 def end_of_learning(proposal: Any) -> int:
     """The iteration of the chain at which a proposal ends to learn; 0 without a duration."""
     scheme = proposal.adaptation
-    if scheme is None or scheme.adaptation_duration is None:
+    if scheme is None:
+        return int(getattr(proposal, "_learns_until", 0))
+    if scheme.adaptation_duration is None:
         return 0
     jumps: int = scheme.start_step + scheme.adaptation_duration - 1
     interval: int = proposal.jump_interval

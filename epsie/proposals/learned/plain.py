@@ -40,6 +40,27 @@ def fitting(
     return array
 
 
+def counted(rows: NDArray[np.float64]) -> dict[str, Any]:
+    """Any number of rows as plain data, which tells how many there are."""
+    return {"n": len(rows), "values": rows}
+
+
+def rows_of(plain: Any, name: str, width: int, *, finite: bool = True) -> NDArray[np.float64]:
+    """The rows of this name that `counted` gave.
+
+    Raises
+    ------
+    MalformedStateError
+        If they are none, or not as many as they should be.
+    """
+    table = entry(plain, name, dict)
+    n = entry(table, "n", int)
+    try:
+        return fitting(table, "values", (n, width), finite=finite)
+    except MalformedStateError:
+        raise malformed(name, f"{n} rows of {width} floats", table.get("values")) from None
+
+
 def entry(plain: Any, name: str, kind: type) -> Any:
     """The entry of this name, of exactly this type.
 

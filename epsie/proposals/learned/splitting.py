@@ -43,15 +43,12 @@ def split(rows: Array, mixture: Mixture, largest: int, least: float) -> Mixture 
         The number of components not to go beyond.
     least : float
         What a cut must gain in log density for each of the component's points, beyond what a cut
-        through a normal distribution seems to gain.
+        through a normal distribution seems to gain, and what more parameters gain by chance.
     """
     _, log_parts, _ = mixture.quick(rows)
-    nearest = log_parts.argmax(axis=1)
-    halves = [
-        half
-        for k in range(mixture.size)
-        if (half := _best_cut(k, rows[nearest == k], mixture)) is not None and half.worth > least
-    ]
+    nearest, more = log_parts.argmax(axis=1), mixture.ndim * (mixture.ndim + 3) / 2
+    cuts = [_best_cut(k, rows[nearest == k], mixture) for k in range(mixture.size)]
+    halves = [half for half in cuts if half and half.worth > least + more / len(half.rows)]
     halves.sort(key=lambda half: -half.worth * len(half.rows))
     halves = halves[: largest - mixture.size]
     return _cut(mixture, halves) if halves else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 from numpy.linalg import LinAlgError
 
@@ -93,9 +91,3 @@ def _least_squares(white: Array, below: Array) -> tuple[Array, Array]:
     curvature = np.zeros((d, d))
     curvature[i, j] = -found[d + 1 :]
     return found[1 : d + 1], curvature + curvature.T
-
-
-def factor_for_walk(one: Mixture) -> Array:
-    """The factor of the covariance of a random walk over its first component."""
-    factor: Array = one.factors[0] * (2.38 / sqrt(one.ndim))
-    return factor

@@ -1,0 +1,84 @@
+"""Bounds and periods of some parameters, as a learned proposal is given them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf, isclose, isfinite
+from typing import Any
+
+from epsie.proposals.boundaries import as_boundaries
+from epsie.proposals.learned.coordinates import Coordinate
+
+
+def as_periods(
+    periods: Mapping[str, float] | None, parameters: tuple[str, ...]
+) -> list[float | None]:
+    """The period of each parameter, None of what is no angle.
+
+    Raises
+    ------
+    ValueError
+        If one is of another parameter, or is no positive number.
+    TypeError
+        If they are no dict.
+    """
+    given = _as_dict(periods, "periods", parameters)
+    for name, period in given.items():
+        if isinstance(period, bool) or not (isfinite(period) and period > 0):
+            raise ValueError(f"the period of {name!r} must be a positive number; got {period!r}")
+    return [float(given[name]) if name in given else None for name in parameters]
+
+
+def as_bounds(
+    boundaries: Mapping[str, Iterable[float]] | None,
+    parameters: tuple[str, ...],
+    periods: Sequence[float | None],
+) -> list[tuple[float, float]]:
+    """The bounds of each parameter, infinite where there are none; of an angle a turn.
+
+    Raises
+    ------
+    ValueError
+        If they are for another parameter, are none, or those of an angle are not one period apart.
+    TypeError
+        If they are no dict.
+    """
+    given = _as_dict(boundaries, "boundaries", parameters)
+    named = tuple([name for name in parameters if name in given])
+    known = as_boundaries(given, named, apart=True) if named else {}
+    found: list[tuple[float, float]] = []
+    for name, period in zip(parameters, periods):
+        lower, upper = known.get(name, (-inf, inf) if period is None else (0.0, period))
+        if period is not None and not isclose(upper - lower, period, rel_tol=1e-9):
+            raise ValueError(
+                f"the boundaries of {name!r} must be one period, {period!r}, apart; got "
+                f"({lower!r}, {upper!r}). If it cannot go round, leave it out of periods"
+            )
+        found.append((lower, upper))
+    return found
+
+
+def _as_dict(given: Any, what: str, parameters: tuple[str, ...]) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{what} must be a dict by parameter; got {given!r}")
+    unknown = [str(name) for name in given if name not in parameters]
+    if unknown:
+        raise ValueError(
+            f"{what} are given for {', '.join(unknown)}, but the parameters are "
+            f"{', '.join(parameters)}"
+        )
+    return dict(given)
+
+
+def first_coordinates(
+    bounds: Sequence[tuple[float, float]], periods: Sequence[float | None]
+) -> list[Coordinate]:
+    """The coordinates before anything was learned: parameters as they are, angles in a turn."""
+    return [
+        Coordinate("identity", lower, upper)
+        if period is None
+        else Coordinate("angle", lower, upper, lower + period / 2)
+        for (lower, upper), period in zip(bounds, periods)
+    ]

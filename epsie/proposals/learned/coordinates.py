@@ -1,0 +1,94 @@
+"""Coordinates: one parameter stretched, so that bounds are far away, or a circle that is cut."""
+
+from __future__ import annotations
+
+from math import exp, expm1, inf, isfinite, log, log1p, remainder
+from typing import NamedTuple
+
+_TINY = 1e-300
+"""Stands for a distance of 0 to a bound."""
+
+_LARGEST_EXP = 700.0
+
+
+class Coordinate(NamedTuple):
+    """One parameter x as a coordinate u that any number may be, or at least many.
+
+    Parameters
+    ----------
+    kind : {'identity', 'log', 'softplus', 'logit', 'angle'}
+        What u is.
+    lower, upper : float
+        The bounds of x, either may be infinite; of an angle, where its turn begins and ends.
+    edge : float
+        The bound from which 'log' and 'softplus' measure; the centre of an 'angle'.
+    scale : float
+        How far from its edge 'softplus' becomes the identity, in x.
+    """
+
+    kind: str = "identity"
+    lower: float = -inf
+    upper: float = inf
+    edge: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def side(self) -> float:
+        """1 if x lies above the edge, -1 below."""
+        return -1.0 if self.edge == self.upper else 1.0
+
+    def forward(self, x: float) -> tuple[float, float]:
+        """The coordinate u of x, and log |dx/du|."""
+        if self.kind == "identity":
+            return x, 0.0
+        if self.kind == "angle":
+            return remainder(x - self.edge, self.upper - self.lower), 0.0
+        if self.kind == "logit":
+            above, below = max(x - self.lower, _TINY), max(self.upper - x, _TINY)
+            log_above, log_below = log(above), log(below)
+            u = log_above - log_below
+            return u, log_above + log_below - log(self.upper - self.lower)
+        away = max(self.side * (x - self.edge), _TINY)
+        if self.kind == "log":
+            u = log(away)
+            return u, u
+        z = max(away / self.scale, _TINY)
+        bend = log(-expm1(-z))
+        return self.scale * (z + bend), bend
+
+    def inverse(self, u: float, wraps: bool = False) -> float | None:
+        """The x of a coordinate; None if it is out of bounds.
+
+        Parameters
+        ----------
+        u : float
+            The coordinate.
+        wraps : bool, optional
+            Whether an angle may lie in any turn.
+        """
+        if self.kind == "identity":
+            x = u
+        elif self.kind == "angle":
+            return self._angle(u, wraps)
+        elif self.kind == "logit":
+            half = exp(-min(abs(u), _LARGEST_EXP))
+            part = (self.upper - self.lower) * half / (1 + half)
+            x = self.lower + part if u < 0 else self.upper - part
+        elif self.kind == "log":
+            x = self.edge + self.side * exp(min(u, _LARGEST_EXP))
+        else:
+            z = u / self.scale
+            z = z + log1p(exp(-z)) if z > 0 else log1p(exp(z))
+            x = self.edge + self.side * self.scale * z
+        # A bound itself is reached by rounding alone, unless it is one of a plain interval.
+        within = self.lower < x < self.upper
+        return x if within and isfinite(x) else None
+
+    def _angle(self, u: float, wraps: bool) -> float | None:
+        period = self.upper - self.lower
+        if not -period / 2 <= u < period / 2:
+            if not wraps:
+                return None
+            u = remainder(u, period)
+        x = self.lower + (self.edge + u - self.lower) % period
+        return x if x < self.upper else self.lower

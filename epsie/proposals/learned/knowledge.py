@@ -1,0 +1,100 @@
+"""What was learned of a target: plain data, frozen from one barrier to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+from epsie.proposals.learned.mixture import Array, Mixture
+from epsie.proposals.learned.plain import counted, entry, fitting, malformed, rows_of
+from epsie.proposals.learned.transform import Transform
+
+MOVES = ("independence", "crank_nicolson", "difference", "snooker", "local", "random_walk")
+"""The moves, in the order of their weights."""
+
+
+class Knowledge(NamedTuple):
+    """What the moves of a kernel need to know. It may come from one chain or from many.
+
+    All but the transform is in its coordinates.
+
+    Parameters
+    ----------
+    transform : Transform
+        The coordinates.
+    mixture : Mixture
+        What is like the target.
+    ncore : int
+        The number of its first components that were fitted; the others broaden them.
+    archive : array
+        Former positions, at most 1000. Shape (m, d).
+    weights : array
+        The probabilities of the moves in `MOVES`. Shape (6,).
+    spread : array
+        The half widths of the central 68 % of each parameter. Shape (d,).
+    walk : array
+        The factor of a random walk over what is known of the target. Shape (d, d).
+    restart : bool
+        Whether the random walk is to begin anew with it, and not to go on with its own.
+    settled : bool
+        Whether independent draws are accepted so often that nothing is to be searched for.
+    """
+
+    transform: Transform
+    mixture: Mixture
+    ncore: int
+    archive: Array
+    weights: Array
+    spread: Array
+    walk: Array
+    restart: bool = False
+    settled: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """Itself as plain data."""
+        return {
+            "transform": self.transform.plain(),
+            "mixture": self.mixture.plain(),
+            "ncore": self.ncore,
+            "archive": counted(self.archive),
+            "weights": self.weights,
+            "spread": self.spread,
+            "walk": self.walk,
+            "restart": self.restart,
+            "settled": self.settled,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], ndim: int) -> Self:
+        """What `plain` gave.
+
+        Raises
+        ------
+        MalformedStateError
+            If it is something else.
+        """
+        if plain.keys() != set(cls._fields):
+            raise malformed("what was learned", f"a dict of {', '.join(cls._fields)}", plain)
+        mixture = Mixture.from_plain(entry(plain, "mixture", dict), ndim)
+        ncore, archive = entry(plain, "ncore", int), rows_of(plain, "archive", ndim)
+        if not 0 < ncore <= mixture.size or not len(archive):
+            raise malformed("ncore or archive", "of the size that was learned", ncore)
+        weights = fitting(plain, "weights", (len(MOVES),))
+        if not ((weights >= 0).all() and abs(weights.sum() - 1) < 1e-9):
+            raise malformed("weights", "probabilities", weights)
+        return cls(
+            Transform.from_plain(entry(plain, "transform", dict), ndim),
+            mixture,
+            ncore,
+            archive,
+            weights,
+            fitting(plain, "spread", (ndim,), positive=True),
+            fitting(plain, "walk", (ndim, ndim)),
+            entry(plain, "restart", bool),
+            entry(plain, "settled", bool),
+        )
+
+    @property
+    def core(self) -> Mixture:
+        """The components that were fitted."""
+        return self.mixture.only(slice(self.ncore))

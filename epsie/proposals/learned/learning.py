@@ -1,0 +1,177 @@
+"""Learning from where chains were: a pure function of their histories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.linalg import LinAlgError
+
+from epsie.proposals.learned.envelope import enveloped
+from epsie.proposals.learned.fit import Fitted, fit
+from epsie.proposals.learned.history import History, Sample, resampled, sample, spaced
+from epsie.proposals.learned.knowledge import Knowledge
+from epsie.proposals.learned.mixture import Array, Mixture
+from epsie.proposals.learned.splitting import covariance
+from epsie.proposals.learned.surrogate import surrogate
+from epsie.proposals.learned.transform import Transform, chosen
+from epsie.proposals.learned.weights import FIRST_WEIGHTS, next_weights
+
+SETTLED = 0.35
+"""The acceptance rate of independent draws from which on nothing is searched for."""
+
+WINDOW, LONG_WINDOW = 0.5, 0.75
+"""The share of all iterations, the last ones, that is learned from; the second when settled."""
+
+_ARCHIVE = 1000
+_BOOST, _LARGEST_BOOST = 0.7, 20.0
+_SURROGATE_WEIGHT = 0.15
+_ENVELOPE_ROWS = 8000
+_ROUNDING = 1e-9
+
+
+class Lesson(NamedTuple):
+    """What can be learned from at a barrier.
+
+    Parameters
+    ----------
+    iteration : int
+        That of the barrier.
+    histories : sequence of History
+        Of each chain.
+    tallies : array
+        For each move the number of jumps since the last barrier, and sums of their acceptance
+        ratios and of these times the squared jumps, by parameter. Shape (6, 2 + d).
+    evaluated : History or None
+        Points at which the target was evaluated, accepted or not, in any order.
+    bounds : sequence of (float, float)
+        Of each parameter.
+    periods : sequence of float or None
+        Of each parameter; None of what is no angle.
+    walk_floor : float
+        The least probability of the random walk.
+    """
+
+    iteration: int
+    histories: Sequence[History]
+    tallies: Array
+    evaluated: History | None
+    bounds: Sequence[tuple[float, float]]
+    periods: Sequence[float | None]
+    walk_floor: float = 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether independent draws are accepted often."""
+        jumps, accepted = self.tallies[0, :2]
+        return bool(jumps > 0 and accepted > SETTLED * jumps)
+
+
+def learn(lesson: Lesson, former: Knowledge | None, first: Transform) -> Knowledge | None:
+    """What the moves shall know until the next barrier; None to leave all as it is.
+
+    Parameters
+    ----------
+    lesson : Lesson
+        What is learned from.
+    former : Knowledge or None
+        What is known already.
+    first : Transform
+        The coordinates before anything was known.
+    """
+    share = LONG_WINDOW if lesson.settled else WINDOW
+    histories = [h.since(lesson.iteration * (1 - share)) for h in lesson.histories]
+    rows = np.concatenate([h.rows for h in histories])
+    if len(np.unique(rows, axis=0)) < 3:
+        return None
+    transform = former.transform if former is not None else first
+    if former is None or not lesson.settled:
+        transform = chosen(lesson.bounds, lesson.periods, rows, transform)
+    given = sample(histories, transform)
+    try:
+        return _learned(lesson, former, first, transform, given)
+    except LinAlgError:
+        return None
+
+
+def _learned(
+    lesson: Lesson,
+    former: Knowledge | None,
+    first: Transform,
+    transform: Transform,
+    given: Sample,
+) -> Knowledge:
+    settled = former is not None and lesson.settled
+    fitted = _fitted(given, former if settled else None)
+    mixture, logs = fitted.broad, given.log_densities
+    if settled and mixture.size > 2 and logs is not None:
+        every = slice(None, None, max(1, len(logs) // _ENVELOPE_ROWS))
+        mixture = enveloped(mixture, given.u[every], logs[every])
+    near = None if settled or lesson.evaluated is None else _surrogate(lesson.evaluated, transform)
+    if near is not None:
+        mixture = mixture.joined(near, _SURROGATE_WEIGHT)
+    known = first if former is None else former.transform
+    restart = near is not None or known.coordinates != transform.coordinates
+    weights = FIRST_WEIGHTS
+    if former is not None:
+        weights = next_weights(former.weights, lesson.tallies, lesson.walk_floor)
+    archive, d = spaced(given.u, _ARCHIVE), given.u.shape[1]
+    return Knowledge(
+        transform=transform,
+        mixture=mixture,
+        ncore=fitted.core.size,
+        archive=archive,
+        weights=weights,
+        spread=_spread(archive),
+        walk=_walk(covariance(given.u) + _ROUNDING * np.eye(d) if near is None else near.covs[0]),
+        restart=restart,
+        settled=lesson.settled,
+    )
+
+
+def _walk(cov: Array) -> Array:
+    """The factor of the random walk for a target with this covariance."""
+    factor: Array = np.linalg.cholesky(cov) * np.float64(2.38 / sqrt(len(cov)))
+    return factor
+
+
+def _fitted(given: Sample, former: Knowledge | None) -> Fitted:
+    """Fit every other stretch of time, and hold out the others."""
+    most = max(6000, 60 * given.u.shape[1]) // 2
+    boosts = former is not None and former.mixture.size > 2 and given.log_densities is not None
+    parts = []
+    for chosen_rows in (~given.held_out, given.held_out):
+        u = given.u[chosen_rows]
+        if boosts and len(u) > most:
+            assert former is not None and given.log_densities is not None
+            u = _boosted(u, given.log_densities[chosen_rows], former.mixture, most)
+        parts.append(spaced(u, most))
+    if min(map(len, parts)) == 0:
+        parts = [given.u, given.u]
+    return fit(parts[0], parts[1], former=None if former is None else former.core)
+
+
+def _boosted(u: Array, log_densities: Array, mixture: Mixture, n: int) -> Array:
+    """Rows where the mixture was too low more often, up to 20 times."""
+    rows = np.column_stack([u, log_densities])
+    rows = spaced(rows, 5 * n)
+    lacks = rows[:, -1] - mixture.quick(rows[:, :-1])[0]
+    lacks -= np.median(lacks)
+    weights = np.exp(np.clip(_BOOST * lacks, 0.0, log(_LARGEST_BOOST)))
+    return resampled(rows[:, :-1], weights, n)
+
+
+def _surrogate(evaluated: History, transform: Transform) -> Mixture | None:
+    u, log_jacobians = transform.forward_rows(evaluated.rows)
+    assert evaluated.log_densities is not None
+    return surrogate(u, evaluated.log_densities + log_jacobians)
+
+
+def _spread(archive: Array) -> Array:
+    """The half widths of the central 68 %, or what stands for them where most rows are equal."""
+    low, high = np.percentile(archive, [16, 84], axis=0)
+    spread, stds = (high - low) / 2, archive.std(axis=0)
+    spread = np.where(spread > 0, spread, stds)
+    return np.where(spread > 0, spread, 1.0)

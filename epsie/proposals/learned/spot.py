@@ -1,0 +1,29 @@
+"""A spot: a position in the coordinates in which moves are made."""
+
+from __future__ import annotations
+
+from epsie.model.evaluation import Position
+from epsie.proposals.learned.mixture import Array, Weighed
+
+
+class Spot:
+    """A position, its coordinates, and what is known of it. All follows from the position.
+
+    Parameters
+    ----------
+    x : tuple of float
+        The position.
+    u : array
+        Its coordinates. Shape (d,).
+    log_jacobian : float
+        Log |dx/du|.
+    weighed : Weighed or None
+        The point as the mixture sees it, if that was asked for.
+    """
+
+    __slots__ = ("log_jacobian", "u", "weighed", "x")
+
+    def __init__(
+        self, x: Position, u: Array, log_jacobian: float, weighed: Weighed | None = None
+    ) -> None:
+        self.x, self.u, self.log_jacobian, self.weighed = x, u, log_jacobian, weighed

@@ -1,0 +1,175 @@
+"""The transform of a position: a coordinate for each parameter, in units of its spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Any, Self
+
+import numpy as np
+
+from epsie.model.evaluation import Position
+from epsie.proposals.learned.coordinates import Coordinate
+from epsie.proposals.learned.mixture import Array
+from epsie.proposals.learned.plain import entry, fitting, malformed
+
+KINDS = ("identity", "log", "softplus", "logit", "angle")
+
+
+class Transform:
+    """A position as an array of coordinates of about unit size, and back. Never changed once made.
+
+    Parameters
+    ----------
+    coordinates : sequence of Coordinate
+        One for each parameter.
+    shift, scale : array
+        A coordinate is (u - shift) / scale. Shape (d,).
+    """
+
+    def __init__(self, coordinates: Sequence[Coordinate], shift: Array, scale: Array) -> None:
+        self.coordinates = tuple(coordinates)
+        self.shift, self.scale = shift, scale
+        self._bent = [(i, c) for i, c in enumerate(self.coordinates) if c != Coordinate()]
+
+    def forward(self, x: Iterable[float]) -> tuple[Array, float]:
+        """The coordinates of a position, and log |dx/du| less a constant."""
+        u, log_jacobian = np.array(x, dtype=float), 0.0
+        for i, coordinate in self._bent:
+            u[i], log_slope = coordinate.forward(float(u[i]))
+            log_jacobian += log_slope
+        u -= self.shift
+        u /= self.scale
+        return u, log_jacobian
+
+    def inverse(self, u: Array, wraps: bool = False) -> Position | None:
+        """The position with these coordinates; None if there is none within the bounds."""
+        x: list[float] = (u * self.scale + self.shift).tolist()
+        for i, coordinate in self._bent:
+            back = coordinate.inverse(x[i], wraps)
+            if back is None:
+                return None
+            x[i] = back
+        return tuple(x) if isfinite(sum(x)) else None
+
+    def inverse_rows(self, u: Array) -> list[Position | None]:
+        """The same as `inverse` for rows, shape (n, d)."""
+        if self._bent:
+            return [self.inverse(row) for row in u]
+        found = (u * self.scale + self.shift).tolist()
+        return [tuple(x) if isfinite(sum(x)) else None for x in found]
+
+    def forward_rows(self, rows: Array) -> tuple[Array, Array]:
+        """The same as `forward` for rows, shape (n, d), with the same bits."""
+        u, log_jacobians = np.array(rows, dtype=float), np.zeros(len(rows))
+        for i, coordinate in self._bent:
+            both = np.array(list(map(coordinate.forward, u[:, i].tolist()))).reshape(-1, 2)
+            u[:, i] = both[:, 0]
+            log_jacobians += both[:, 1]
+        u -= self.shift
+        u /= self.scale
+        return u, log_jacobians
+
+    def refined(self, rows: Array) -> Self:
+        """The same coordinates, in units of the spread of rows of positions."""
+        u = type(self)(self.coordinates, np.zeros(rows.shape[1]), np.ones(rows.shape[1]))
+        away = u.forward_rows(rows)[0]
+        shift, scale = away.mean(axis=0), away.std(axis=0)
+        scale = np.where(scale > 0, scale, self.scale)
+        return type(self)(self.coordinates, shift, scale)
+
+    def plain(self) -> dict[str, Any]:
+        """Itself as plain data."""
+        numbers = np.array([c[1:] for c in self.coordinates])
+        kinds = [c.kind for c in self.coordinates]
+        return {"kinds": kinds, "numbers": numbers, "shift": self.shift, "scale": self.scale}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], ndim: int) -> Self:
+        """What `plain` gave.
+
+        Raises
+        ------
+        MalformedStateError
+            If it is something else.
+        """
+        kinds = entry(plain, "kinds", list)
+        if len(kinds) != ndim or not all(kind in KINDS for kind in kinds):
+            raise malformed("kinds", f"{ndim} of {', '.join(KINDS)}", kinds)
+        numbers = fitting(plain, "numbers", (ndim, 4), finite=False)
+        coordinates = [Coordinate(kind, *row) for kind, row in zip(kinds, numbers.tolist())]
+        shift = fitting(plain, "shift", (ndim,))
+        return cls(coordinates, shift, fitting(plain, "scale", (ndim,), positive=True))
+
+
+def chosen(
+    bounds: Sequence[tuple[float, float]],
+    periods: Sequence[float | None],
+    rows: Array,
+    former: Transform,
+) -> Transform:
+    """The transform whose coordinates of some positions are the most normal.
+
+    A bounded parameter gets that of its candidates for which the mean of log |du/dx| less the log
+    of the standard deviation of u is the largest: the log likelihood of a normal distribution of
+    u. A period is cut opposite of the circular mean.
+
+    Parameters
+    ----------
+    bounds : sequence of (float, float)
+        For each parameter.
+    periods : sequence of float or None
+        None of what is no angle.
+    rows : array
+        Positions. Shape (n, d).
+    former : Transform
+        It is kept where another one is hardly better.
+    """
+    found = []
+    for i, (edges, period) in enumerate(zip(bounds, periods)):
+        column, known = rows[:, i], former.coordinates[i]
+        if period is not None:
+            found.append(_cut(column, known, period))
+        else:
+            found.append(_most_normal(column, known, edges))
+    return Transform(found, former.shift, former.scale).refined(rows)
+
+
+def _cut(column: Array, known: Coordinate, period: float) -> Coordinate:
+    """An angle about the circular mean."""
+    turns = column * (2 * np.pi / period)
+    mean = float(np.arctan2(np.sin(turns).mean(), np.cos(turns).mean())) * period / (2 * np.pi)
+    return known._replace(edge=known.lower + (mean - known.lower) % period)
+
+
+def _most_normal(column: Array, known: Coordinate, bounds: tuple[float, float]) -> Coordinate:
+    candidates = list(_candidates(column, *bounds))
+    if len(candidates) == 1:
+        return candidates[0]
+    values = column.tolist()
+    best, highest = known, _normality(known, values) + 0.02
+    for candidate in candidates:
+        found = _normality(candidate, values)
+        if found > highest:
+            best, highest = candidate, found
+    return best
+
+
+def _candidates(column: Array, lower: float, upper: float) -> Iterable[Coordinate]:
+    """The coordinates that a parameter with these bounds may have."""
+    yield Coordinate("identity", lower, upper)
+    for edge in (lower, upper):
+        away = abs(float(np.median(column)) - edge)
+        if np.isfinite(edge) and away > 0:
+            for factor in (0.1, 0.3, 1.0, 3.0):
+                yield Coordinate("softplus", lower, upper, edge, factor * away)
+            yield Coordinate("log", lower, upper, edge)
+    if np.isfinite(lower) and np.isfinite(upper):
+        yield Coordinate("logit", lower, upper)
+
+
+def _normality(coordinate: Coordinate, values: Sequence[float]) -> float:
+    """The mean log likelihood of a normal distribution of the coordinate, less a constant."""
+    both = np.array(list(map(coordinate.forward, values)))
+    spread = float(both[:, 0].std())
+    return -float(both[:, 1].mean()) - float(np.log(spread)) if spread > 0 else -np.inf
