@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,11 +79,11 @@ class Outcome(NamedTuple):
 
     code: int
     seconds: float
-    """From the signal until the process was gone."""
+    """From the signal until the process was gone, with those that it started."""
     out: str
     error: str
     orphans: list[int]
-    """Its processes that were there 3 s after it was gone."""
+    """Its processes that were there a minute after it was gone."""
 
 
 def outcome(directory: Path, kind: str, number: int, delay: float, group: bool) -> Outcome:
@@ -97,28 +99,38 @@ def outcome(directory: Path, kind: str, number: int, delay: float, group: bool) 
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     try:
-        limit = time.monotonic() + 120
         while not ready.exists():
-            assert process.poll() is None and time.monotonic() < limit, "it did not start"
+            assert process.poll() is None, "it did not start"
             time.sleep(0.01)
         time.sleep(delay)
         sent = time.monotonic()
         (os.killpg if group else os.kill)(process.pid, number)
-        process.wait(60)
+        process.wait()
+        limit = time.monotonic() + 60
+        while (orphans := left_of(process.pid)) and time.monotonic() < limit:
+            time.sleep(0.02)
         seconds = time.monotonic() - sent
-        orphans = left_of(process.pid)
-        limit = time.monotonic() + 3
-        while orphans and time.monotonic() < limit:
-            time.sleep(0.05)
-            orphans = left_of(process.pid)
         out, error = "", ""
         if not orphans:
-            out, error = process.communicate(timeout=10)
+            out, error = process.communicate()
         return Outcome(process.returncode, seconds, out, error, orphans)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def press_when(ready: Callable[[], bool]) -> threading.Thread:
+    """Ctrl-C for this process as soon as something is so."""
+
+    def press() -> None:
+        while not ready():
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press, daemon=True)
+    thread.start()
+    return thread
 
 
 def left_of(session: int) -> list[int]:

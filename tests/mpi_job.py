@@ -162,7 +162,7 @@ def recorded(pool):
         ["x", "y"], model_of(seconds=0.01), NCHAINS, seed=4, pool=pool
     )
     sampler.start_position = {"x": np.zeros(NCHAINS), "y": np.zeros(NCHAINS)}
-    sampler.run(10_000, directory="run")
+    sampler.run(10_000, directory="run", every=5)
 
 
 def dies(pool):

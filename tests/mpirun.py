@@ -74,12 +74,12 @@ class Environment:
             start_new_session=True,
         )
 
-    def run(self, nranks, *command, timeout=60, **settings):
+    def run(self, nranks, *command, timeout=250, **settings):
         """A job from start to end."""
         return ended(self.start(nranks, *command, **settings), timeout)
 
 
-def ended(job, timeout=60, began=None):
+def ended(job, timeout=250, began=None):
     """What a job left behind. If it does not end in time it is killed, and that is an error.
 
     The first line that it prints is to be the time at which it began to work.

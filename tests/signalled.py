@@ -78,7 +78,7 @@ def outcome(number, rng, directory, expected):
         for i, name in enumerate(pair):
             time.sleep(gap * i)
             os.kill(pid, getattr(signal, name))
-        report = heard.read() if select.select([heard], [], [], 60)[0] else '["deaf"]'
+        report = heard.read() if select.select([heard], [], [], 200)[0] else '["deaf"]'
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL if report == '["deaf"]' else 0)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

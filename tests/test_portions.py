@@ -110,7 +110,8 @@ def test_the_bits_are_those_of_a_serial_run(pool, cls):
 def test_chains_that_turn_out_to_be_short_are_dealt_in_portions():
     with RecordedPool(2) as pool:
         made = sampler(pool)
-        for _ in range(20):
+        # A loaded machine lets them look longer now and then.
+        while max(pool.sizes, default=1) < 3:
             made.run(1)
         assert max(pool.sizes) == 3
 

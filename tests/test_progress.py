@@ -64,7 +64,7 @@ class Terminal:
     def __exit__(self, *_):
         sys.stderr.close()
         sys.stderr = self.former
-        self.reader.join(10)
+        self.reader.join()
         os.close(self.master)
 
     @property
@@ -233,7 +233,7 @@ def test_the_bar_in_a_notebook(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.chdir(ROOT)
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NOTEBOOK)])
-    client.NotebookClient(book, timeout=120).execute()
+    client.NotebookClient(book, timeout=250).execute()
     # As text in the output, or in the state of its widgets.
     assert "3000/3000" in str(book)
     assert "acceptance 0." in str(book).replace("\u2007", " ")

@@ -1,5 +1,6 @@
 """Runs on disk: the whole run bit for bit, whoever is killed, and nothing else let in."""
 
+import itertools
 import json
 import os
 import random
@@ -353,10 +354,10 @@ def test_kills(tmp_path, kills, processes):
 
 def test_workers_of_a_killed_process_end(tmp_path):
     process = holder(tmp_path / "run", processes=2)
-    time.sleep(2)
+    assert process.stdout.readline() == "stepping\n"
     process.kill()
     # Its pipes are closed when the last of its workers has gone.
-    process.communicate(timeout=30)
+    process.communicate()
 
 
 def test_reading_while_it_is_written(tmp_path):
@@ -393,8 +394,14 @@ made.run(100_000, directory=sys.argv[1], every=int(sys.argv[2]), grace=float(sys
 """
 
 
+calls = itertools.count(1)
+
+
 def slow(**values):
     time.sleep(0.02)
+    # After more than the starts and the first round.
+    if next(calls) == 15:
+        print("stepping", flush=True)
     return 0.0, 0.0
 
 
@@ -414,10 +421,8 @@ def holder(directory, every=5, grace=10.0, processes=0):
     return process
 
 
-def wait_for(what, seconds=60):
-    deadline = time.monotonic() + seconds
+def wait_for(what):
     while not what():
-        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
@@ -481,9 +486,9 @@ def test_two_samplers_of_one_process(tmp_path):
 )
 def test_signals_that_end_a_run(tmp_path, number, code):
     process = holder(tmp_path / "run", every=100_000)
-    time.sleep(0.5)
+    assert process.stdout.readline() == "stepping\n"
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate()
     assert process.returncode == code
     reached = epsie.open_run(tmp_path / "run").niterations
     assert reached > 0
@@ -501,9 +506,9 @@ def test_signals_that_end_a_run(tmp_path, number, code):
 def test_signals_to_all_processes(tmp_path, number, code):
     """As Ctrl-C in a terminal, or a queue that ends a job: the workers are silent."""
     process = holder(tmp_path / "run", every=100_000, processes=2)
-    time.sleep(2)
+    assert process.stdout.readline() == "stepping\n"
     os.killpg(process.pid, number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     assert process.returncode == code, said
     reached = epsie.open_run(tmp_path / "run").niterations
     assert reached > 0
@@ -517,7 +522,6 @@ def test_signals_that_save(tmp_path, number):
     try:
         for _ in range(2):
             before = states.saved_iterations(tmp_path / "run")[-1]
-            time.sleep(0.3)
             process.send_signal(number)
             wait_for(lambda: states.saved_iterations(tmp_path / "run")[-1] > before)  # noqa: B023
         assert process.poll() is None
@@ -536,7 +540,7 @@ class Stuck:
         self.calls -= 1
         if self.calls < 0:
             os.kill(os.getpid(), signal.SIGINT)
-            for _ in range(3000):
+            while True:
                 time.sleep(0.01)
         return gaussian(**values)
 
@@ -548,7 +552,7 @@ def test_grace_and_handlers_put_back(tmp_path, whole):
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt, match="stopped at iteration"):
         made.run(90, directory=tmp_path, grace=0.2)
-    assert 0.2 < time.monotonic() - started < 10
+    assert time.monotonic() - started > 0.2
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)] == former
     reached = made.niterations
     assert 0 < reached <= 25
