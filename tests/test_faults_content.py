@@ -4,10 +4,12 @@ import collections
 import random
 
 import h5py
+import numpy as np
 import pytest
 
 import epsie
 from epsie.errors import CheckpointError
+from epsie.storage.rundir.recipes import remade, updated
 from epsie.storage.statetree import decode, encode
 from tests.damage import wrong
 from tests.statistical import seed
@@ -111,3 +113,15 @@ def test_whatever_is_no_state_is_refused(tmp_path):
             epsie.dump_state(tree, file)
             with pytest.raises(CheckpointError):
                 made.set_state_from_checkpoint(file)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [np.arange(3.0), ["proposal", np.arange(3.0)], [np.arange(3.0), "x"], None, 3, [["proposal"]]],
+    ids=str,
+)
+def test_whatever_stands_for_a_class_is_no_class(kind):
+    written = {"epsie class": kind, "config": {"kappa": 1.0}}
+    assert updated([written])[0]["config"] == {"kappa": 1.0}
+    with pytest.raises(CheckpointError):
+        remade(written)

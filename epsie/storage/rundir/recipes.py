@@ -89,7 +89,9 @@ def updated(plain: Any) -> Any:
         return plain
     plain = {key: updated(value) for key, value in plain.items()}
     kind, config = plain.get(_CLASS), plain.get("config")
-    if kind in _DIRECTIONS and isinstance(config, dict):
+    # Text alone, as an array would be compared element by element.
+    known = isinstance(kind, list | tuple) and all(isinstance(of, str) for of in kind)
+    if known and kind in _DIRECTIONS and isinstance(config, dict):
         plain["config"] = {**config, "density": config.get("density", "steradian")}
     return plain
 
