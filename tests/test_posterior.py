@@ -153,6 +153,18 @@ def test_pools_and_splits_give_the_same_bits_with_draws_from_the_prior():
         assert (split.current_positions[name] == whole.current_positions[name]).all()
 
 
+def test_workers_get_functions_of_a_prior_with_the_model():
+    def sampler(pool):
+        prior = epsie.Prior(x=(-1, 1), y=lambda x: (-2, x), where=lambda x, y: x > 2 * y)
+        posterior = epsie.Posterior(lambda x, y: -x * x, prior)
+        return ParallelTemperedSampler(posterior, nchains=2, betas=[1, 0], seed=1, pool=pool)
+
+    serial, parallel = sampler(None), sampler(2)
+    for each in (serial, parallel):
+        each.run(50)
+    np.testing.assert_array_equal(serial.positions["y"], parallel.positions["y"])
+
+
 def test_another_model_at_beta_zero_must_be_a_posterior_too():
     sampler = ParallelTemperedSampler(POSTERIOR, 3, [1, 0.3, 0], seed=6)
     sampler.run(5)

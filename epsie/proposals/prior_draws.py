@@ -75,7 +75,7 @@ class PriorDraws(BaseProposal):
 
     def __getstate__(self) -> dict[str, Any]:
         # The prior travels with the model, once to each worker.
-        return {**self.__dict__, "_prior": None}
+        return {**self.__dict__, "_prior": None, "_arguments": ((), {})}
 
 
 def parts_at(beta: float, parts: Iterable[BaseProposal], model: Model) -> Iterable[BaseProposal]:
