@@ -88,7 +88,7 @@ print(json.dumps(found))
 BUDGET = """
 import os, signal
 
-most, number = map(int, rest)
+number, *budgets = map(int, rest)
 
 
 class Ended(Ring):
@@ -102,8 +102,9 @@ class Ended(Ring):
 
 
 priors = of.PriorDict({name: prior for name, prior in priors.items() if name != "m2"})
-settings = dict(until=None, nchains=4, max_evaluations=most, seed=3)
-print(json.dumps(run(Ended(), priors, **settings)))
+settings = dict(until=None, nchains=4, seed=3)
+found = [run(Ended(), priors, max_evaluations=budget, **settings) for budget in budgets]
+print(json.dumps([*found, run(Ended(), priors, "whole", max_evaluations=budgets[0], **settings)]))
 """
 PRIORS = """
 from epsie.clients.bilby_priors import prior_of
@@ -243,17 +244,15 @@ def test_periodic_fixed_and_constrained(python, tmp_path):
 
 def test_killed_stopped_and_resumed(python, tmp_path):
     """In three goes as in one, bit for bit."""
-    whole = finished(python, tmp_path / "whole", RING + BUDGET, 40_000, 0)
     where = tmp_path / "parts"
     for number, code in ((signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        process = started(python, where, RING + BUDGET, 2_000_000_000, int(number))
+        process = started(python, where, RING + BUDGET, int(number), 2_000_000_000)
         process.communicate()
         assert process.returncode == code, (where / "log.txt").read_text()[-4000:]
-    resumed = finished(python, where, RING + BUDGET, 40_000, 0)
+    resumed, longer, whole = finished(python, where, RING + BUDGET, 0, 40_000, 50_000)
     assert resumed["draws"] == whole["draws"]
     assert (resumed["evaluations"], resumed["seed"]) == (whole["evaluations"], 3)
     # A result of a run that was cut short is not the answer: the same call goes on.
-    longer = finished(python, where, RING + BUDGET, 50_000, 0)
     assert 40_000 < longer["evaluations"] <= 50_000
 
 
