@@ -428,6 +428,19 @@ def test_learning_is_a_pure_function():
     )
 
 
+def test_the_record_is_bounded():
+    """Also where independent draws never are accepted, and barriers are far apart."""
+    made = Chain("x", lambda x: (0.0 if x % 1 < 1e-3 else -1e3, 0.0), [Learned("x")], seed())
+    made.start_position = {"x": 0.0}
+    sizes = set()
+    for _ in range(12):
+        made.run(1000)
+        record = made.proposal_dist.proposals[0].state["record"]
+        sizes.add((record["visited"]["n"], record["evaluated"]["n"]))
+    assert max(n for n, _ in sizes) <= 6500
+    assert max(n for _, n in sizes) <= 2048 + 60
+
+
 def test_copies_share_what_is_frozen():
     made = sampler()
     made.run(100)

@@ -33,6 +33,9 @@ _WALK_FLOOR = 0.15
 _TALLIED, _TALLIED_EVERY = 1000, 8
 """All jumps up to this iteration are counted, later every so many-th."""
 
+_PRUNED_EVERY = 2048
+"""Iterations after which of the evaluated points the best ones are kept: a record is bounded."""
+
 
 class Learned(BaseProposal):
     """A proposal that learns the target, and draws from what it learned.
@@ -160,6 +163,8 @@ class Learned(BaseProposal):
         knowledge = self._kernel.knowledge
         if proposed is not None and jumped and not (knowledge and knowledge.settled):
             record.evaluate(iteration, proposed, self._pick(proposed.x))
+            if not iteration % _PRUNED_EVERY:
+                record.prune(outcome.beta)
         if iteration == self._barrier:
             self._pass_barrier(outcome)
 

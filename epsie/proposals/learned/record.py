@@ -66,6 +66,10 @@ class Record:
         while following * LONG_WINDOW > LARGEST * self.stride:
             self.stride *= 2
         self._visited.keep(lambda rows: rows[_kept(rows[:, 0], first, self.stride)])
+        self.prune(beta)
+
+    def prune(self, beta: float) -> None:
+        """Of what was evaluated keep the best points, which are all that is learned from."""
         most = points_needed(self.ndim)
         self._evaluated.keep(lambda rows: _best(rows, beta, most))
 
