@@ -31,7 +31,7 @@ def as_names(parameters: str | Iterable[str]) -> tuple[str, ...]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"parameters must differ; got {', '.join(repeated)} more than once")
-    return tuple([str(name) for name in names])
+    return names
 
 
 def in_order(values: Iterable[Any], what: str) -> tuple[Any, ...]:

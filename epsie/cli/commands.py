@@ -252,5 +252,5 @@ def unlock_run(options: argparse.Namespace) -> int:
     if left is None:
         _say(f"{options.directory} is not locked")
     else:
-        _say(f"{options.directory} was locked by process {left.pid} on {left.host}; no longer")
+        _say(f"{options.directory} was locked by {left}; no longer")
     return 0

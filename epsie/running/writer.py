@@ -10,23 +10,10 @@ from epsie.errors import EpsieError, RunDirectoryError
 from epsie.logs import logger
 from epsie.running.existing import Existing, starts_of
 from epsie.running.points import check_model, is_stale, renew, take_up
+from epsie.storage.rundir import segments, states
 from epsie.storage.rundir.folder import MANIFEST, RUN, Folder, leftovers, new_run, owner, unfinished
 from epsie.storage.rundir.lock import Lock
 from epsie.storage.rundir.manifest import Manifest, describe, with_history
-from epsie.storage.rundir.segments import (
-    gathered,
-    left_over,
-    merge_small,
-    refuse_gaps,
-    write_segment,
-)
-from epsie.storage.rundir.states import (
-    newest_state,
-    read_state,
-    saved_iterations,
-    state_path,
-    write_state,
-)
 
 
 class Writer:
@@ -60,7 +47,7 @@ class Writer:
             self.folder = Folder(lock, self.manifest.get(RUN))
             self._go_on(standing.state)
         self.saved: int = sampler.niterations
-        self.reported = max(self.saved, newest_state(self.directory, self.folder.run))
+        self.reported = max(self.saved, states.newest_state(self.directory, self.folder.run))
         """The iteration that was saved last. Of a state that cannot be read, later than `saved`:
         what follows it is made anew before anything is saved, and nothing is removed until then."""
         self._state = sampler.state
@@ -84,7 +71,7 @@ class Writer:
             describe(sampler), folder.run, start, thin, starts_of(sampler), sampler._remarks
         )
         # With the manifest it becomes a run, so that comes last.
-        write_state(folder, start, start, sampler.state)
+        states.write_state(folder, start, start, sampler.state)
         folder.write(MANIFEST, manifest)
         return manifest
 
@@ -99,8 +86,8 @@ class Writer:
             sampler.seed = self.manifest["seed"]
             check_model(sampler)
             logger.info("going on in %s from iteration %d", directory, sampler.niterations)
-        if newest_state(directory, self.folder.run) <= sampler.niterations:
-            left = left_over(directory, self.manifest["start"], sampler.niterations)
+        if states.newest_state(directory, self.folder.run) <= sampler.niterations:
+            left = segments.left_over(directory, self.manifest["start"], sampler.niterations)
             self.folder.remove(left)
         self.folder.remove(unfinished(directory))
 
@@ -125,12 +112,12 @@ class Writer:
         """
         try:
             self.folder.check()
-            saved = state_path(self.directory, self.saved)
+            saved = states.state_path(self.directory, self.saved)
             try:
                 owner(saved)
             except FileNotFoundError:
                 raise RunDirectoryError(f"{saved} was removed") from None
-            refuse_gaps(self.directory, self.manifest["start"], self.saved)
+            segments.refuse_gaps(self.directory, self.manifest["start"], self.saved)
         except RunDirectoryError as error:
             error.add_note(
                 f"Iterations after {self.saved} are in the memory of this process alone. The "
@@ -153,10 +140,10 @@ class Writer:
             return
         self.check()
         try:
-            content = gathered(sampler, stop - self.saved, self.manifest["thin"])
-            write_segment(self.folder, content, self.manifest)
+            content = segments.gathered(sampler, stop - self.saved, self.manifest["thin"])
+            segments.write_segment(self.folder, content, self.manifest)
             state = sampler.state
-            write_state(self.folder, self.manifest["start"], stop, state)
+            states.write_state(self.folder, self.manifest["start"], stop, state)
         except BaseException as error:
             self.check()
             self._roll_back(stop)
@@ -168,7 +155,7 @@ class Writer:
         try:
             if self.reported > former:
                 self._replace_unreadable()
-            merge_small(self.folder, saved_iterations(directory)[0], self.manifest)
+            segments.merge_small(self.folder, states.saved_iterations(directory)[0], self.manifest)
         except EpsieError as error:
             # All is saved; what is not tidied now is later.
             logger.warning("the segments in %s could not be merged: %s", directory, error)
@@ -176,9 +163,9 @@ class Writer:
 
     def _replace_unreadable(self) -> None:
         """Remove the state that could not be read, and what followed the one before it."""
-        left = left_over(self.directory, self.manifest["start"], self.saved)
+        left = segments.left_over(self.directory, self.manifest["start"], self.saved)
         if self.reported < self.saved:
-            left.append(state_path(self.directory, self.reported))
+            left.append(states.state_path(self.directory, self.reported))
         self.folder.remove(left)
 
     def settle(self) -> None:
@@ -189,6 +176,8 @@ class Writer:
     def _roll_back(self, stop: int) -> None:
         """Take the sampler to where it is saved: where it stands, if that failed late."""
         with suppress(FileNotFoundError, EpsieError):
-            self._state = read_state(state_path(self.directory, stop), self.folder.run)
+            self._state = states.read_state(
+                states.state_path(self.directory, stop), self.folder.run
+            )
             self.saved = self.reported = stop
         self.sampler.set_state(self._state)

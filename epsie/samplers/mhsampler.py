@@ -91,17 +91,9 @@ class MetropolisHastingsSampler(BaseSampler):
         nan: NanPolicy = "raise",
         check_workers: bool = True,
     ) -> None:
+        default = (default_proposal, default_proposal_args)
         super().__init__(
-            parameters,
-            model,
-            proposals,
-            default_proposal,
-            default_proposal_args,
-            seed,
-            pool,
-            bit_generator,
-            nan,
-            check_workers,
+            parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers
         )
         self.create_chains(nchains)
 

@@ -88,17 +88,9 @@ class ParallelTemperedSampler(BaseSampler):
         nan: NanPolicy = "raise",
         check_workers: bool = True,
     ) -> None:
+        default = (default_proposal, default_proposal_args)
         super().__init__(
-            parameters,
-            model,
-            proposals,
-            default_proposal,
-            default_proposal_args,
-            seed,
-            pool,
-            bit_generator,
-            nan,
-            check_workers,
+            parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers
         )
         self._swap_scheme = swap_scheme
         self.create_chains(nchains, betas, swap_interval, adaptive_annealer, reset_after_swap)
@@ -119,19 +111,11 @@ class ParallelTemperedSampler(BaseSampler):
         ValueError
             If `nchains` is less than 1, or another setting is out of range.
         """
+        ladder = (betas, swap_interval, adaptive_annealer, reset_after_swap)
+        settings: dict[str, Any] = {"swap_scheme": self._swap_scheme, "nan": self.nan}
         self.chains = [
             ParallelTemperedChain(
-                self.parameters,
-                self.model,
-                proposals,
-                betas,
-                swap_interval,
-                adaptive_annealer,
-                reset_after_swap,
-                source,
-                i,
-                swap_scheme=self._swap_scheme,
-                nan=self.nan,
+                self.parameters, self.model, proposals, *ladder, source, i, **settings
             )
             for i, (proposals, source) in enumerate(self._sources(nchains))
         ]

@@ -202,12 +202,8 @@ def size_of(path: Path) -> int:
     RunDirectoryError
         If it cannot be looked at.
     """
-    try:
-        with told(path, "cannot be read"):
-            found = os.stat(path)
-    except OSError:
-        return 0
-    return found.st_size if stat.S_ISREG(found.st_mode) else 0
+    found = _status(path)
+    return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else 0
 
 
 def is_there(path: Path) -> bool:
@@ -218,9 +214,13 @@ def is_there(path: Path) -> bool:
     RunDirectoryError
         If it cannot be told.
     """
+    return _status(path) is not None
+
+
+def _status(path: Path) -> os.stat_result | None:
     try:
-        with told(path, "cannot be read"):
-            os.stat(path)
-    except OSError:
-        return False
-    return True
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, MemoryError) as error:
+        raise UnreadableError(f"{path} cannot be read: {error}") from error

@@ -68,7 +68,7 @@ def _progress(run: Saved, holder: lock.Holder | None) -> list[tuple[str, str]]:
         lines.append(("rate", f"{rate:.4g} iterations/s between the last two saves"))
     if holder is None:
         return [*lines, ("state", "at rest")]
-    state = f"process {holder.pid} on {holder.host}"
+    state = str(holder)
     if holder.is_alive is False:
         return [*lines, ("state", f"at rest; {state} ended before it was done")]
     upto = "" if holder.upto is None else f" up to {holder.upto}"

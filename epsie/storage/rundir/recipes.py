@@ -97,20 +97,16 @@ def updated(plain: Any) -> Any:
 
 
 def _called(cls: type, config: dict[str, Any]) -> Any:
-    positional: list[Any] = []
+    positional: Any = ()
     for parameter in inspect.signature(cls).parameters.values():
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            positional = _as_list(config.pop(parameter.name, ()))
+            positional = config.pop(parameter.name, ())
+            if not isinstance(positional, list | tuple):
+                raise CheckpointError(f"malformed: {positional!r:.200} are no arguments")
     try:
         return cls(*positional, **config)
     except Exception as error:  # of arguments that may be anything
         raise CheckpointError(f"no {cls.__name__} can be made of {config}: {error}") from error
-
-
-def _as_list(value: Any) -> list[Any]:
-    if not isinstance(value, list | tuple):
-        raise CheckpointError(f"malformed: {value!r:.200} are no arguments")
-    return list(value)
 
 
 def _plain(value: Any) -> Any:
