@@ -114,10 +114,7 @@ def drawn_starts(
         for i, chain in enumerate(sampler.chains)
         for t, leaf in enumerate(chain.by_temperature)
     }
-    generators = {
-        at: np.random.default_rng(np.random.SeedSequence(sampler.seed, spawn_key=(_STREAM, *at)))
-        for at in levels
-    }
+    generators = {at: _generator(sampler.seed, at) for at in levels}
     found: dict[tuple[int, int], Point] = {}
     left, refusal, first = list(levels), "", list[Mapping[str, Any]]()
     for _ in range(tries):
@@ -141,6 +138,10 @@ def drawn_starts(
         f"the last one refused: {refusal}. Draw from where the model has a likelihood, or "
         "allow more tries"
     )
+
+
+def _generator(seed: int, at: tuple[int, int]) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, *at)))
 
 
 def ensure_start(sampler: Any) -> None:

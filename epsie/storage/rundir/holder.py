@@ -56,7 +56,17 @@ class Holder:
     locked: bool | None = None
 
     def __str__(self) -> str:
-        return f"process {self.process.pid} on {self.process.host}"
+        return f"process {self.pid} on {self.host}"
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self.process.pid
+
+    @property
+    def host(self) -> str:
+        """Where it runs."""
+        return self.process.host
 
     @property
     def is_held_here(self) -> bool:
