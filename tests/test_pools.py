@@ -606,7 +606,7 @@ def test_utilisation_names_other_hosts(monkeypatch):
         (alike,) = made.utilisation.workers
         # To a parent on another host the workers are elsewhere, also one with its own number.
         pid = pool.submit(os.getpid).result()
-        monkeypatch.setattr("epsie.execution.dealing.this_process", lambda: ("login", pid))
+        monkeypatch.setattr("epsie.execution.dealing.host_and_pid", lambda: ("login", pid))
         made.run(2)
         (other,) = made.utilisation.workers
     assert (alike, other) == (f"process {pid}", f"process {pid} on {platform.node()}")

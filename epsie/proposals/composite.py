@@ -70,7 +70,8 @@ class Composite(BaseProposal):
         return {"+".join(part.parameters): state_of(part) for part in self._parts}
 
     def _form(self) -> dict[str, Any]:
-        return {"+".join(part.parameters): part._form() for part in self._parts}
+        forms = {"+".join(part.parameters): part._form() for part in self._parts}
+        return {**self._evolved(), **forms}
 
     def _check_state(self, keys: set[str]) -> None:
         """Refuse a state of other parts.
