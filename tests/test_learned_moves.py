@@ -112,7 +112,9 @@ def chain_of(case, move, label="", cls=Learned):
     return target, Chain(target.parameters, target.model, [made], bits)
 
 
-@pytest.mark.parametrize("move", WEIGHTS)
+@pytest.mark.parametrize(
+    "move", [pytest.param(move, marks=[pytest.mark.slow] * (move != "all")) for move in WEIGHTS]
+)
 @pytest.mark.parametrize("case", TARGETS)
 def test_a_move_leaves_the_target_invariant(case, move):
     target, chain = chain_of(case, move)

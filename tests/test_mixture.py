@@ -199,7 +199,7 @@ def test_degenerate_points_are_fitted(case):
         assert np.isfinite(found.broad.at_rows(rows[:100])[0]).all()
 
 
-@pytest.mark.parametrize("d", [1, 3, 30, 100])
+@pytest.mark.parametrize("d", [1, 3, 30, pytest.param(100, marks=pytest.mark.slow)])
 def test_many_dimensions(d):
     """The same points more often: a fit looks at each a bounded number of times."""
     rows = generator(f"dimensions {d}").standard_normal((max(2000, 20 * d), d))
