@@ -69,7 +69,7 @@ def quick(x, y):
 @pytest.fixture
 def said(monkeypatch):
     """What the log says; the first warning is answered by a function."""
-    monkeypatch.setattr("epsie.pools.own.silence.Silence.interval", 0.05)
+    monkeypatch.setattr("epsie.pools.own.process.Silence.interval", 0.05)
 
     class Heard(logging.Handler):
         answer = staticmethod(lambda text: None)
@@ -161,9 +161,9 @@ def test_one_that_computes_is_not_named(tmp_path, monkeypatch, said, act):
             end.touch()
         return activity(pid)
 
-    monkeypatch.setattr("epsie.pools.own.silence.activity", looked)
+    monkeypatch.setattr("epsie.pools.own.process.activity", looked)
     # Ten times as long as a loaded machine lets it wait for its core.
-    monkeypatch.setattr("epsie.pools.own.silence.Silence.patience", 2.0)
+    monkeypatch.setattr("epsie.pools.own.process.Silence.patience", 2.0)
     with InterruptiblePool(1) as pool:
         made = sampler(Once(tmp_path, act, str(end)), pool)
         made.run(20)
@@ -172,7 +172,7 @@ def test_one_that_computes_is_not_named(tmp_path, monkeypatch, said, act):
 
 
 def test_one_that_waits_is_named_after_a_while(tmp_path, monkeypatch, said):
-    monkeypatch.setattr("epsie.pools.own.silence.Silence.patience", 0.5)
+    monkeypatch.setattr("epsie.pools.own.process.Silence.patience", 0.5)
     end = tmp_path / "end"
     said.answer = lambda text: end.touch() if len(said.texts) == 2 else None
     with InterruptiblePool(1) as pool:
@@ -184,8 +184,8 @@ def test_one_that_waits_is_named_after_a_while(tmp_path, monkeypatch, said):
 
 
 def test_where_nothing_can_be_known_that_is_said(tmp_path, monkeypatch, said):
-    monkeypatch.setattr("epsie.pools.own.silence.Silence.patience", 0.5)
-    monkeypatch.setattr("epsie.pools.own.silence.activity", lambda pid: None)
+    monkeypatch.setattr("epsie.pools.own.process.Silence.patience", 0.5)
+    monkeypatch.setattr("epsie.pools.own.process.activity", lambda pid: None)
     end = tmp_path / "end"
     said.answer = lambda text: end.touch()
     with InterruptiblePool(1) as pool:
@@ -195,7 +195,7 @@ def test_where_nothing_can_be_known_that_is_said(tmp_path, monkeypatch, said):
 
 def test_minutes():
     """A model may take ten of them without a word, whether or not it uses the processor."""
-    from epsie.pools.own.silence import Silence
+    from epsie.pools.own.process import Silence
 
     assert Silence.patience == 600 and Silence.interval == 10
 

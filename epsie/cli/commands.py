@@ -155,7 +155,7 @@ def info(options: argparse.Namespace) -> int:
     """Say what a run is."""
     from epsie.results import tempered
     from epsie.results.visited import Visited
-    from epsie.storage.rundir.facts import run_facts
+    from epsie.storage.rundir.reader import run_facts
     from epsie.storage.rundir.saved import Saved
 
     run = Saved(options.directory)

@@ -16,8 +16,7 @@ from typing import Any
 from epsie.chain.base import BaseChain
 from epsie.errors import EpsieError, PoolError, ProposalError, said
 from epsie.pools.transport import Ticket, cannot_import
-from epsie.process.cancellation import GivenUp
-from epsie.process.interruption import is_interrupt
+from epsie.process.cancellation import GivenUp, is_interrupt
 from epsie.process.threads import capped
 
 THIS = "this process"

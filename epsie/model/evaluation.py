@@ -12,7 +12,7 @@ import numpy as np
 from epsie.checks import given
 from epsie.errors import ModelError, said
 from epsie.model.blob import first_blob, next_blob
-from epsie.process.interruption import is_interrupt
+from epsie.process.cancellation import is_interrupt
 
 Model: TypeAlias = Callable[..., Any]
 """Called as ``model(**parameters)``, returns ``(logl, logp)`` or ``(logl, logp, blob)``."""

@@ -17,8 +17,7 @@ from typing import Any
 
 from epsie.errors import PoolError, said
 from epsie.pools.pickling import dumps
-from epsie.process.cancellation import NEVER, SIZE, StopSign, sign_at
-from epsie.process.interruption import is_interrupt
+from epsie.process.cancellation import NEVER, SIZE, StopSign, is_interrupt, sign_at
 from epsie.process.sharedfile import SharedFile, opened
 
 _CACHED = 4

@@ -15,8 +15,7 @@ from typing import Any
 from epsie.checks import as_count
 from epsie.errors import PoolError, WorkersDied
 from epsie.pools.base import Function, Pool
-from epsie.pools.own.process import Process, thread_variables
-from epsie.pools.own.silence import Silence
+from epsie.pools.own.process import Process, Silence, thread_variables
 from epsie.pools.transport import pickled
 
 ONE_THREAD = thread_variables(1)
