@@ -27,16 +27,21 @@ class Ahead:
         The coordinates in which it is.
     """
 
+    _next: int
+
     def __init__(self, mixture: Mixture, transform: Transform) -> None:
         self._mixture, self._transform = mixture, transform
-        self._positions: list[Position | None] = []
-        self._next = 0
+        self._hold(np.empty((0, mixture.ndim)))
 
     def next(self, stream: Stream) -> Spot | None:
         """The next draw; None if it is out of bounds."""
-        if self._next == len(self._positions):
+        if self._next == len(self._rows):
             drawn = self._mixture.draw(stream.generator, BLOCK)
-            self._hold(self._transform.inverse_rows(drawn))
+            nowhere = (nan,) * self._mixture.ndim
+            positions = self._transform.inverse_rows(drawn)
+            self._hold(np.array([nowhere if x is None else x for x in positions]))
+        if not self._positions:
+            self._weigh()
         i = self._next
         self._next = i + 1
         x = self._positions[i]
@@ -46,22 +51,23 @@ class Ahead:
         seen = Weighed(float(log_q[i]), log_parts[i], distances[i])
         return Spot(x, self._u[i], float(self._log_jacobians[i]), seen)
 
-    def _hold(self, positions: list[Position | None]) -> None:
-        self._positions, self._next = positions, 0
-        rows = self.array()
-        if len(rows):
-            self._u, self._log_jacobians = self._transform.forward_rows(rows)
-            self._seen = self._mixture.at_rows(self._u)
+    def _hold(self, rows: Array) -> None:
+        self._rows, self._next = rows, 0
+        self._positions: list[Position | None] = []
+
+    def _weigh(self) -> None:
+        """Find the densities; not before they are asked for, as copies may never be."""
+        self._positions = [tuple(x) if x[0] == x[0] else None for x in self._rows.tolist()]
+        self._u, self._log_jacobians = self._transform.forward_rows(self._rows)
+        self._seen = self._mixture.at_rows(self._u)
 
     def array(self) -> Array:
         """What is not used yet; NaN if it is out of bounds. Shape (n, d)."""
-        nowhere = (nan,) * self._mixture.ndim
-        rows = [nowhere if x is None else x for x in self._positions[self._next :]]
-        return np.array(rows, dtype=float).reshape(-1, self._mixture.ndim)
+        return self._rows[self._next :].copy()
 
     def restore(self, rows: Array) -> None:
         """Go on with what `array` gave."""
-        self._hold([tuple(x) if x[0] == x[0] else None for x in rows.tolist()])
+        self._hold(rows)
 
     def copied(self) -> Ahead:
         """An independent copy."""

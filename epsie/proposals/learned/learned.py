@@ -20,7 +20,7 @@ from epsie.proposals.learned.barriers import first_barrier, following
 from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.knowledge import Knowledge
 from epsie.proposals.learned.learning import Lesson, learn
-from epsie.proposals.learned.plain import counted, entry, fitting, rows_of
+from epsie.proposals.learned.plain import counted, entry, equal, fitting, rows_of
 from epsie.proposals.learned.record import Record
 from epsie.proposals.learned.transform import Transform
 from epsie.proposals.learned.tuning import Tuning
@@ -267,9 +267,17 @@ class Learned(BaseProposal):
     def _evolve(self, state: Mapping[str, Any]) -> None:
         self._count(state)
         self._iteration, self._barrier = state["iteration"], state["barrier"]
-        kernel = Kernel(self._first, Tuning.from_plain(state["tuning"], self.ndim))
-        if state["learned"] is not None:
-            kernel.take(Knowledge.from_plain(entry(state, "learned", dict), self.ndim))
+        tuning = Tuning.from_plain(state["tuning"], self.ndim)
+        plain, known = state["learned"], self.learned
+        if known is not None and equal(known.plain(), plain):
+            # The usual case after each run of a sampler, where making it anew would take longest.
+            kernel = self._kernel.copied()
+            kernel.tuning = tuning
+        else:
+            kernel = Kernel(self._first, tuning)
+            if plain is not None:
+                kernel.take(Knowledge.from_plain(entry(state, "learned", dict), self.ndim))
+        if plain is not None:
             kernel.ahead.restore(rows_of(state, "ahead", self.ndim, finite=False))
         kernel.tallies = fitting(state, "tallies", kernel.tallies.shape)
         self._kernel = kernel
