@@ -38,7 +38,7 @@ def refuse_other_kind(path: Path) -> None:
 
 
 def _unlike_file(path: Path, beginnings: tuple[bytes, ...]) -> str:
-    """Why it is no file that begins so; '' if it is one, or there is nothing to lose."""
+    """The reason why it is no file that begins so; '' if it is one, or there is nothing to lose."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -51,7 +51,7 @@ def _unlike_file(path: Path, beginnings: tuple[bytes, ...]) -> str:
 
 
 def _unlike_zarr(path: Path) -> str:
-    """Why it is no directory with just what Zarr writes; '' if it is one, or is empty."""
+    """The reason why it is no directory of just what Zarr writes; '' if it is one, or is empty."""
     try:
         status = path.lstat()
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""What makes this package a sampler of other packages, which are imported here only."""
+"""Adapters that make this package a sampler of other packages, which are imported here only."""

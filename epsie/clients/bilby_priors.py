@@ -41,7 +41,7 @@ def prior_of(priors: Any) -> Prior:
 
 
 def _declared(name: str, prior: Any) -> Any:
-    """What stands for one parameter: a closed form, if there is one, for speed."""
+    """The declaration of one parameter: a closed form, if there is one, for speed."""
     from scipy import stats
 
     if hasattr(prior, "condition_func"):
@@ -137,7 +137,7 @@ class At:
 
 
 class Allowed:
-    """What the constraints of a `PriorDict` allow, as a function of its other parameters."""
+    """The constraints of a `PriorDict`: whether values of its other parameters are allowed."""
 
     def __init__(self, priors: Any, names: list[str]) -> None:
         self.priors = priors

@@ -21,7 +21,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Learning:
-    """How the jumps of chains come by their size.
+    """The way the jumps of chains come by their size: learned, or fixed.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def astray(rates: Floats, learning: Learning, sds: Mapping[str, float]) -> list[
 
 
 def _who(chains: list[int], rates: Floats, aims: Sequence[float]) -> str:
-    """Which chains accept how much of what they aim at."""
+    """The chains, the rates at which they accept, and the rates they aim at, in words."""
     named = ", ".join(map(str, chains[:_MOST_NAMED]))
     if len(chains) > _MOST_NAMED:
         named += f" and {len(chains) - _MOST_NAMED} more"

@@ -56,7 +56,7 @@ class Summary:
     warnings: tuple[str, ...] = ()
     """The faults, in words."""
     facts: tuple[tuple[str, str], ...] = ()
-    """What else is known of the run, by name and in words."""
+    """Further facts of the run, by name and in words."""
 
     @property
     def table(self) -> list[list[str]]:

@@ -19,7 +19,7 @@ SEED = 20_000_711
 
 
 class Constraint:
-    """What a function of parameters allows.
+    """A constraint on parameters: those values that a function of them allows.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Constraint:
         return bool(self.function(**{name: values[name] for name in self.needs}))
 
     def allowed(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
-        """Which of many are."""
+        """Whether each of many is allowed."""
         return np.array([self.allows(row) for row in rows], dtype=bool)
 
     def count(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""What may stand for a parameter in a prior, as parts and known values in an order."""
+"""Declarations of a prior's parameters, made into parts and known values in an order."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _item(key: Any, value: Any) -> Part:
 
 
 def _distribution(name: str, value: Any) -> Distribution | None:
-    """What stands for a distribution; its errors name the parameter."""
+    """The distribution that a value stands for, or None; errors name the parameter."""
     try:
         return distribution_of(value)
     except (TypeError, ValueError) as error:

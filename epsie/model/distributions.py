@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from epsie.model.families import CONTINUOUS, DISCRETE, Density, Family, between
 
 Kind = Literal["real", "integer", "angle", "direction"]
-"""What a parameter is, which decides how it is moved."""
+"""The kind of a parameter, which decides how it is moved."""
 
 Draw = Callable[[np.random.Generator, int], NDArray[Any]]
 

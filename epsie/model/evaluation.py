@@ -21,7 +21,7 @@ Position: TypeAlias = tuple[float, ...]
 """Values in the order of a chain's parameters; Python floats, ints for discrete parameters."""
 
 NanPolicy: TypeAlias = Literal["raise", "reject"]
-"""What to do where a model returns NaN or +inf."""
+"""The policy where a model returns NaN or +inf."""
 
 _EXPECTED = "it must return (logl, logp) or (logl, logp, blob)"
 
@@ -122,7 +122,7 @@ def in_one_order(points: Sequence[Point]) -> list[Point]:
 
 
 def as_nan_policy(nan: Any) -> NanPolicy:
-    """What to do with NaN.
+    """A policy for NaN, checked.
 
     Raises
     ------
@@ -166,7 +166,7 @@ class CalledByNameError(ModelError):
 
 
 def _instead(error: BaseException, parameters: Sequence[str]) -> ModelError | None:
-    """What to raise instead of what a model raised; None to let it pass."""
+    """The error to raise instead of what a model raised; None to let it pass."""
     if is_interrupt(error):
         return None
     trace = error.__traceback__

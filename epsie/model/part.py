@@ -39,7 +39,7 @@ class Part:
         self.needs = needs
 
     def described(self) -> Any:
-        """What says all of it as plain data, or as much as can be said."""
+        """All of it as plain data, or as much as can be said."""
         if self.plain is not None:
             return self.plain
         return {"kind": self.kind, "bounds": [list(pair) for pair in self.bounds]}

@@ -147,7 +147,7 @@ class Prior:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What it was made of."""
+        """The arguments of its constructor."""
         where = None if self._constraint is None else self._constraint.function
         return {"parameters": dict(self._declared), "where": where, "labels": dict(self.labels)}
 

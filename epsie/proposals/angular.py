@@ -104,7 +104,7 @@ class Angular(WidthProposal):
         return total
 
     def _refusal(self, x: Position) -> str | None:
-        """Why no jump can be made from `x`; None if one can."""
+        """The reason why no jump can be made from `x`; None if one can."""
         return outside(self.parameters, x, self._turns, "bounds")
 
     def periods(self) -> dict[str, float]:

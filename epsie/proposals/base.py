@@ -135,7 +135,7 @@ class BaseProposal(Distribution, ABC):
         return ratio + (self._log_jacobian(x) - self._log_jacobian(y))
 
     def _log_jacobian(self, x: Position) -> float:
-        """What makes `log_density` at `x` one in the parameters, if it is per another unit."""
+        """The term that makes `log_density` at `x` one in the parameters, if per another unit."""
         return 0.0
 
     def _adds_hastings(self) -> bool:
@@ -143,7 +143,7 @@ class BaseProposal(Distribution, ABC):
         return not self.symmetric
 
     def _refusal(self, x: Position) -> str | None:
-        """Why no jump can be made from `x`; None if one can. Asked before a chain starts there."""
+        """The reason why `x` allows no jump; None if it does. Asked before a chain starts there."""
         return None
 
     @property

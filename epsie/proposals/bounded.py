@@ -38,7 +38,7 @@ class Bounded(BaseProposal):
         return within(point, self.boundaries)
 
     def _refusal(self, x: Position) -> str | None:
-        """Why no jump can be made from `x`; None if one can."""
+        """The reason why no jump can be made from `x`; None if one can."""
         outside = [
             f"{name} = {value!r} not in [{lower!r}, {upper!r}]"
             for name, value, (lower, upper, *_) in zip(self.parameters, x, self._bounds)

@@ -105,7 +105,7 @@ class Components(SetsAttributes):
         return sum(x[first] == x[first] for first in self._firsts)
 
     def refusal(self, x: Position) -> str | None:
-        """Why no jump can be made from `x`; None if one can."""
+        """The reason why no jump can be made from `x`; None if one can."""
         for part, pick in zip(self.parts, self.picks, strict=True):
             here = pick(x)
             missing = [value != value for value in here]

@@ -43,7 +43,7 @@ def as_covariance(cov: ArrayLike | None, ndim: int) -> NDArray[np.float64]:
 def as_first_covariance(
     cov: ArrayLike | None, ndim: int, diagonal: bool = False
 ) -> NDArray[np.float64]:
-    """What learning starts from, as `as_covariance` has it.
+    """The covariance that learning starts from, as `as_covariance` has it.
 
     Raises
     ------

@@ -80,7 +80,7 @@ class Eigenvector(BaseProposal):
     """Whether the eigenvectors are those of the correlation matrix."""
 
     ind: int = 0
-    """Which eigenvector was picked last."""
+    """The index of the eigenvector that was picked last."""
 
     def __init__(
         self,
@@ -219,7 +219,7 @@ class Eigenvector(BaseProposal):
         return -0.5 * z * z - log(self._stds[i]) - _HALF_LOG_2PI
 
     def _lines(self, y: Position, x: Position) -> list[tuple[int, float]]:
-        """Which lines through x hold y, and how far along it lies."""
+        """The lines through x that hold y, by eigenvector, and how far along each it lies."""
         away, size = np.subtract(y, x) / self._scales, np.abs(self._eigvects)
         lengths = away @ self._eigvects
         off = np.abs(away[:, np.newaxis] - lengths * self._eigvects)

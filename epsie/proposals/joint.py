@@ -97,7 +97,7 @@ class JointProposal(Composite):
         return sum(part.log_density(pick(y), pick(x)) for part, pick in self._blocks)
 
     def _log_jacobian(self, x: Position) -> float:
-        """What makes `log_density` at `x` one in the parameters."""
+        """The term that makes `log_density` at `x` one in the parameters."""
         return sum(part._log_jacobian(pick(x)) for part, pick in self._blocks)
 
     def _adds_hastings(self) -> bool:
@@ -115,7 +115,7 @@ class JointProposal(Composite):
         return total
 
     def _refusal(self, x: Position) -> str | None:
-        """Why no jump can be made from `x`; None if one can."""
+        """The reason why no jump can be made from `x`; None if one can."""
         for part, pick in self._blocks:
             refusal = part._refusal(pick(x))
             if refusal:

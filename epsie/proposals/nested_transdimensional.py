@@ -224,7 +224,7 @@ class NestedTransdimensional(Composite):
         return direct if strayed < _ROUNDING else log(strayed + exp(direct))
 
     def _refusal(self, x: Position) -> str | None:
-        """Why no jump can be made from `x`; None if one can."""
+        """The reason why no jump can be made from `x`; None if one can."""
         refusal = self._components.refusal(x)
         if refusal:
             return refusal

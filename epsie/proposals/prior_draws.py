@@ -13,7 +13,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import as_number
 
 _BLOCK = 32
-"""How many draws are made at once; those that are not used yet are state."""
+"""The number of draws that are made at once; those that are not used yet are state."""
 
 
 class PriorDraws(BaseProposal):
@@ -31,7 +31,7 @@ class PriorDraws(BaseProposal):
     evolving = ("positions",)
 
     positions: list[Position]
-    """What was drawn and not yet given."""
+    """The positions that were drawn and not yet given."""
 
     _prior: Prior | None
 

@@ -155,7 +155,7 @@ class IsotropicSolidAngle(BaseProposal):
 
     @property
     def density(self) -> Density:
-        """What the model's logp is a density in: 'angles', or 'steradian'."""
+        """The measure in which the model's logp is a density: 'angles', or 'steradian'."""
         return self._density
 
     @property
@@ -247,7 +247,7 @@ class IsotropicSolidAngle(BaseProposal):
         return self._density == "angles" or not self.symmetric
 
     def _refusal(self, x: Position) -> str | None:
-        """Why no jump can be made from `x`; None if one can."""
+        """The reason why no jump can be made from `x`; None if one can."""
         if not self._lowest <= x[1] <= self._highest:
             return self._beyond(x[1])
         return outside(self.parameters, x, (self._azimuths,), "azimuth_bounds")

@@ -15,7 +15,7 @@ WIDE = 1 / sqrt(2 * pi)
 """A width of more than this part of the interval is drawn from the uniform distribution."""
 
 FLAT = 1e-8
-"""Where an interval is less than this many widths long, the distribution is uniform to rounding."""
+"""The length of an interval, in widths, below which the distribution is uniform to rounding."""
 
 FAR = 6 * ROOT_2
 """A bound more widths than this from the centre changes nothing: erf is 1 to the last bit there."""

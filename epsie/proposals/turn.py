@@ -45,7 +45,7 @@ def wrapped(angle: float, lower: float, upper: float) -> float:
 def outside(
     names: tuple[str, ...], x: Position, turns: Sequence[Iterable[float]], what: str
 ) -> str | None:
-    """Why angles are refused that are not in their domains; None if all are."""
+    """The refusal of angles that are not in their domains; None if all are."""
     found = []
     for name, value, (lower, upper, *_) in zip(names, x, turns):
         if not lower <= value < upper:

@@ -13,7 +13,7 @@ _NOT_STATE = {"stream", "_pick", "birth_distribution"}
 
 _RANDOM = (Stream, Generator, BitGenerator)
 _DEPTH = 6
-"""How deep attributes are looked at: they may lead back to where they are."""
+"""The depth to which attributes are compared: they may lead back to where they are."""
 
 
 def refuse_unsaved(before: Distribution, after: Distribution) -> None:

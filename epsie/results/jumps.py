@@ -50,7 +50,7 @@ def off_the_aim(
 
 
 def _learning(visited: Visited) -> Learning:
-    """How the jumps of a run come by their size."""
+    """The `Learning` of a run: the way its jumps come by their size."""
     from epsie.diagnostics.astray import Learning
 
     learn = [leaf for leaf in visited.leaves if leaf.adaptation is not None]

@@ -13,7 +13,7 @@ _LONGEST = 200
 
 
 def outward(names: Iterable[str], reserved: Collection[str] = ()) -> dict[str, str]:
-    """What each name is called outside: itself if that can be, and different from all others.
+    """The outside name of each name: itself if that can be, and different from all others.
 
     Not so are those that the library needs for itself, ways in trees of groups or directories,
     hidden files, characters that are no text, and names that are too long.
@@ -46,7 +46,7 @@ def _tidy(name: str) -> str:
 
 
 class Renamed:
-    """What was renamed on the way out, by group."""
+    """The names that were changed on the way out, by group."""
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, str]] = {}

@@ -109,7 +109,7 @@ def chosen(
 
 
 def _unseen(blob: dict[str, Quantity] | str) -> str:
-    """Why a blob is not shown unless it is named; '' if it is."""
+    """The reason why a blob is not shown unless it is named; '' if it is."""
     if isinstance(blob, str):
         return blob
     return f"{len(blob)} numbers; shown if named" if len(blob) > MOST_ELEMENTS else ""

@@ -45,7 +45,7 @@ class Source(Protocol):
     """The iterations up to this one are left out, as whoever opened the run asked; 0: none."""
 
     remarks: tuple[str, ...]
-    """What else is to be said in a summary."""
+    """Further remarks that are to be made in a summary."""
 
     @property
     def betas(self) -> NDArray[np.float64]:

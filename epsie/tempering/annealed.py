@@ -21,7 +21,7 @@ class Annealed(Protocol):
 
     @property
     def iteration(self) -> int:
-        """How many iterations it has made."""
+        """The number of iterations it has made."""
 
     @property
     def ntemps(self) -> int:

@@ -45,7 +45,7 @@ def as_annealer(annealer: Any) -> Any:
 
 
 def annealer_state(annealer: Any) -> Any:
-    """What evolves of any annealer: its `state`, or else all its attributes."""
+    """The evolving state of any annealer: its `state`, or else all its attributes."""
     if annealer is None:
         return None
     state = annealer.state if hasattr(annealer, "set_state") else vars(annealer)

@@ -55,7 +55,7 @@ class BarrierAnnealer:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What evolves, as plain data."""
+        """All that evolves, as plain data."""
         return {
             "round_length": self.round_length,
             "nsweeps": self.nsweeps,

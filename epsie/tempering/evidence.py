@@ -79,7 +79,7 @@ UNTOLD = (
     "let the model return -inf; if chains started there leave their way from there out (burn_in), "
     "or run longer"
 )
-"""What the warning begins with."""
+"""The beginning of the warning."""
 
 _ABSURD = 1e8
 """A sample with the exponential of minus that of the others' weight is there by mistake."""

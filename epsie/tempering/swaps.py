@@ -19,7 +19,7 @@ _GROWTH = 1.25
 
 
 class SwapHistory:
-    """What each sweep did: where the points of every temperature came from, and the ratios.
+    """The history of sweeps: where the points of every temperature came from, and the ratios.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Sweep(NamedTuple):
-    """What a sweep of swaps did."""
+    """The outcome of a sweep of swaps."""
 
     order: list[int]
     """For every temperature the index of the one whose point moved into it."""

@@ -12,7 +12,7 @@ from epsie.proposals.adaptation.search import LARGEST, ScaleSearch
 from epsie.proposals.outcome import Outcome
 
 LARGEST_LOG_SCALE = 200.0
-"""Where every jump is accepted, as that of an unknown phase, a scale would grow to overflow."""
+"""A cap on log scales: where every jump is accepted, as of an unknown phase, one would overflow."""
 
 
 class CovarianceLearning(ScaleSearch):

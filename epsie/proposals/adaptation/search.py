@@ -15,7 +15,7 @@ _MANY_INTEGERS = 1024.0
 """Integers have a unit of their own, and squares of large ones do not fit into 64 bits."""
 
 _CHANCE = 1e-4
-"""How often jumps of the right size are accepted, or rejected, so many times in a row."""
+"""The probability that jumps of the right size are accepted, or rejected, in so long a streak."""
 
 LOG_STEP = 0.5
 """By how much the logarithm of a width changes with each further jump of such a streak."""
@@ -51,7 +51,7 @@ class ScaleSearch(Adaptation):
     """Whether a person gave what it starts from."""
 
     SEARCH: ClassVar[tuple[str, ...]] = ("tried", "nsought", "units")
-    """What of it evolves."""
+    """The names of its attributes that evolve."""
 
     def seek(self, nscales: int, enough: int) -> None:
         """Begin the search for so many scales, which ends after `enough` jumps of either kind."""

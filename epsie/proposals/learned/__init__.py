@@ -1,1 +1,1 @@
-"""What a chain, or many together, learn of a target, and the moves that are made with it."""
+"""The learning of a target, by a chain or many together, and the moves that are made with it."""

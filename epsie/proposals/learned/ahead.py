@@ -13,7 +13,7 @@ from epsie.proposals.learned.transform import Transform
 from epsie.rng.stream import Stream
 
 BLOCK = 128
-"""How many are drawn at once. Part of the format of a state, as those not yet used are in it."""
+"""The number of draws at once. Part of the format of a state, as those not yet used are in it."""
 
 
 class Ahead:
@@ -62,7 +62,7 @@ class Ahead:
         self._seen = self._mixture.at_rows(self._u)
 
     def array(self) -> Array:
-        """What is not used yet; NaN if it is out of bounds. Shape (n, d)."""
+        """The draws that are not used yet; NaN if out of bounds. Shape (n, d)."""
         return self._rows[self._next :].copy()
 
     def restore(self, rows: Array) -> None:

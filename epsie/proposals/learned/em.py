@@ -91,7 +91,7 @@ def _iteration(
 
 
 def _targets(mixture: Mixture, shape: Array, size: int) -> Array:
-    """What the covariances are shrunk to: their average, at the volume of each."""
+    """The targets that the covariances are shrunk to: their average, at the volume of each."""
     d = mixture.ndim
     if size == 1 or mixture.size != size:
         return np.broadcast_to(shape * size ** (-2 / d), (size, d, d))

@@ -1,4 +1,4 @@
-"""Where chains were: what is learned from."""
+"""Positions of chains, as they are learned from."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class History(NamedTuple):
     log_densities: Array | None
 
     def since(self, iteration: float) -> History:
-        """What is later than an iteration."""
+        """The part of it that is later than an iteration."""
         later = self.iterations > iteration
         logs = self.log_densities
         return History(

@@ -114,7 +114,7 @@ class Kernel:
             tally[2:] += away
 
     def _spot(self, x: Position) -> Spot:
-        """What is known of a position: it is looked up by itself, as a swap may have moved it."""
+        """The spot of a position, looked up by the position itself, as a swap may have moved it."""
         known = self._there
         if known is not None and (known.x is x or known.x == x):
             return known

@@ -1,4 +1,4 @@
-"""What was learned of a target: plain data, frozen from one barrier to the next."""
+"""Knowledge of a target, as learned: plain data, frozen from one barrier to the next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOVES = ("independence", "crank_nicolson", "difference", "snooker", "local", "ra
 
 
 class Knowledge(NamedTuple):
-    """What the moves of a kernel need to know. It may come from one chain or from many.
+    """The knowledge that the moves of a kernel need. It may come from one chain or from many.
 
     All but the transform is in its coordinates.
 
@@ -66,7 +66,7 @@ class Knowledge(NamedTuple):
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], ndim: int) -> Self:
-        """What `plain` gave.
+        """Knowledge from what `plain` gave.
 
         Raises
         ------

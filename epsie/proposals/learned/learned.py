@@ -119,7 +119,7 @@ class Learned(BaseProposal):
 
     @property
     def learned(self) -> Knowledge | None:
-        """What was learned at the last barrier; None before the first."""
+        """The knowledge that was learned at the last barrier; None before the first."""
         return self._kernel.knowledge
 
     def draw(self, x: Position) -> Position | None:
@@ -184,7 +184,7 @@ class Learned(BaseProposal):
             record.forget()
 
     def _lesson(self, beta: float, alone: bool) -> Lesson:
-        """What there is to learn from; `alone` if there are no other parameters."""
+        """The data that there are to learn from; `alone` if there are no other parameters."""
         record = self._record
         return Lesson(
             iteration=self._barrier,

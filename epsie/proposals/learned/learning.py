@@ -33,7 +33,7 @@ _ROUNDING = 1e-9
 
 
 class Lesson(NamedTuple):
-    """What can be learned from at a barrier.
+    """The data that can be learned from at a barrier.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Lesson(NamedTuple):
 
 
 def learn(lesson: Lesson, former: Knowledge | None, first: Transform) -> Knowledge | None:
-    """What the moves shall know until the next barrier; None to leave all as it is.
+    """The knowledge of the moves until the next barrier; None to leave all as it is.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ class Mixture:
         return highest + np.array([log(t) for t in totals.tolist()]), log_parts, distances
 
     def quick(self, rows: Array) -> tuple[Array, Array, Array]:
-        """What `at_rows` gives but for the last bits, several times as fast: for fits."""
+        """The same as `at_rows` but for the last bits, several times as fast: for fits."""
         away = rows @ self._unfactor.T
         away -= self._shift
         away *= away
@@ -197,7 +197,7 @@ class Mixture:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], ndim: int) -> Self:
-        """What `plain` gave.
+        """A mixture from what `plain` gave.
 
         Raises
         ------

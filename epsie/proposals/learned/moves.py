@@ -297,4 +297,4 @@ MOVES: tuple[Move, ...] = (
 """All of them, in the order of their weights."""
 
 WALK = MOVES[-1]
-"""What there is before anything was learned."""
+"""The random walk: the only move before anything was learned."""

@@ -45,11 +45,11 @@ class Record:
         self._evaluated.append((iteration, point.logl, point.logp, *x))
 
     def history(self, beta: float, alone: bool) -> History:
-        """Where it was."""
+        """The positions of the chain."""
         return _history(self._visited.array(), beta, alone)
 
     def evaluated(self, beta: float) -> History:
-        """Where the target was evaluated."""
+        """The points at which the target was evaluated."""
         return _history(self._evaluated.array(), beta, True)
 
     def forget_evaluated(self) -> None:
@@ -90,7 +90,7 @@ class Record:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], ndim: int) -> Self:
-        """What `plain` gave."""
+        """A record from what `plain` gave."""
         record = cls(ndim)
         record.stride = entry(plain, "stride", int)
         for name, rows in (("visited", record._visited), ("evaluated", record._evaluated)):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epsie.proposals.learned.mixture import Array, Mixture
 
 _HALVED = 0.5 * log(1 - 2 / pi) + log(2)
-"""What halving a normal distribution costs less in log volume than it gains."""
+"""The log density per point that halving a normal distribution loses: log 2 less what it gains."""
 
 _FAR = 3.0
 """Deviations beyond this, per root of the dimensions, are pulled in before moments are taken."""

@@ -54,7 +54,7 @@ def surrogate(rows: Array, log_densities: Array) -> Mixture | None:
 
 
 def _quadratic(away: Array, below: Array) -> tuple[Array, Array] | None:
-    """Where the fitted quadratic is highest, and its covariance; None if it has no maximum."""
+    """The maximum of the fitted quadratic, and its covariance; None if it has no maximum."""
     variances, axes = np.linalg.eigh(away.T @ away / len(away))
     if not variances[-1] > 0:
         return None

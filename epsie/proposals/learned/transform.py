@@ -86,7 +86,7 @@ class Transform:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], ndim: int) -> Self:
-        """What `plain` gave.
+        """A transform from what `plain` gave.
 
         Raises
         ------

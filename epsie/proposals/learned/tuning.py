@@ -1,4 +1,4 @@
-"""What each chain tunes for itself at every step: the sizes of its jumps."""
+"""The tuning by each chain for itself, at every step: the sizes of its jumps."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Tuning:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], ndim: int) -> Self:
-        """What `plain` gave."""
+        """A tuning from what `plain` gave."""
         tuning = cls(fitting(plain, "factor", (ndim, ndim)))
         sizes, counts = entry(plain, "sizes", dict), entry(plain, "counts", dict)
         tuning.sizes = {move: entry(sizes, move, float) for move in _START}

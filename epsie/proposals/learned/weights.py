@@ -10,7 +10,7 @@ FIRST_WEIGHTS = np.array([0.3, 0.3, 0.2, 0.05, 0.12, 0.12]) / 1.09
 """Of independence, Crank-Nicolson, difference, snooker, local and random walk."""
 
 _FLOORS = np.array([0.0, 0.3, 0.2, 0.07, 0.35, 0.08])
-"""How a floor is dealt out, which shrinks as independent draws are accepted more often."""
+"""The share of each move in a floor that shrinks as independent draws are accepted more often."""
 
 _INDEPENDENCE = 0.06
 
