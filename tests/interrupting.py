@@ -83,11 +83,16 @@ class Outcome(NamedTuple):
     out: str
     error: str
     orphans: list[int]
-    """Its processes that were there a minute after it was gone."""
+    """Its processes that were there a minute after it was gone, or as long as was waited."""
 
 
-def outcome(directory: Path, kind: str, number: int, delay: float, group: bool) -> Outcome:
-    """Run the script on a kind of pool, and send a signal so long after it is up."""
+def outcome(
+    directory: Path, kind: str, number: int, delay: float, group: bool, patience: float = 60.0
+) -> Outcome:
+    """Run the script on a kind of pool, and send a signal so long after it is up.
+
+    Processes that it started have so many seconds to end.
+    """
     script, ready = directory / "script.py", directory / f"ready-{time.monotonic_ns()}"
     script.write_text(SCRIPT)
     process = subprocess.Popen(
@@ -106,7 +111,7 @@ def outcome(directory: Path, kind: str, number: int, delay: float, group: bool) 
         sent = time.monotonic()
         (os.killpg if group else os.kill)(process.pid, number)
         process.wait()
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + patience
         while (orphans := left_of(process.pid)) and time.monotonic() < limit:
             time.sleep(0.02)
         seconds = time.monotonic() - sent
