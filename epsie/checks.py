@@ -117,7 +117,7 @@ def seconds_in(text: str) -> float | None:
 
 
 def given(value: Any, limit: int = 200) -> str:
-    """What was given, for messages: shortened if it is long."""
+    """A given value and its type as text, for messages: shortened if it is long."""
     text = f"{value!r} of type {type(value).__name__}"
     return text if len(text) <= limit else f"{text[:limit]}..."
 

@@ -16,7 +16,7 @@ def said(error: BaseException) -> str:
 
 
 class EpsieError(RuntimeError):
-    """What every error of a run is: the sampler is as it was before the call."""
+    """The base class of all errors of a run: the sampler is as it was before the call."""
 
 
 class StepError(EpsieError):
@@ -31,7 +31,7 @@ class StepError(EpsieError):
     """
 
     advice = ""
-    """What to do, where that is the same for all errors of a class."""
+    """The remedy, where it is the same for all errors of a class."""
 
     def __init__(self, problem: str, where: Mapping[str, Any] | None = None) -> None:
         self.problem = problem
@@ -88,7 +88,7 @@ class MalformedStateError(CheckpointError, ValueError):
 
 
 class NewerFormatError(CheckpointError):
-    """What was saved is whole, and of a format that only a newer epsie reads."""
+    """A saved state is whole, and of a format that only a newer epsie reads."""
 
 
 class RunDirectoryError(EpsieError):

@@ -16,7 +16,7 @@ class Shown:
     """Shows itself by facts. It never fails: half made, it says what it is."""
 
     def _facts(self) -> Facts:
-        """What a person wants to know, by name."""
+        """The facts that a person wants to know, by name."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -83,7 +83,7 @@ def some(names: Sequence[str], most: int = 6) -> str:
 
 
 def sampler_facts(sampler: Any) -> Facts:
-    """What there is to know of a sampler."""
+    """The facts by which a sampler is shown."""
     chains = counted(sampler.nchains, "chain")
     ntemps = len(sampler.chains[0].by_temperature)
     if ntemps > 1:
@@ -101,7 +101,7 @@ def sampler_facts(sampler: Any) -> Facts:
 
 
 def chain_facts(chain: Any) -> Facts:
-    """What there is to know of a chain."""
+    """The facts by which a chain is shown."""
     facts = [("chain", f"chain {chain.chain_id}")]
     coldest, *hotter = chain.by_temperature
     if hotter:

@@ -29,7 +29,7 @@ class Segment:
     """A stretch of a chain, as it comes back from a worker."""
 
     state: dict[Any, Any]
-    """Where it stands now."""
+    """The state at its end."""
     by_temperature: list[Rows]
     """The rows it added at each temperature, coldest first."""
     swaps: SwapRows | None = None
@@ -44,12 +44,12 @@ class BaseChain(Record):
     chain_id: int
     transdimensional: bool | None
     adaptive_annealer: Any = None
-    """What moves its ladder; None if nothing does."""
+    """The annealer that moves its ladder; None if nothing does."""
     watch: tuple[Sequence[int], int] = NEVER
     """A stop sign, and the number of the run that it may say is given up."""
 
     def where(self) -> dict[str, Any]:
-        """Where it is, for messages."""
+        """Its context for messages: chain and iteration."""
         return {"chain": self.chain_id, "iteration": self.iteration}
 
     @abstractmethod
@@ -161,7 +161,7 @@ class BaseChain(Record):
         return any(level.stale for level in self.by_temperature)
 
     def present_points(self, _: None = None) -> list[Point]:
-        """What the model says of where it stands, at each temperature.
+        """Its present points, evaluated anew by the model, one for each temperature.
 
         Raises
         ------

@@ -72,7 +72,7 @@ class Chain(BaseChain):
     """
 
     point: Point
-    """Where it stands; set with the start."""
+    """The present point; set with the start."""
 
     stale: bool = False
     """Whether the point may be of another model: it is evaluated anew before the next step."""
@@ -190,7 +190,7 @@ class Chain(BaseChain):
         return exp(min(log_ratio, 0.0))
 
     def _rejected(self, x: Position, error: Exception) -> Point:
-        """What to do without an answer of the model: a point to reject, or an error."""
+        """Replace a missing answer of the model by a point to reject, or raise an error."""
         if self.nan == "reject" and isinstance(error, NotFiniteError):
             self.nan_count += 1
             self._unasked -= isinstance(self._model, Posterior)
@@ -208,7 +208,7 @@ class Chain(BaseChain):
         self.history.replace_last(point)
 
     def where(self, proposed: Position | None = None) -> dict[str, Any]:
-        """Where it is, for messages."""
+        """Its context for messages: chain, temperature, iteration, positions and proposals."""
         names = self.parameters
         where: dict[str, Any] = {
             "chain": self.chain_id,

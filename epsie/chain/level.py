@@ -19,14 +19,14 @@ class Level(Protocol):
     beta: float
     _model: Model
     point: Point
-    """Where it stands; set with the start."""
+    """The present point; set with the start."""
     stale: bool
     """Whether the point may be of another model."""
     start: Point | None
-    """Where it started, after a clear where it stood; None before a start is set."""
+    """The start point, after a clear the one where it stood; None before a start is set."""
     proposed: Point | None
     outcome: Outcome
-    """What became of its last step."""
+    """The outcome of its last step."""
     history: History
     proposal_dist: JointProposal
     stream: Stream
@@ -42,12 +42,12 @@ class Level(Protocol):
         """The type of each parameter's values."""
 
     def where(self, proposed: Position | None = None) -> dict[str, Any]:
-        """Where it is, for messages."""
+        """Its context for messages: chain, temperature, iteration, positions and proposals."""
 
     def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:
         """The point at a start position, and why it cannot be used, if so."""
 
 
 def evaluations_of(level: Level) -> int:
-    """How often the likelihood was asked at a temperature: see `evaluations` of a chain."""
+    """The number of likelihood evaluations at a temperature: see `evaluations` of a chain."""
     return 1 + level.iteration - level._unasked

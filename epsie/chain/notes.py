@@ -19,7 +19,7 @@ _PER_DOUBLING = 4
 
 @dataclass(slots=True)
 class Note:
-    """How a chain jumps at the end of an iteration, and at which temperatures.
+    """The jump widths and inverse temperatures of a chain at the end of an iteration.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Note:
 
 
 def note_of(iteration: int, levels: Sequence[Level]) -> Note:
-    """How a chain jumps now, at each of its temperatures."""
+    """The note of a chain's present jump widths, at each of its temperatures."""
     widths = []
     for level in levels:
         stds: dict[str, float] = {}

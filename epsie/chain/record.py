@@ -32,13 +32,13 @@ class Record(SetsAttributes, metaclass=ABCMeta):
     iteration: int
     lastclear: int
     notes: list[Note]
-    """What was learned since it began, at some iterations; a clear leaves them."""
+    """Notes of what was learned since it began, at some iterations; a clear leaves them."""
     swaps: SwapHistory = SwapHistory(1)
     """The sweeps between its temperatures since the last clear; none of one temperature."""
     swap_interval: int = 1
     """The number of steps from one sweep to the next."""
     nsweeps: int = 0
-    """How many sweeps it has made."""
+    """The number of sweeps made."""
     last_annealed: int = 0
     """The last iteration at whose end the ladder was changed; 0 if it never was."""
 
@@ -108,14 +108,14 @@ class Record(SetsAttributes, metaclass=ABCMeta):
         return points, problems
 
     def _starts(self) -> list[Point]:
-        """Where it started at each temperature; refused before a start is set."""
+        """The start point at each temperature; refused before a start is set."""
         points = [level.start for level in self.by_temperature if level.start is not None]
         if not points:
             raise ValueError(NO_START)
         return points
 
     def _points(self) -> list[Point]:
-        """Where it stands at each temperature."""
+        """The present point at each temperature."""
         self._starts()
         return [level.point for level in self.by_temperature]
 
@@ -124,7 +124,7 @@ class Record(SetsAttributes, metaclass=ABCMeta):
 
     @property
     def evaluations(self) -> int:
-        """How often the likelihood (of a `Posterior`; else the model) was asked since the start.
+        """The number of calls of the likelihood (of a `Posterior`; else the model) since the start.
 
         Starts count, and what adaptation asked; what was repeated to check something does not.
         """
@@ -132,7 +132,7 @@ class Record(SetsAttributes, metaclass=ABCMeta):
 
     @property
     def most_evaluations(self) -> int:
-        """How often it may be asked in one step at most."""
+        """The greatest number of evaluations that one step may take."""
         virtual = [len(self.parameters) * level._learns_virtually for level in self.by_temperature]
         return len(virtual) + sum(virtual)
 
@@ -144,7 +144,7 @@ class Record(SetsAttributes, metaclass=ABCMeta):
 
     @property
     def start_position(self) -> dict[str, Any]:
-        """Where it started, after a clear: where it stood. Setting it evaluates the model.
+        """The start position; after a clear, where it stood. Setting it evaluates the model.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class Record(SetsAttributes, metaclass=ABCMeta):
 
     @property
     def scratchlen(self) -> int:
-        """How many rows are allocated. Setting it extends at once, and shrinks at a `clear`."""
+        """The number of rows allocated. Setting it extends at once, and shrinks at a `clear`."""
         return self.by_temperature[0].history.scratchlen
 
     @scratchlen.setter
@@ -264,7 +264,7 @@ class Record(SetsAttributes, metaclass=ABCMeta):
 
     @property
     def current_position(self) -> dict[str, Any]:
-        """Where it stands."""
+        """The present position."""
         shown: dict[str, Any] = self._shown([self._named(point.x) for point in self._points()])
         return shown
 

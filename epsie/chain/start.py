@@ -187,7 +187,7 @@ def as_position(values: Mapping[str, Any], dtypes: Mapping[str, type]) -> Positi
 
 
 def refused_start(point: Point, beta: float) -> str | None:
-    """Why a chain cannot start at `point`; None if it can."""
+    """The reason that a chain cannot start at `point`; None if it can."""
     if point.logp == -inf:
         return "lies outside of the prior (logp = -inf)"
     if point.logl == -inf and beta > 0:
@@ -220,7 +220,7 @@ def examined(level: Level, x: Position) -> tuple[Point | None, list[str]]:
 
 
 def present_point(level: Level) -> Point:
-    """What the model says of where a chain stands.
+    """The present point of a chain, evaluated anew by the model.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from epsie.proposals.distribution import is_built_in
 from epsie.rng.stream import BLOCK
 
 _FARTHEST = 40.0
-"""What no variate of the normal distribution reaches in double precision."""
+"""A bound that no variate of the normal distribution reaches in double precision."""
 
 
 def refuse_other_chains(chains: Sequence[Any], state: Any) -> None:
@@ -54,7 +54,7 @@ def check_states(chains: Sequence[Any], state: Any) -> None:
 
 
 def _blob_kinds(blob: Any) -> Any:
-    """What all blobs of a run have in common: names, shapes, and which are strings."""
+    """The names and shapes common to all blobs of a run, and which of them are strings."""
     if blob is None:
         return None
     arrays = {name: np.asarray(blob[name]) for name in sorted(blob)}
@@ -178,7 +178,7 @@ def _right_undrawn(undrawn: Any) -> bool:
 
 
 def _all_parts(part: Any) -> list[Any]:
-    """What a proposal is made of."""
+    """All parts of a proposal: itself, the proposals inside it, and birth distributions."""
     parts: list[Any] = [part, *getattr(part, "proposals", ())]
     return parts + [p.birth_distribution for p in parts if hasattr(p, "birth_distribution")]
 

@@ -51,7 +51,7 @@ class Deal:
     at_once: int = 1
 
     def reports(self) -> list[Report]:
-        """What the workers say of every chain.
+        """The workers' reports, with an answer for every chain.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Deal:
                 return self._reports()
 
     def _reports(self) -> list[Report]:
-        """What the workers say, once they all have the model."""
+        """The workers' reports, once they all have the model."""
         mapper, sign = self.mapper, self.carrier.sign
         self._run = secrets.token_hex(8)
         self._ticket = self.carrier.ticket(mapper.in_process)

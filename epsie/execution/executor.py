@@ -51,7 +51,7 @@ class Executor:
     """
 
     utilisation: Utilisation
-    """How busy the workers were."""
+    """The utilisation of the workers."""
 
     def __init__(self, pool: Any, model: Model, check_workers: bool = True) -> None:
         self._use(mapper_for(pool))
@@ -103,7 +103,7 @@ class Executor:
         return serves(self._carrier.key)
 
     def ask(self, chains: Sequence[BaseChain], job: str, arguments: Sequence[Any]) -> list[Any]:
-        """What the model says of positions: the results of a method of every chain, on copies.
+        """The model's answers at positions: the results of a method of every chain, on copies.
 
         What it says of the first one is compared with what it says in this process, once for a pool
         and a model.
@@ -182,7 +182,7 @@ class Executor:
         return segments
 
     def _advanced(self, chain_at: ChainAt, length: int, nchains: int) -> list[Segment]:
-        """What so many steps of every chain bring."""
+        """The segments of so many steps, one for each chain."""
         at_once = self.portions.size(length, nchains, self._mapper.workers)
         answers = self._answers(chain_at, "advance", [length] * nchains, at_once)
         self.portions.saw(length, [answer.seconds for answer in answers])
@@ -202,7 +202,7 @@ class Executor:
     def _answers(
         self, chain_at: ChainAt, job: str, arguments: Sequence[Any], at_once: int = 1
     ) -> list[Answer]:
-        """What workers say of every chain, if none failed."""
+        """The answers of the workers, one for each chain, if none failed."""
         started = time.perf_counter()
         try:
             reports = Deal(self._mapper, self._carrier, chain_at, job, arguments, at_once).reports()

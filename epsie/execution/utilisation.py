@@ -1,4 +1,4 @@
-"""How busy the workers of a run were, and how many chains each is given at once next."""
+"""The utilisation of a run's workers, and the number of chains to give each at once next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import ceil, inf
 
 @dataclass(slots=True)
 class Utilisation:
-    """How busy the workers of a run were.
+    """The utilisation of a run's workers: the part of the time for which each stepped chains.
 
     A figure well below 1 means that chains do not divide evenly among workers, that some take
     longer than others, or that runs are so short that dealing them out is what costs.
@@ -49,7 +49,7 @@ _LISTED = 16
 
 
 _SECONDS = 0.1
-"""How long a portion of several chains should take at most."""
+"""The most seconds that a portion of several chains should take."""
 
 _UNLIKE = 1.5
 """Chains are alike if the longest takes at most so many times the mean."""
@@ -59,7 +59,7 @@ _SLACK = 2e-3
 
 
 class Portions:
-    """How many chains a worker is given at once: one, or several where chains are short and alike.
+    """The number of chains to give a worker at once: one, or several if they are short and alike.
 
     Given one by one, no worker is idle while there is work. But to hand over a chain and its result
     takes parent and worker about a millisecond, most of it because what ran before has emptied

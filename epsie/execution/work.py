@@ -25,7 +25,7 @@ THIS = "this process"
 
 @dataclass(slots=True)
 class Task:
-    """What some chains are to do: a method of each, and its argument."""
+    """A job of some chains: a method to call of each, and its argument."""
 
     run: str
     number: int
@@ -45,14 +45,14 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Which chains, in words."""
+        """The chains, in words."""
         indices = ", ".join(map(str, self.indices))
         return f"chain {indices}" if len(self.arguments) == 1 else f"one of the chains {indices}"
 
 
 @dataclass(slots=True)
 class Settings:
-    """What all tasks of one call have in common."""
+    """The settings common to all tasks of one call."""
 
     parent: tuple[str, int]
     """The process that asks: its host and number."""
@@ -61,12 +61,12 @@ class Settings:
     sign: Sequence[int] | None
     """The stop sign, if this is the process that asks."""
     threads: int
-    """How many threads linear algebra may use."""
+    """The number of threads that linear algebra may use."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """What a worker says of a chain: a result or a failure."""
+    """A worker's answer for a chain: a result or a failure."""
 
     index: int
     result: Any = None
@@ -78,7 +78,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Report:
-    """What a worker says of a task: an answer for each chain, or that it lacks the model."""
+    """A worker's report of a task: an answer for each chain, or that it lacks the model."""
 
     run: str
     number: int
@@ -183,7 +183,7 @@ def host_and_pid() -> tuple[str, int]:
 
 
 class Here(threading.local):
-    """What this thread does."""
+    """The state of this thread: the models with which it steps chains."""
 
     keys: tuple[str, ...] = ()
     """The keys of the models with which it steps chains; inside of one may be a sampler of another.

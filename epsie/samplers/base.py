@@ -44,7 +44,10 @@ class BaseSampler(Chains):
     name: str = ""
 
     stopped_by: str | None = None
-    """What ended the last run: 'niterations', 'until', 'max_evaluations', 'max_time', 'signal'."""
+    """The cause of the last run's end.
+
+    One of 'niterations', 'until', 'max_evaluations', 'max_time' and 'signal'.
+    """
 
     _until: Until | None = None
 
@@ -104,7 +107,7 @@ class BaseSampler(Chains):
             self.proposals += default_proposals(self.model, missing, default_proposal, args)
 
     def _sources(self, nchains: int) -> list[tuple[list[BaseProposal], BitGenerator]]:
-        """What each of the chains has of its own: proposals and a bit generator."""
+        """Each chain's own proposals and bit generator."""
         nchains = as_count(nchains, "nchains")
         sources = create_bit_generators(nchains, self.seed, self.bit_generator)
         return [([copy.deepcopy(part) for part in self.proposals], source) for source in sources]
@@ -119,7 +122,7 @@ class BaseSampler(Chains):
         raise NotImplementedError
 
     def _swept(self, start: int, stop: int) -> dict[str, Any]:
-        """What happened between temperatures from one iteration to another, to be saved."""
+        """The sweeps and ladders from one iteration to another, to be saved."""
         raise NotImplementedError
 
     @exclusive
@@ -223,7 +226,7 @@ class BaseSampler(Chains):
     def _advanced(
         self, niterations: int, progress: Progress, verifier: Verifier | None = None
     ) -> list[list[Segment]]:
-        """What so many iterations bring, or fewer; the chains are not changed."""
+        """The segments of so many iterations, or fewer; the chains are not changed."""
         return self._executor.run(self.chains, niterations, progress, verifier)
 
     def _attach(self, segments: list[list[Segment]]) -> None:
@@ -234,11 +237,11 @@ class BaseSampler(Chains):
 
     @property
     def utilisation(self) -> Utilisation:
-        """How busy the workers were in the last run, or are in this one."""
+        """The utilisation of the workers in the last run, or in this one."""
         return self._executor.utilisation
 
     def lacks(self, until: Mapping[str, Any] | Until | None = None) -> str:
-        """What is not reached yet of what `run` is to run `until`, in words; '' if all is.
+        """The unmet part of a run's `until`, in words; '' if all of it is reached.
 
         Parameters
         ----------

@@ -38,14 +38,14 @@ class Chains(Diagnosable):
     seed: int
     chains: list[Any]
     _use: Use | None = None
-    """What runs or changes it now."""
+    """The use, a run or a change, that a thread makes of it now; None if there is none."""
     _executor: Executor
 
     _remarks: tuple[str, ...] = ()
-    """What is to be said of its starts."""
+    """Remarks on its starts."""
 
     _saving: Saving | None = None
-    """Where its runs are saved."""
+    """The settings by which its runs are saved; None if they are not."""
 
     @property
     def _source(self) -> Source:
@@ -63,7 +63,7 @@ class Chains(Diagnosable):
         raise NotImplementedError
 
     def _misshapen(self, found: Mapping[str, tuple[int, ...]], meant: tuple[int, ...]) -> str:
-        """What is wrong with the shapes of start positions."""
+        """The error message for start positions of wrong shapes."""
         raise NotImplementedError
 
     @property
@@ -97,7 +97,7 @@ class Chains(Diagnosable):
 
     @property
     def pool(self) -> Any:
-        """Where the chains run. Settable: see `epsie.pools.mapper_for`."""
+        """The pool in which the chains run. Settable: see `epsie.pools.mapper_for`."""
         return self._executor.pool
 
     @pool.setter
@@ -112,13 +112,13 @@ class Chains(Diagnosable):
 
     @property
     def niterations(self) -> int:
-        """How many iterations the chains have made, those before a clear or a resume included."""
+        """The number of iterations made, those before a clear or a resume included."""
         iterations: int = self.chains[0].iteration
         return iterations
 
     @property
     def evaluations(self) -> int:
-        """How often all chains asked the likelihood since the start: see `Chain.evaluations`."""
+        """The likelihood evaluations of all chains since the start: see `Chain.evaluations`."""
         return sum(chain.evaluations for chain in self.chains)
 
     @property
@@ -128,7 +128,7 @@ class Chains(Diagnosable):
 
     @property
     def start_position(self) -> dict[str, NDArray[Any]]:
-        """Where the chains started, after a clear: where they stood.
+        """The start positions of the chains; after a clear, those where they stood.
 
         Set it with a dict of arrays, one value for each chain. The model is evaluated at all of
         them, in the pool.
@@ -273,12 +273,12 @@ class Chains(Diagnosable):
 
     @property
     def learned(self) -> Learned:
-        """What was learned since the start or a resume: see `epsie.chain.notes`."""
+        """The notes of what was learned since the start or a resume: see `epsie.chain.notes`."""
         return learned(self.chains)
 
     @property
     def current_positions(self) -> dict[str, NDArray[Any]]:
-        """Where the chains stand."""
+        """The present positions of the chains."""
         return self._gathered("current_position")
 
     @property

@@ -17,7 +17,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Use:
-    """What a thread does with a sampler."""
+    """A use of a sampler: the thread, and the method that it is inside of."""
 
     thread: int
     what: str

@@ -1,4 +1,4 @@
-"""What a sampler takes from a `Posterior`: names, model, and proposals by kind."""
+"""A `Posterior` given to a sampler: its names, it as the model, and proposals by kind."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _BLOCK = 65_536
 
 
 class Memory:
-    """What a sampler has visited since its last clear or resume.
+    """A sampler's history since its last clear or resume, as a source of results.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Memory:
 
     @cached_property
     def learned(self) -> Learned:
-        """What was learned since the start or a resume."""
+        """The notes of what was learned since the start or a resume."""
         return learned(self._sampler.chains)
 
     def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
