@@ -27,7 +27,7 @@ class Mapper(ABC):
         self.pool = pool
         threads = getattr(pool, "threads_per_worker", 1)
         self.threads: int = threads if isinstance(threads, int) else 1
-        """How many threads linear algebra may use in each worker."""
+        """The number of threads that linear algebra may use in each worker."""
 
     @property
     def workers(self) -> int | None:
@@ -62,7 +62,7 @@ class Mapper(ABC):
         """The results, in the order of the tasks. What it raises blames the pool."""
 
     def deliver(self, ticket: Ticket) -> Ticket:
-        """What to tell workers that could not read a model from its file; first, a way to it.
+        """The ticket to try first with workers that could not read a model from its file.
 
         A pool that can address its workers takes it to each once. On others it travels with tasks.
         """

@@ -97,7 +97,7 @@ _KINDS: tuple[tuple[Callable[[Any], bool], type[Mapper]], ...] = (
     (_has("apply_async"), AsyncMapper),
     (_has("map"), PlainMapper),
 )
-"""What a pool is recognised by, and how it is used then; the first that fits."""
+"""Tests by which a pool is recognised, and the mapper for it; the first that fits is used."""
 
 
 class SerialPool(Pool):

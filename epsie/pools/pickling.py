@@ -26,7 +26,7 @@ class Forward:
     function: Callable[..., Any]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the function gives."""
+        """The result of the function."""
         return self.function(*args, **kwargs)
 
 
@@ -114,7 +114,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     )
 
     def reducer_override(self, value: Any) -> Any:
-        """How to pickle it, if not as its class says."""
+        """The reduction by which it is pickled, if not as its class says."""
         if _is_dispatcher(value) and not _is_importable(value):
             pairs = list(value.registry.items())
             return new_dispatcher, (), pairs, None, None, set_dispatcher

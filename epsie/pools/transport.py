@@ -21,7 +21,7 @@ from epsie.process.cancellation import NEVER, SIZE, StopSign, is_interrupt, sign
 from epsie.process.sharedfile import SharedFile, opened
 
 _CACHED = 4
-"""How many models a worker keeps."""
+"""The number of models that a worker keeps."""
 
 _here: dict[str, Any] = {}
 """The models of this process by key. A forked worker finds those of its parent in it."""
@@ -35,7 +35,7 @@ _cache_lock = threading.Lock()
 
 @dataclass(slots=True)
 class Ticket:
-    """What a worker is told of a model: its key, and where to find it if it is new."""
+    """A reference to a model for a worker: its key, and where to find it if it is new."""
 
     key: str
     digest: str = ""
@@ -71,7 +71,7 @@ class Ticket:
         return True
 
     def sign(self) -> Sequence[int]:
-        """What says which runs are given up; in a worker."""
+        """The sign that says which runs are given up; in a worker."""
         return sign_at(self.path, self.key) if self.path else NEVER[0]
 
     def without_body(self) -> Ticket:
@@ -142,7 +142,7 @@ class ModelCarrier:
         weakref.finalize(self, _forget, self.key, self.sign)
 
     def ticket(self, in_process: bool, with_body: bool = False) -> Ticket:
-        """What to tell a worker.
+        """The ticket by which a worker gets the model.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class ModelCarrier:
 
 
 def _body_at(path: str, key: str) -> bytes:
-    """What follows the stop sign and the key in a file.
+    """The pickled model in a file, which follows the stop sign and the key.
 
     Raises
     ------

@@ -30,7 +30,7 @@ class StopSign:
         """The number of the present run."""
         self.here = [0]
         self.file: SharedFile | None = None
-        """Where others see it. Without one workers finish what they do."""
+        """The file in which others see it. Without one workers finish what they do."""
 
     def stop(self) -> None:
         """Give up all runs so far."""

@@ -106,7 +106,7 @@ def _exists(pid: int, started: int | None) -> bool:
 
 
 def _fields(pid: int) -> list[str]:
-    """What the system says of a process, from its state on."""
+    """The fields of a process in its /proc/PID/stat, from its state on."""
     # Before that is the name of the program, with whatever it contains in parentheses.
     return _line(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
@@ -140,7 +140,7 @@ def _job() -> str:
 
 
 class Activity(NamedTuple):
-    """What a process does, and did."""
+    """The activity of a process: whether it is stopped, and the processor time that it has used."""
 
     is_stopped: bool
     """Whether it goes on only when it is told to."""
@@ -149,7 +149,7 @@ class Activity(NamedTuple):
 
 
 def activity(pid: int) -> Activity | None:
-    """What a process does, and did; None if that cannot be known."""
+    """The activity of a process; None if that cannot be known."""
     fields = _fields(pid)
     try:
         is_stopped = fields[0] in ("T", "t")

@@ -32,7 +32,7 @@ class SharedFile:
         self._name = ""
         self._file: IO[Any] = tempfile.TemporaryFile()  # noqa: SIM115
         self.path = f"/proc/{self._owner}/fd/{self._file.fileno()}"
-        """Where others find it. Later another may be there."""
+        """The path at which others find it. Later another may be there."""
         if not self._is_there():
             self._file.close()
             descriptor, self._name = tempfile.mkstemp(prefix="epsie-")

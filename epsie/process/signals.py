@@ -16,7 +16,7 @@ def _known(*names: str) -> tuple[signal.Signals, ...]:
 
 
 STOP = _known("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGALRM")
-"""What asks to stop: a person, a batch system, a terminal that is gone, or a limit of time."""
+"""Signals to stop: from a person, a batch system, a terminal that is gone, or a limit of time."""
 
 OFTEN_ONES_OWN = _known("SIGHUP", "SIGXCPU", "SIGALRM")
 """Those of `STOP` that are left alone if they do anything but end the process."""
@@ -25,11 +25,11 @@ REPEATED = _known("SIGXCPU")
 """Those of `STOP` that the system sends every second, and that mean nothing new then."""
 
 SAVE = _known("SIGUSR1", "SIGUSR2")
-"""What asks to save."""
+"""Signals to save."""
 
 SENT_TO_ALL = (*STOP, *SAVE)
-"""What may reach all processes of a job, as SLURM's signals do. The one that runs the chains
-decides what it means."""
+"""Signals that may reach all processes of a job, as SLURM's do. The one that runs the chains
+decides what they mean."""
 
 
 def put_back(former: dict[int, Any], mine: Any) -> None:

@@ -1,4 +1,4 @@
-"""What ends a run before all of its iterations are made: enough draws, evaluations, or time."""
+"""Conditions that end a run before all its iterations are made: enough draws, evaluations, time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from epsie.running.stopping import Until, as_until, stopper_of
 
 
 class End(Protocol):
-    """What may end a run. Which draws there are up to then does not depend on it."""
+    """A condition that may end a run. Which draws there are up to then does not depend on it."""
 
     name: str
     """By what the run is ended."""
@@ -31,7 +31,7 @@ class End(Protocol):
         """Take in a segment of each chain."""
 
     def lack(self) -> str:
-        """What is not reached, or what it ended the run by, in words; '' for nothing."""
+        """The reason why it has not ended the run, or has, in words; '' for none."""
 
 
 class Budget:
@@ -68,7 +68,7 @@ class Budget:
         self._made = sum(evaluations_in(segment.state) for segment in segments)
 
     def lack(self) -> str:
-        """What was done."""
+        """The number of evaluations made, and of those that an iteration may take, in words."""
         return (
             f"{self._made} of {self._most} evaluations are made, and an iteration may take "
             f"{self._in_one}"
@@ -151,7 +151,7 @@ class Ends:
 
 
 class Limits:
-    """What a person wants a run to end by. The time begins when it is made.
+    """The limits that a person sets to a run. The time begins when it is made.
 
     Parameters
     ----------

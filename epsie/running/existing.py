@@ -30,10 +30,10 @@ Listing = list[tuple[str, int, int, int]]
 
 
 class Existing(NamedTuple):
-    """Where a sampler and the run of a directory stand."""
+    """The run that a directory has, and the state of it that a sampler is to take up."""
 
     listing: Listing
-    """What was there."""
+    """The listing of the directory, as it was found."""
 
     manifest: Manifest | None
     """The settings of the run; None if there is none yet."""
@@ -97,7 +97,7 @@ def examine(
 def _at_run(
     sampler: Any, directory: Path, thin: int | None, adopt: bool, run: str | None, found: Listing
 ) -> Existing:
-    """Where a sampler stands at the run of a directory."""
+    """The run of a directory, and the state of it that a sampler is to take up."""
     manifest = read_manifest(directory)
     if run is not None and manifest.get(RUN) != run:
         raise _gone(directory)

@@ -36,9 +36,9 @@ class Interrupts:
         self.save = False
         """Whether it was asked to save."""
         self._asked = 0
-        """How often it was asked to stop."""
+        """The number of times that it was asked to stop."""
         self._enough: int | None = 1
-        """How often gives up what is done now; None if nothing does."""
+        """The number of requests to stop that gives up what is done now; None if none does."""
         self._timed_out = False
         self._former: dict[int, Any] = {}
         self._ended, self._guard = threading.Lock(), threading.Lock()
@@ -107,7 +107,7 @@ class Interrupts:
 
     @contextmanager
     def cuttable(self) -> Iterator[None]:
-        """What is done here may be given up."""
+        """A context whose work is given up at the second request to stop, or a later one."""
         self._enough = 2
         try:
             yield

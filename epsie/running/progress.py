@@ -1,4 +1,4 @@
-"""What is told of a run as it goes: rounds of about a second, a bar of them, and the log."""
+"""The progress of a run, as it is told: rounds of about a second, a bar of them, and the log."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Progress:
     """
 
     seconds = 1.0
-    """How long a round should take."""
+    """The seconds that a round should take."""
 
     def __init__(self, show: bool = False, ends: Ends | None = None) -> None:
         self.show = show

@@ -13,7 +13,7 @@ from epsie.storage.files import resolved
 
 @dataclass(frozen=True)
 class SaveTo:
-    """Where and how a run is saved.
+    """The settings by which a run is saved: to which directory, how often, and how much of it.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class SaveTo:
     grace: float = 10.0
 
     round_seconds = 1.0
-    """How long a round should take: signals are heeded in between."""
+    """The seconds that a round should take: signals are heeded in between."""
 
     def __post_init__(self) -> None:
         if self.thin is not None:
@@ -92,7 +92,7 @@ class Saving:
 
 
 def saving_of(former: Saving | None, save: SaveTo | None, **given: Any) -> Saving | None:
-    """Where and how a call of `run` saves: as it says, or as the one before, with changes.
+    """The `Saving` of a call of `run`: as it says, or as the one before, with changes.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def given_starts(sampler: Any, columns: Mapping[str, NDArray[Any]]) -> list[list
 
 
 def remarks_on_starts(sampler: Any, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Which parameters started at integers and are sampled as real numbers; logged, too."""
+    """Remarks on parameters started at integers but sampled as real numbers; logged, too."""
     leaves = [leaf for leaf in sampler.chains[0].leaves() if leaf.discrete]
     discrete = {name for leaf in leaves for name in leaf.parameters}
     found = whole_numbers(values, [name for name in sampler.parameters if name not in discrete])
@@ -176,7 +176,7 @@ def _position_in(chain: Any, draw: Mapping[str, Any]) -> Position:
 
 
 def _as_drawable(prior: Any, parameters: tuple[str, ...]) -> Drawable:
-    """What starts can be drawn from, if it is of these parameters.
+    """A prior that starts can be drawn from, if it is of these parameters.
 
     Raises
     ------

@@ -81,7 +81,7 @@ class Until:
 
 
 def as_until(given: Mapping[str, Any] | Until) -> Until:
-    """What a run is to reach, from the dict that a person gives.
+    """The targets of a run, from the dict that a person gives.
 
     Raises
     ------
@@ -162,7 +162,7 @@ class Stopper:
         self.at(self.trace.add_segments(self.iteration, segments))
 
     def lack(self) -> str:
-        """What is not reached at the present iteration, in words; '' if all is."""
+        """The reason to go on at the present iteration, in words; '' if all targets are reached."""
         from epsie.diagnostics.draws import LEAST_DRAWS, as_parameters
 
         values = self.trace.values

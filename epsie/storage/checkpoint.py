@@ -114,7 +114,7 @@ def load_state(
 
 
 class _Found(NamedTuple):
-    """What there is under a name."""
+    """The states and the datasets under a name."""
 
     states: list[tuple[int, str, int]]
     """Of all states: number, dataset and slot."""
@@ -130,7 +130,7 @@ class _Found(NamedTuple):
 
 
 def _found(group: Any, dsetname: str, problems: list[str]) -> _Found:
-    """What there is under a name; what is wrong with it goes to `problems`."""
+    """The states and the datasets under a name; what is wrong with them goes to `problems`."""
     found = _Found([], 0, True, [])
     for name in (dsetname, dsetname + _SPARE):
         if name not in group:
@@ -175,7 +175,7 @@ def _newest(group: Any, dsetname: str, previous: bool) -> Any:
 
 
 def _settled(fp: Any, group: Any, dsetname: str) -> _Found:
-    """What there is, once a replacement that was cut short is finished."""
+    """The states and the datasets, once a replacement that was cut short is finished."""
     found = _found(group, dsetname, [])
     spare = dsetname + _SPARE
     if spare not in group:

@@ -1,4 +1,4 @@
-"""What precedes a tree of plain data in bytes: what they are, how many, and a checksum."""
+"""The header of a tree of plain data in bytes: its format, a number, lengths and a checksum."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADER_SIZE = _HEADER.size + _DIGEST
 
 
 class Header(NamedTuple):
-    """What precedes a tree."""
+    """The header of a tree, without the magic bytes and the checksum."""
 
     version: int
     number: int
@@ -29,7 +29,7 @@ class Header(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes there are with the header."""
+        """The number of bytes, with those of the header."""
         return HEADER_SIZE + self.text + self.blocks
 
 

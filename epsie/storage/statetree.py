@@ -25,7 +25,7 @@ _COSTS = {"{": 200, "[": 64, ",": 32, '"': 16}
 """Bytes in memory of the objects that these characters of a text stand for, at most."""
 
 _EXPANSION, _ALLOWANCE = 7, 2**20
-"""How many times larger than the bytes the objects may be, and how much larger in any case."""
+"""The most memory that objects may take: so many times their bytes in a file, and so much more."""
 
 
 def encode(tree: Any, number: int = 0) -> bytes:
@@ -56,7 +56,7 @@ def encode(tree: Any, number: int = 0) -> bytes:
 
 
 def _objects_of(text: str) -> int:
-    """How many bytes the objects of a JSON text take, at most."""
+    """The number of bytes in memory that the objects of a JSON text take, at most."""
     return sum(cost * text.count(character) for character, cost in _COSTS.items())
 
 
@@ -107,7 +107,7 @@ def _tree(data: memoryview, blocks: memoryview, copy: bool) -> Any:
 
 
 class _Root:
-    """What the outermost object of a text becomes."""
+    """The outermost object of a text, once it is read: it has the tree."""
 
     def __init__(self, tree: Any) -> None:
         self.tree = tree
@@ -203,7 +203,7 @@ class _Reader:
         self.at = 0
 
     def thing(self, pairs: list[tuple[str, Any]]) -> Any:
-        """What an object with these keys and values stands for."""
+        """The Python object that a JSON object with these keys and values stands for."""
         if [key for key, _ in pairs] == ["epsie", "tree"]:
             return _Root(pairs[1][1])
         ((kind, value),) = pairs

@@ -120,7 +120,7 @@ class DaskMapper(ExecutorMapper):
         return self.pool.submit(function, task, pure=False)
 
     def result(self, future: Any) -> Any:
-        """What is behind a future. Without any worker it comes when there is one, as on any Dask.
+        """The result of a future. Without any worker it comes when there is one, as on any Dask.
 
         Warns
         -----

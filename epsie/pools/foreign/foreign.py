@@ -59,7 +59,7 @@ class ExecutorMapper(Mapper):
         return self.pool.submit(function, task)
 
     def result(self, future: Any) -> Any:
-        """What is behind a future."""
+        """The result of a future."""
         return resolved(future)
 
 
@@ -163,7 +163,7 @@ def collected(given: Any) -> list[Any]:
 
 
 def resolved(value: Any) -> Any:
-    """What is behind a future or an AsyncResult; anything else as it is.
+    """The result of a future or of an AsyncResult; anything else as it is.
 
     Raises
     ------

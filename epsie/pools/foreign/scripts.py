@@ -17,14 +17,14 @@ _GUARD = (
 
 
 def start_method(pool: Any) -> str:
-    """How a pool of Python's starts its workers: 'fork', 'spawn' or 'forkserver'; '' if unknown."""
+    """The start method of a pool of Python's: 'fork', 'spawn' or 'forkserver'; '' if unknown."""
     context = getattr(pool, "_mp_context", None) or getattr(pool, "_ctx", None)
     known = getattr(context, "get_start_method", None)
     return str(known()) if callable(known) else ""
 
 
 def guard_advice(pool: Any) -> str:
-    """What to say of workers that died, if it may be because the main script has no guard."""
+    """Advice on workers that died, if it may be because the main script has no guard; else ''."""
     method, script = start_method(pool), _script()
     if method not in ("spawn", "forkserver") or script is None or _has_guard(script):
         return ""

@@ -44,7 +44,7 @@ class InterruptiblePool(Pool):
     """
 
     attempts = 3
-    """How often an item is given to a worker before it is held to be what kills them."""
+    """The number of times an item is given to a worker before it is held to be what kills them."""
 
     def __init__(self, processes: int | None = None, threads_per_worker: int = 1) -> None:
         self.size = as_count(_cores() if processes is None else processes, "processes")
@@ -153,7 +153,7 @@ class Dealing:
             yield Item(index, pickled(item, "an item"), name)
 
     def results(self) -> list[Any]:
-        """What the function gave, in order."""
+        """The results of the function, in order."""
         with self._selector:
             while self._make_ready():
                 pass
@@ -190,7 +190,7 @@ class Dealing:
                 self._died(worker)
 
     def _heard(self, worker: Any) -> tuple[int, bytearray] | None:
-        """What a worker brings, and which item it is of; None if it came up, or died."""
+        """The index of a worker's item and the reply to it; None if the worker came up or died."""
         try:
             body = worker.receive()
         except EOFError:

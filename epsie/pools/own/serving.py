@@ -111,7 +111,7 @@ def pickled_error(error: BaseException) -> bytes:
 
 
 def leave_signals_to_the_parent() -> None:
-    """What asks to stop or to save may reach all processes at once, as SLURM's signals do."""
+    """Leave to the parent signals to stop or save: like SLURM's, they may reach all at once."""
     for number in SENT_TO_ALL:
         # What is ignored, as by nohup, stays so. Nothing else is to be: programs that the model
         # starts would inherit it.

@@ -17,7 +17,7 @@ LAUNCHED = (
     "PMIX_SIZE",
     "SLURM_STEP_NUM_TASKS",
 )
-"""Where launchers say how many processes they started."""
+"""The environment variables in which launchers say how many processes they started."""
 
 
 def imported_mpi() -> Any:

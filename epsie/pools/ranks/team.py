@@ -185,7 +185,7 @@ class Message:
 
 @dataclass(slots=True)
 class Reply:
-    """What a worker made of an item, pickled: a result and None, or an error and its traceback."""
+    """A worker's reply to an item, pickled: a result and None, or an error and its traceback."""
 
     run: int
     number: int

@@ -29,7 +29,7 @@ _UNFINISHED = re.compile(rf"\.{_NAME}\.[0-9a-f]{{16}}\.tmp")
 _ID = re.compile(rb'"tree":\{"dict":\[\["run","([0-9a-f]{32})"\]')
 _BEGINNING = HEADER_SIZE + 256
 _NO_FILES = (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.ENODEV, errno.EISDIR)
-"""What is said of links and devices."""
+"""The error numbers of opening a link, a device or a directory as a file."""
 
 
 def new_run() -> str:
@@ -94,7 +94,7 @@ def is_of(path: Path, run: str | None) -> bool:
 
 
 def read_of(path: Path, run: str | None, *, copy: bool = True) -> dict[Any, Any]:
-    """What a file of a run holds.
+    """The contents of a file of a run.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def refuse_strangers(directory: Path, run: str | None) -> None:
 
 
 def unfinished(directory: Path) -> list[Path]:
-    """What killed writers left behind."""
+    """The unfinished files that killed writers left behind."""
     named = [directory / name for name in names_in(directory) if _UNFINISHED.fullmatch(name)]
     found = []
     for path in named:
@@ -159,7 +159,7 @@ def unfinished(directory: Path) -> list[Path]:
 
 
 def leftovers(directory: Path) -> list[Path]:
-    """What a process left that was killed as it began a run: all that a directory without one has.
+    """The files of a process killed as it began a run: all that a directory without one has.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Who holds the lock of a run directory, or left it, and whether that process is alive."""
+"""The process that holds the lock of a run directory, or left it, and whether it is alive."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Holder:
 
     @property
     def host(self) -> str:
-        """Where it runs."""
+        """The host that the process runs on."""
         return self.process.host
 
     @property
@@ -92,14 +92,14 @@ class Holder:
 
     @property
     def encoded(self) -> bytes:
-        """What is written to the lock."""
+        """The content of the lock, as JSON in bytes."""
         noted = {"upto": self.upto, "since": self.since, "token": self.token}
         flags = {"beats": self.beats, "system": self.system}
         return json.dumps({**asdict(self.process), **noted, **flags}).encode()
 
 
 def holder(directory: Path, locked: bool | None = None, *, strict: bool = False) -> Holder | None:
-    """Who holds the lock of a run directory, or left it; None if there is nobody.
+    """The process that holds the lock of a run directory, or left it; None if there is none.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def open_lock(path: Path, flags: int) -> int:
 
 
 def read_holder(descriptor: int, path: Path = Path(NAME)) -> Holder | None:
-    """Who wrote a lock; None if it was given back.
+    """The process that wrote a lock; None if it was given back.
 
     Raises
     ------

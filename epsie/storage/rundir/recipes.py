@@ -36,7 +36,7 @@ def _registries() -> dict[str, dict[str, type]]:
 
 
 def recipe(thing: Any) -> dict[str, Any] | None:
-    """What makes an equal object anew; None if it is not of this package or was changed since."""
+    """Plain data that make an equal object; None if not of this package, or changed since."""
     try:
         made = _described(thing)
         return made if made is not None and _alike(thing, remade(made)) else None
@@ -55,7 +55,7 @@ def _described(thing: Any) -> dict[str, Any] | None:
 
 
 def remade(plain: Any) -> Any:
-    """What `recipe` made plain data of.
+    """The object that the plain data of `recipe` make.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def remade(plain: Any) -> Any:
 
 
 def updated(plain: Any) -> Any:
-    """What was written by a former version, as it is written now.
+    """Plain data of a former version in the form of the present one.
 
     Proposals for directions had no choice but a density per steradian.
     """

@@ -24,7 +24,7 @@ _TOGETHER = (
     ("noted iterations", "noted widths", "noted betas"),
     ("ladder_iterations", "ladders"),
 )
-"""What has as many rows."""
+"""Groups of arrays with equal numbers of rows."""
 
 _MOST_CHAINS = 2**31
 
@@ -83,7 +83,7 @@ _KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "metropolis_hastings": {},
     "parallel_tempered": _OF_LADDERS,
 }
-"""What is expected of each kind of sampler, beside what is of all."""
+"""The checks of the settings of each kind of sampler, beside those that all kinds have."""
 
 
 def _is_bit_generator(name: Any) -> bool:
@@ -169,7 +169,7 @@ def check_content(content: Any, start: int, stop: int, settings: Mapping[str, An
 def _expected(
     start: int, stop: int, settings: Mapping[str, Any]
 ) -> dict[str, Callable[[Any], bool]]:
-    """What a segment holds, and how to know."""
+    """The contents of a segment: the name of each, and the check of its value."""
     nchains, names, thin = settings["nchains"], settings["parameters"], settings["thin"]
     ladders = settings.get("betas")
     ntemps = 1 if ladders is None else ladders.shape[1]
