@@ -257,6 +257,20 @@ def check_invariance(
     return verdict
 
 
+def stepping(chain: Any, steps: int) -> Transition:
+    """The transition of `steps` steps of a chain."""
+
+    def transition(x: Mapping[str, Any]) -> Mapping[str, Any]:
+        chain.start_position = x
+        for _ in range(steps):
+            chain.step()
+        end: Mapping[str, Any] = chain.current_position
+        chain.clear()
+        return end
+
+    return transition
+
+
 def assert_power(
     draw_start: DrawStart,
     transition: Transition,

@@ -22,6 +22,7 @@ from tests.statistical import (
     check_draws,
     check_invariance,
     generator,
+    stepping,
 )
 
 WIDTHS = [1e-8, 1e-3, 0.3, 1.0, 2.5, 2.51, 10.0, 1e6, 1e200]
@@ -144,14 +145,7 @@ def transition(proposal, steps=8):
     bits = generator(f"chain {proposal!r}").bit_generator
     chain = Chain(["a", "b"], model, [proposal], bit_generator=bits)
 
-    def move(x):
-        chain.start_position = x
-        for _ in range(steps):
-            chain.step()
-        chain.clear()
-        return chain.current_position
-
-    return move
+    return stepping(chain, steps)
 
 
 @pytest.mark.parametrize("cov", [[0.5, 2.0], [1.0, 50.0], 1e10])

@@ -24,6 +24,7 @@ from tests.statistical import (
     check_invariance,
     generator,
     judge_draws,
+    stepping,
 )
 
 INF = math.inf
@@ -345,14 +346,7 @@ def transition(proposal, steps=6):
     bits = generator(f"chain {proposal!r}").bit_generator
     chain = Chain(["x", "y"], model, [proposal], bit_generator=bits)
 
-    def move(x):
-        chain.start_position = x
-        for _ in range(steps):
-            chain.step()
-        chain.clear()
-        return chain.current_position
-
-    return move
+    return stepping(chain, steps)
 
 
 @pytest.mark.parametrize("cov", [[0.04, 0.5], [1.0, 4.0], [1e12, 0.3]])

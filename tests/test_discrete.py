@@ -28,6 +28,7 @@ from tests.statistical import (
     generator,
     judge_draws,
     seed,
+    stepping,
 )
 
 INF = math.inf
@@ -396,13 +397,7 @@ def check(pmf, made, label, steps=6, judge=check_invariance, **options):
         chosen = np.array(keys)[rng.choice(len(keys), size, p=masses)]
         return dict(zip(names, chosen.T, strict=True))
 
-    def transition(x):
-        chain.start_position = x
-        for _ in range(steps):
-            chain.step()
-        end = chain.current_position
-        chain.clear()
-        return end
+    transition = stepping(chain, steps)
 
     def code(samples):
         return sum(1000**i * samples[name] for i, name in enumerate(names))

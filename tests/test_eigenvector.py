@@ -19,6 +19,7 @@ from tests.statistical import (
     check_invariance,
     generator,
     seed,
+    stepping,
 )
 
 INF = math.inf
@@ -346,15 +347,7 @@ def walk_of(model, proposal, steps, label):
     bits = generator(label).bit_generator
     chain = Chain(["x", "y"], model, [proposal], bit_generator=bits)
 
-    def walk(x):
-        chain.start_position = x
-        for _ in range(steps):
-            chain.step()
-        end = chain.current_position
-        chain.clear()
-        return end
-
-    return walk
+    return stepping(chain, steps)
 
 
 def pair(cls=BoundedEigenvector, cov=SKEWED_COV):

@@ -26,6 +26,7 @@ from tests.statistical import (
     check_draws,
     check_invariance,
     generator,
+    stepping,
 )
 
 INF = math.inf
@@ -247,20 +248,6 @@ class UpDown(BaseProposal):
 def make_chain(target, proposals, label, beta=1.0, cls=Chain, model=None):
     bits = generator(f"chain {label}").bit_generator
     return cls(target.parameters, model or target.model, proposals, bit_generator=bits, beta=beta)
-
-
-def stepping(chain, steps):
-    """Return the transition of `steps` steps of a chain."""
-
-    def transition(x):
-        chain.start_position = x
-        for _ in range(steps):
-            chain.step()
-        end = chain.current_position
-        chain.clear()
-        return end
-
-    return transition
 
 
 def adapt(chain, start, steps):

@@ -24,7 +24,14 @@ from epsie.proposals import (
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.rundir import manifest
 from tests.references import deviations
-from tests.statistical import Continuous, Discrete, assert_power, check_invariance, generator
+from tests.statistical import (
+    Continuous,
+    Discrete,
+    assert_power,
+    check_invariance,
+    generator,
+    stepping,
+)
 
 UNITS = [(radec, degs) for radec in (False, True) for degs in (False, True)]
 
@@ -117,14 +124,7 @@ def transition(model, proposals, names=("a", "p"), steps=5, **settings):
         chain.run(400)  # beyond the end of learning
         chain.clear()
 
-    def move(x):
-        chain.start_position = x
-        for _ in range(steps):
-            chain.step()
-        chain.clear()
-        return chain.current_position
-
-    return move
+    return stepping(chain, steps)
 
 
 KINDS = [
@@ -265,14 +265,7 @@ def walk_of_skies(model):
     for part in proposal.proposals:
         part.adaptation = None
 
-    def move(x):
-        chain.start_position = x
-        for _ in range(6):
-            chain.step()
-        chain.clear()
-        return chain.current_position
-
-    return move
+    return stepping(chain, 6)
 
 
 def test_as_a_component():

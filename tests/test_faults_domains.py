@@ -26,7 +26,14 @@ from epsie.proposals import (
 )
 from epsie.proposals.turn import wrapped
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-from tests.statistical import Continuous, Discrete, assert_power, check_invariance, generator
+from tests.statistical import (
+    Continuous,
+    Discrete,
+    assert_power,
+    check_invariance,
+    generator,
+    stepping,
+)
 
 DOMAINS = [
     (-pi, pi),
@@ -73,14 +80,7 @@ def peak(domain, at=0.0):
 def transition(model, proposal, steps=6):
     chain = Chain("a", model, [proposal], bit_generator=generator(f"{proposal}").bit_generator)
 
-    def move(x):
-        chain.start_position = x
-        for _ in range(steps):
-            chain.step()
-        chain.clear()
-        return chain.current_position
-
-    return move
+    return stepping(chain, steps)
 
 
 @pytest.mark.parametrize("domain", DOMAINS, ids=str)
@@ -383,13 +383,7 @@ def test_azimuth_has_a_domain(case):
     proposal = IsotropicSolidAngle("a", "p", 4.0, **settings)
     chain = Chain(["a", "p"], model, [proposal], bit_generator=generator(case).bit_generator)
 
-    def move(x):
-        chain.start_position = x
-        for _ in range(5):
-            chain.step()
-        chain.clear()
-        return chain.current_position
-
+    move = stepping(chain, 5)
     check_invariance(draw, move, marginals, generator(f"start {case}"))
 
 

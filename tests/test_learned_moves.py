@@ -24,8 +24,8 @@ from epsie.proposals.learned.moves import MOVES, CrankNicolson, Local
 from epsie.proposals.learned.transform import Transform
 from epsie.proposals.learned.tuning import Tuning
 from epsie.rng.stream import Stream
-from tests.statistical import Continuous, Plan, assert_power, check_invariance, generator
-from tests.test_exactness import Target, bimodal, gaussian, skewed, stepping
+from tests.statistical import Continuous, Plan, assert_power, check_invariance, generator, stepping
+from tests.test_exactness import Target, bimodal, gaussian, skewed
 
 ONLY = {name: np.eye(len(NAMES))[i] for i, name in enumerate(NAMES)}
 WEIGHTS = {**ONLY, "all": np.array([0.2, 0.3, 0.2, 0.1, 0.1, 0.1])}

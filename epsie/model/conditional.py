@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.checks import given
-from epsie.model.distributions import Distribution, distribution_of, family_of, in_order, uniforms
+from epsie.model.distributions import (
+    Distribution,
+    by_methods,
+    distribution_of,
+    family_of,
+    in_order,
+    uniforms,
+)
 from epsie.model.part import Bounds, Part, Values, arguments_of
 
 
@@ -77,22 +84,24 @@ class Conditional(Part):
 
     def log_density(self, values: Values) -> float:
         """The natural logarithm of the density."""
-        numbers = [values[v] if v.__class__ is str else v for v in self.law.in_order]
+        numbers, x = self._numbers(values), values[self.names[0]]
         try:
             if self._family is not None:
-                return self._family(*numbers)(values[self.names[0]])
+                return self._family(*numbers)(x)
         except (ValueError, ZeroDivisionError, OverflowError):
             # Its parameters are none of the family, as a scale of 0.
             return -inf
-        frozen = self.law.family(*numbers)
-        logarithm = frozen.logpmf if self.kind == "integer" else frozen.logpdf
-        value = float(logarithm(values[self.names[0]]))
+        value = by_methods(self.law.family(*numbers), self.kind == "integer")(x)
         return value if value == value else -inf
 
     def draw(self, rng: np.random.Generator, n: int, values: Values) -> tuple[NDArray[Any], ...]:
         """For each parameter n draws, given draws of those that it needs."""
-        numbers = [values[v] if isinstance(v, str) else v for v in self.law.in_order]
-        return (np.asarray(self.law.family.ppf(uniforms(rng, n), *numbers)),)
+        drawn = self.law.family.ppf(uniforms(rng, n), *self._numbers(values))
+        return (np.asarray(drawn),)
+
+    def _numbers(self, values: Values) -> list[Any]:
+        """The parameters of the family, given the values of those that it needs."""
+        return [values[v] if v.__class__ is str else v for v in self.law.in_order]
 
 
 class ByFunction(Part):

@@ -127,12 +127,17 @@ def _frozen(thing: Any) -> Distribution:
     if not low <= high:
         raise ValueError(f"scipy.stats.{thing.dist.name}{tuple(numbers)} is no distribution")
     if family is None:
-        logarithm = thing.logpmf if discrete else thing.logpdf
-        density, plain = (lambda x: float(logarithm(x))), None
+        density, plain = by_methods(thing, discrete), None
     else:
         density, plain = family(*numbers), [thing.dist.name, *numbers]
     draw = lambda rng, n: thing.ppf(uniforms(rng, n))  # noqa: E731
     return Distribution(density, draw, (low, high), "integer" if discrete else "real", plain)
+
+
+def by_methods(thing: Any, discrete: bool) -> Density:
+    """The log density of a distribution, or of integers the log mass, as its methods give it."""
+    logarithm = thing.logpmf if discrete else thing.logpdf
+    return lambda x: float(logarithm(x))
 
 
 def family_of(unfrozen: Any) -> Family | None:
@@ -176,10 +181,8 @@ def _of_new_infrastructure(thing: Any) -> Distribution:
         )
     if type(thing).__name__ == "Uniform":
         return uniform(low, high)
-    logarithm = thing.logpmf if discrete else thing.logpdf
-    return Distribution(
-        lambda x: float(logarithm(x)), draw, (low, high), "integer" if discrete else "real"
-    )
+    kind: Kind = "integer" if discrete else "real"
+    return Distribution(by_methods(thing, discrete), draw, (low, high), kind)
 
 
 def _of_bilby(thing: Any) -> Distribution:
@@ -201,10 +204,9 @@ def _of_bilby(thing: Any) -> Distribution:
 def _foreign(thing: Any) -> Distribution:
     """An object with ``rvs`` and ``logpdf``, or ``logpmf`` if it is of integers."""
     discrete = not hasattr(thing, "logpdf")
-    logarithm = thing.logpmf if discrete else thing.logpdf
     low, high = map(float, thing.support()) if hasattr(thing, "support") else (-inf, inf)
     return Distribution(
-        lambda x: float(logarithm(x)),
+        by_methods(thing, discrete),
         lambda rng, n: np.asarray(thing.rvs(size=n, random_state=rng)),
         (low, high),
         "integer" if discrete else "real",

@@ -71,8 +71,6 @@ class Posterior:
         else:
             full = self.prior.completed(values)
             answer = self.log_likelihood(**{name: full[name] for name in self._takes})
-        if answer.__class__ is float:
-            return answer, logp
         if not isinstance(answer, tuple):
             return answer, logp
         if len(answer) != 2 or not isinstance(answer[1], Mapping):

@@ -125,6 +125,18 @@ def within(point: Mapping[str, Any], boundaries: Mapping[str, Boundaries]) -> bo
     return all(value in boundaries[name] for name, value in point.items())
 
 
+def out_of_bounds(
+    names: Iterable[str], x: Iterable[float], bounds: Iterable[Iterable[Any]]
+) -> str | None:
+    """The values that are not within their bounds, in words; None if all are."""
+    outside = [
+        f"{name} = {value!r} not in [{lower!r}, {upper!r}]"
+        for name, value, (lower, upper, *_) in zip(names, x, bounds)
+        if not lower <= value <= upper
+    ]
+    return f"Given point is out of bounds: {', '.join(outside)}" if outside else None
+
+
 def _check_names(parameters: tuple[str, ...], boundaries: Mapping[str, Any]) -> None:
     missing = [name for name in parameters if name not in boundaries]
     unknown = [str(name) for name in boundaries if name not in parameters]

@@ -7,7 +7,7 @@ from typing import Any
 
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.boundaries import Boundaries, as_boundaries, within
+from epsie.proposals.boundaries import Boundaries, as_boundaries, out_of_bounds, within
 
 
 class Bounded(BaseProposal):
@@ -39,17 +39,8 @@ class Bounded(BaseProposal):
 
     def _refusal(self, x: Position) -> str | None:
         """The reason why no jump can be made from `x`; None if one can."""
-        outside = [
-            f"{name} = {value!r} not in [{lower!r}, {upper!r}]"
-            for name, value, (lower, upper, *_) in zip(self.parameters, x, self._bounds)
-            if not lower <= value <= upper
-        ]
-        if not outside:
-            return None
-        return (
-            f"Given point is out of bounds: {', '.join(outside)}; start within the bounds, or "
-            "widen `boundaries`"
-        )
+        found = out_of_bounds(self.parameters, x, self._bounds)
+        return f"{found}; start within the bounds, or widen `boundaries`" if found else None
 
     def _outside(self, x: Position) -> ValueError:
         return ValueError(self._refusal(x))

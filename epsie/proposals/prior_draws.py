@@ -53,8 +53,7 @@ class PriorDraws(BaseProposal):
         self._prior = model.prior
 
     def _position(self, values: Mapping[str, Any]) -> Position:
-        whole = {name for name, kind in self._types.items() if kind is int}
-        return tuple([as_number(values[name], name in whole) for name in self.parameters])
+        return tuple([as_number(values[name], kind is int) for name, kind in self._types.items()])
 
     def _dtypes(self) -> dict[str, type]:
         return dict(self._types)

@@ -100,12 +100,14 @@ def draws(
     kept = visited.iterations[rows] % spacing == 0
     if not kept.any():
         raise ValueError(f"no draw is left: none of {len(kept)} iterations is kept by thin={thin}")
-    made = Draws()
+
+    def of(column: NDArray[Any]) -> NDArray[Any]:
+        return column[:, kept].reshape(-1) if flat else column[:, kept]
+
     found = draws_of(visited, chosen(visited, parameters, blobs), temperature, rows)
     stats = visited.columns_at("stats", temperature, rows=rows)
-    for name, column in {**found, "(logl)": stats["logl"], "(logp)": stats["logp"]}.items():
-        made[name] = column[:, kept].reshape(-1) if flat else column[:, kept]
-    made.logl, made.logp = made.pop("(logl)"), made.pop("(logp)")
+    made = Draws({name: of(column) for name, column in found.items()})
+    made.logl, made.logp = of(stats["logl"]), of(stats["logp"])
     made.burn_in, made.spacing = used, spacing
     return made
 

@@ -42,16 +42,15 @@ class Budget:
     most : int
         The number of evaluations since the start, of all chains and temperatures.
     sampler : BaseSampler
-        The sampler.
+        The sampler, which has a start.
     """
 
     name = "max_evaluations"
 
     def __init__(self, most: int, sampler: Any) -> None:
-        levels = [level for chain in sampler.chains for level in chain.by_temperature]
         self._most = most
         self._in_one: int = sum(chain.most_evaluations for chain in sampler.chains)
-        self._made: int = sampler.evaluations if sampler._has_start else len(levels)
+        self._made: int = sampler.evaluations
 
     @property
     def room(self) -> int:

@@ -66,14 +66,13 @@ def default_proposals(
 
 
 def _by_kind(prior: Prior, names: Sequence[str]) -> Iterator[BaseProposal]:
-    """Proposals for some of the parameters of a prior, by their kinds, with scales from its draws.
+    """Proposals for some of the parameters of a prior, by their kinds.
 
     Yields
     ------
     BaseProposal
         One for all real numbers, one for all angles, one for each integer and each direction.
     """
-    scales = _scales(prior)
     kinds = prior.kinds
     real = [name for name in names if kinds[name] == "real"]
     if real:
@@ -81,9 +80,9 @@ def _by_kind(prior: Prior, names: Sequence[str]) -> Iterator[BaseProposal]:
     angles = [name for name in names if kinds[name] == "angle"]
     if angles:
         yield SSAdaptiveAngular(angles, bounds={name: prior.bounds[name] for name in angles})
-    for name in names:
-        if kinds[name] == "integer":
-            yield _of_integer(name, prior.bounds[name], scales[name] ** 2)
+    integers = [name for name in names if kinds[name] == "integer"]
+    for name, scale in _scales(prior, integers).items():
+        yield _of_integer(name, prior.bounds[name], scale**2)
     for part in prior.directions:
         if not set(part.names) - set(names):
             azimuth, polar = part.names
@@ -100,8 +99,8 @@ def _of_integer(name: str, bounds: tuple[float, float], variance: float) -> Base
     return SSAdaptiveNormalDiscrete([name], cov=[variance])
 
 
-def _scales(prior: Prior) -> dict[str, float]:
-    """Half the width of the middle two thirds of draws of each parameter."""
-    drawn = prior.draw(0, 1000)
-    found = {name: np.quantile(column, [1 / 6, 5 / 6]) for name, column in drawn.items()}
+def _scales(prior: Prior, names: Sequence[str]) -> dict[str, float]:
+    """Half the width of the middle two thirds of draws of some parameters."""
+    drawn = prior.draw(0, 1000) if names else {}
+    found = {name: np.quantile(drawn[name], [1 / 6, 5 / 6]) for name in names}
     return {name: max(float(high - low) / 2, 0.5) for name, (low, high) in found.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from math import ceil, log, sqrt
+from math import ceil, log
 from os import PathLike
 from typing import Any
 
@@ -22,6 +22,7 @@ from epsie.storage.files import is_there, resolved
 from epsie.storage.rundir.folder import MANIFEST
 from epsie.storage.rundir.manifest import read_manifest
 from epsie.tempering.barrier import BarrierAnnealer
+from epsie.tempering.ladders import geometric_ratio
 
 _NCHAINS = 8
 _FOREVER = sys.maxsize // 2
@@ -148,9 +149,9 @@ def _gone_on_with(
     if directory is None or not is_there(resolved(directory) / MANIFEST):
         return None
     manifest = read_manifest(resolved(directory))
-    kind = MetropolisHastingsSampler if tempered is False else ParallelTemperedSampler
-    if tempered is None and manifest["sampler"] == MetropolisHastingsSampler.name:
-        kind = MetropolisHastingsSampler
+    if tempered is None:
+        tempered = manifest["sampler"] != MetropolisHastingsSampler.name
+    kind = ParallelTemperedSampler if tempered else MetropolisHastingsSampler
     wanted = {"nchains": nchains, "seed": seed, "sampler": kind.name}
     other = [
         f"{name}: the run has {manifest[name]}, now it is {value}"
@@ -175,6 +176,6 @@ def _ladder(posterior: Posterior, pool: Any) -> NDArray[np.float64]:
     pilot.draw_start(posterior.prior)
     middle, high = np.quantile(pilot.current_stats["logl"], [0.5, 0.98])
     hottest = min(0.5, 1 / max(high - middle, 1e-9))
-    between = ceil(log(1 / hottest) / log(1 + sqrt(2 / len(posterior.parameters))))
+    between = ceil(log(1 / hottest) / log(geometric_ratio(len(posterior.parameters))))
     betas = np.geomspace(1, hottest, min(between, _MOST_TEMPERATURES - 2) + 1)
     return np.append(betas, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -113,11 +114,16 @@ def geometric_ladder(ntemps: int, ndim: int, with_prior: bool = True) -> NDArray
         Whether the hottest is to be the prior, beta = 0, as the evidence needs it.
     """
     ntemps, ndim = as_count(ntemps, "ntemps"), as_count(ndim, "ndim")
-    ratio = 1 + np.sqrt(2 / ndim)
+    ratio = geometric_ratio(ndim)
     ladder: NDArray[np.float64] = ratio ** -np.arange(ntemps, dtype=float)
     if with_prior and ntemps > 1:
         ladder[-1] = 0.0
     return ladder
+
+
+def geometric_ratio(ndim: int) -> float:
+    """The ratio of adjacent temperatures for so many parameters: see `geometric_ladder`."""
+    return 1 + sqrt(2 / ndim)
 
 
 def warn_without_posterior(betas: NDArray[np.float64]) -> None:

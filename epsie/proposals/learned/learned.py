@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from epsie.checks import as_count
+from epsie.copying import same
 from epsie.model.evaluation import Position
 from epsie.process.threads import capped
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.boundaries import out_of_bounds
 from epsie.proposals.covariance import as_stds
 from epsie.proposals.learned.arguments import as_bounds, as_periods, first_coordinates
 from epsie.proposals.learned.barriers import first_barrier, following
 from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.knowledge import Knowledge
 from epsie.proposals.learned.learning import Lesson, learn
-from epsie.proposals.learned.plain import counted, entry, equal, fitting, rows_of
+from epsie.proposals.learned.plain import counted, entry, fitting, rows_of
 from epsie.proposals.learned.record import Record
 from epsie.proposals.learned.transform import Transform
 from epsie.proposals.learned.tuning import Tuning
@@ -236,16 +238,10 @@ class Learned(BaseProposal):
         return {name: period for name, period in named if period is not None}
 
     def _refusal(self, x: Position) -> str | None:
-        outside = [
-            f"{name} = {value!r} not in [{lower!r}, {upper!r}]"
-            for name, value, (lower, upper), period in zip(
-                self.parameters, x, self._bounds, self._periods
-            )
-            if period is None and not lower <= value <= upper
-        ]
-        if not outside:
-            return None
-        return f"Given point is out of bounds: {', '.join(outside)}; start within `boundaries`"
+        # An angle goes round.
+        bounds = [(-inf, inf) if p else b for b, p in zip(self._bounds, self._periods)]
+        found = out_of_bounds(self.parameters, x, bounds)
+        return f"{found}; start within `boundaries`" if found else None
 
     def _evolved(self) -> dict[str, Any]:
         kernel = self._kernel
@@ -269,7 +265,7 @@ class Learned(BaseProposal):
         self._iteration, self._barrier = state["iteration"], state["barrier"]
         tuning = Tuning.from_plain(state["tuning"], self.ndim)
         plain, known = state["learned"], self.learned
-        if known is not None and equal(known.plain(), plain):
+        if known is not None and same(known.plain(), plain):
             # The usual case after each run of a sampler, where making it anew would take longest.
             kernel = self._kernel.copied()
             kernel.tuning = tuning

@@ -61,17 +61,6 @@ def rows_of(plain: Any, name: str, width: int, *, finite: bool = True) -> NDArra
         raise malformed(name, f"{n} rows of {width} floats", table.get("values")) from None
 
 
-def equal(one: Any, other: Any) -> bool:
-    """Whether plain data is the same to the last bit."""
-    if one.__class__ is not other.__class__:
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, np.ndarray):
-        return bool(one.shape == other.shape and one.tobytes() == other.tobytes())
-    return bool(one == other)
-
-
 def entry(plain: Any, name: str, kind: type) -> Any:
     """The entry of this name, of exactly this type.
 
