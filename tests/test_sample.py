@@ -73,7 +73,7 @@ def test_a_line_with_outliers_is_right_by_default():
 
     wide = stats.norm(0, 10)
     prior = epsie.Prior(m=wide, b=wide, pb=(0, 1), yb=stats.norm(10, 20), log_vb=(-5, 10))
-    run = epsie.sample(log_likelihood, prior, until={"ess": 4000, "rhat": 1.01}, seed=2, pool=2)
+    run = epsie.sample(log_likelihood, prior, until={"ess": 8000, "rhat": 1.01}, seed=2, pool=2)
     found = run.log_evidence()
     assert run.stopped_by == "until"
     # Of a long run, +- 0.06.
