@@ -84,7 +84,7 @@ _MOVED = {
     "chain.annealing": "tempering.annealing",
     "chain.barrier": "tempering.barrier",
     "chain.dynamical": "tempering.dynamical",
-    "chain.learning": "chain.notes",
+    "chain.learning": "chain.adaptation_history",
     "chain.swaps": "tempering.swaps",
     "chain.tempering": "tempering",
     "proposals.andrieu_thoms": "proposals.adaptation.andrieu_thoms",

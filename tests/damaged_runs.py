@@ -43,7 +43,7 @@ def seen(directory: Path) -> list[Any]:
     """All that a run shows."""
     run = epsie.open_run(directory)
     found = [run.niterations, *(getattr(run, name).tobytes() for name in TABLES)]
-    found += [part.tobytes() for part in run.learned]
+    found += [part.tobytes() for part in run.adaptation_history]
     if run.ntemps is not None:
         found += [run.temperature_swaps.tobytes(), run.temperature_acceptance.tobytes()]
         found += [part.tobytes() for part in run.ladders]

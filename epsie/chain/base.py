@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from numpy.random import BitGenerator, Generator
 
+from epsie.chain.adaptation_history import Note, note_of, noted
 from epsie.chain.history import Rows
-from epsie.chain.notes import Note, note_of, noted
 from epsie.chain.record import Record
 from epsie.chain.start import present_point
 from epsie.copying import copied

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.adaptation_history import Note
 from epsie.chain.chaindata import array2dict
 from epsie.chain.level import Level, evaluations_of
-from epsie.chain.notes import Note
 from epsie.chain.start import NO_START, refused_start
 from epsie.checks import as_count
 from epsie.copying import SetsAttributes, copied

@@ -31,7 +31,7 @@ def adaptation(
     mean over the chains; dashed are the rates that the proposals aim at. A width is the standard
     deviation of the jump in one parameter (before truncation, if it is bounded): the median over
     the chains, and the range of all of them. Widths are not in the history, and are noted where
-    about every fifth of the iterations so far has gone by (see `epsie.chain.notes`); for
+    about every fifth of the iterations so far has gone by (`adaptation_history` of the source); for
     proposals that do not learn they are constant and not noted. A resumed sampler knows those since
     then, a run on disk all.
 
@@ -56,8 +56,8 @@ def adaptation(
             f"parameters must be of {', '.join(visited.parameters)}; got {', '.join(unlearned)}"
         )
     table = visited.columns_at("acceptance", temperature)
-    learned = visited.source.learned
-    noted, widths = learned.iterations, learned.widths[:, :, temperature]
+    history = visited.source.adaptation_history
+    noted, widths = history.iterations, history.widths[:, :, temperature]
     learning = bool(len(noted)) and bool(np.isfinite(widths).any())
     # A legend has a column for a dozen parameters.
     width = 6.6 + 1.5 * -(-len(names) // 12) if learning else 7

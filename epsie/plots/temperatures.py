@@ -90,7 +90,7 @@ def _draw_ladder(axes: Any, visited: Visited) -> None:
 def _ladders(visited: Visited) -> tuple[NDArray[np.int64], Floats]:
     """The betas, shape (n, nchains, ntemps), at some iterations."""
     source = visited.source
-    last, (iterations, _, betas) = source.niterations, source.learned
+    last, (iterations, _, betas) = source.niterations, source.adaptation_history
     if source.settings.get("annealer") is None or not len(iterations):
         ends = np.array([max(1, source.start), max(2, last)])
         return ends, np.stack([visited.source.betas] * 2)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.chain.notes import Learned
+from epsie.chain.adaptation_history import AdaptationHistory
 from epsie.proposals.base import BaseProposal
 
 ALL = slice(None)
@@ -56,8 +56,8 @@ class Source(Protocol):
         """The last iteration at which a ladder was changed; 0 if none ever was."""
 
     @property
-    def learned(self) -> Learned:
-        """Notes of what was learned, at iterations ever farther apart."""
+    def adaptation_history(self) -> AdaptationHistory:
+        """Jump widths and ladders, at iterations ever farther apart."""
 
     def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
         """A table piece by piece, so that a long run need not fit into memory.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.chain.chaindata import stack_tables
-from epsie.chain.notes import Learned, learned
 from epsie.chain.start import as_columns
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.checks import as_count, as_names
@@ -272,9 +272,9 @@ class Chains(Diagnosable):
         return list(zip(*[chain.by_temperature for chain in self.chains], strict=True))
 
     @property
-    def learned(self) -> Learned:
-        """The notes of what was learned since the start or a resume: see `epsie.chain.notes`."""
-        return learned(self.chains)
+    def adaptation_history(self) -> AdaptationHistory:
+        """Jump widths and ladders since the start or a resume, where they were noted."""
+        return adaptation_history(self.chains)
 
     @property
     def current_positions(self) -> dict[str, NDArray[Any]]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.chain.chaindata import stack_tables
-from epsie.chain.notes import Learned, learned
 from epsie.proposals.base import BaseProposal
 from epsie.results.source import ALL
 from epsie.storage.rundir.manifest import Manifest, describe
@@ -46,9 +46,9 @@ class Memory:
         return describe(self._sampler)
 
     @cached_property
-    def learned(self) -> Learned:
-        """The notes of what was learned since the start or a resume."""
-        return learned(self._sampler.chains)
+    def adaptation_history(self) -> AdaptationHistory:
+        """Jump widths and ladders since the start or a resume, where they were noted."""
+        return adaptation_history(self._sampler.chains)
 
     def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
         """A table piece by piece, shape (ntemps, nchains, m)."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.chain.notes import Learned
+from epsie.chain.adaptation_history import AdaptationHistory
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source, rows_of
 from epsie.results.visited import Visited
@@ -153,9 +153,9 @@ class Run(Diagnosable):
         return self._saved.content(at)
 
     @property
-    def learned(self) -> Learned:
-        """The notes of what was learned in all of the run: see `epsie.chain.notes`."""
-        return self._saved.learned
+    def adaptation_history(self) -> AdaptationHistory:
+        """Jump widths and ladders of the whole run, where they were noted."""
+        return self._saved.adaptation_history
 
     @property
     def betas(self) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.chain.notes import Learned, joined
+from epsie.chain.adaptation_history import AdaptationHistory, joined
 from epsie.checks import as_count
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
@@ -139,13 +139,15 @@ class Saved:
         raise AssertionError
 
     @cached_property
-    def learned(self) -> Learned:
-        """The notes of what was learned: all of the run, whatever is left out."""
+    def adaptation_history(self) -> AdaptationHistory:
+        """Jump widths and ladders of the whole run, whatever is left out."""
         pieces = []
         for content, after, upto in self._contents(self.start):
-            found = Learned(*(content[f"noted {name}"] for name in Learned._fields))
+            found = AdaptationHistory(
+                *(content[f"noted {name}"] for name in AdaptationHistory._fields)
+            )
             used = (found.iterations > after) & (found.iterations <= upto)
-            pieces.append(Learned._make(part[used] for part in found))
+            pieces.append(AdaptationHistory._make(part[used] for part in found))
         return joined(pieces)
 
     def ladders(self, after: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

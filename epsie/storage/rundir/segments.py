@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.chain.notes import Learned, learned
+from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.storage.files import names_in, size_of
 from epsie.storage.rundir.folder import Folder, read_of
@@ -106,7 +106,7 @@ def gathered(sampler: Any, n: int, thin: int) -> Content:
     start = stop - n
     rows = slice(start - sampler.lastclear + -(start + 1) % thin, None, thin)
     tables = TABLES if sampler.chains[0].hasblobs else TABLES[:3]
-    notes = learned(sampler.chains, start, stop)._asdict()
+    notes = adaptation_history(sampler.chains, start, stop)._asdict()
     return {
         "start": start,
         "stop": stop,
@@ -125,7 +125,7 @@ def bytes_per_iteration(sampler: Any) -> int:
     return int(8 * numbers * places + sum(values.nbytes for values in blobs.values()))
 
 
-_NOTES = {f"noted {name}": 0 for name in Learned._fields}
+_NOTES = {f"noted {name}": 0 for name in AdaptationHistory._fields}
 _AXES = {"orders": 1, "ratios": 1, "ladder_iterations": 0, "ladders": 0, **_NOTES}
 
 

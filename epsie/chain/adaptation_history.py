@@ -1,4 +1,4 @@
-"""Notes of what a chain has learned, at iterations that lie ever farther apart."""
+"""The history of adaptation: jump widths and ladders, noted at iterations ever farther apart."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def noted(start: int, stop: int) -> Iterator[int]:
         power += 1
 
 
-class Learned(NamedTuple):
-    """The notes of many chains."""
+class AdaptationHistory(NamedTuple):
+    """Jump widths and ladders of many chains, where they were noted."""
 
     iterations: NDArray[np.int64]
     """The iterations that were noted, shape (n,)."""
@@ -77,15 +77,17 @@ class Learned(NamedTuple):
     """Inverse temperatures, shape (n, nchains, ntemps)."""
 
 
-def learned(chains: Sequence[Any], after: int = 0, upto: int | None = None) -> Learned:
-    """The notes of chains that made the same steps, after an iteration up to another."""
+def adaptation_history(
+    chains: Sequence[Any], after: int = 0, upto: int | None = None
+) -> AdaptationHistory:
+    """What chains that made the same steps noted, after an iteration up to another."""
     notes = [
         [n for n in chain.notes if after < n.iteration and (upto is None or n.iteration <= upto)]
         for chain in chains
     ]
     rows = list(zip(*notes, strict=True))
     shape = (len(rows), len(chains), chains[0].ntemps)
-    return Learned(
+    return AdaptationHistory(
         np.array([row[0].iteration for row in rows], dtype=np.int64),
         np.array([[note.widths for note in row] for row in rows], dtype=float).reshape(
             (*shape, len(chains[0].parameters))
@@ -94,6 +96,6 @@ def learned(chains: Sequence[Any], after: int = 0, upto: int | None = None) -> L
     )
 
 
-def joined(pieces: Iterable[Learned]) -> Learned:
+def joined(pieces: Iterable[AdaptationHistory]) -> AdaptationHistory:
     """Notes that follow each other, as one."""
-    return Learned(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+    return AdaptationHistory(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))

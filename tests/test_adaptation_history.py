@@ -1,10 +1,10 @@
-"""What was learned, noted at iterations that depend on nothing else."""
+"""What adaptation did, noted at iterations that depend on nothing else."""
 
 import numpy as np
 import pytest
 
 import epsie
-from epsie.chain.notes import noted
+from epsie.chain.adaptation_history import noted
 from epsie.proposals import ATAdaptiveNormal, Normal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.rundir import segments
@@ -43,7 +43,7 @@ def test_the_widths_of_each_iteration():
     """The notes of a run are what a run of single steps has at these iterations."""
     made, stepped = adaptive(), adaptive()
     made.run(100)
-    iterations, widths, betas = made.learned
+    iterations, widths, betas = made.adaptation_history
     assert widths.shape == (len(iterations), 2, 1, 2) and (betas == 1).all()
     for row, iteration in zip(widths, iterations, strict=True):
         stepped.run(iteration - stepped.niterations)
@@ -63,13 +63,13 @@ def test_they_do_not_depend_on_how_a_run_is_made(tempered, tmp_path, monkeypatch
 
     whole = made()
     whole.run(200)
-    assert len(whole.learned.iterations) == 26
-    assert (np.ptp(whole.learned.betas, axis=0).max() > 0) == tempered
+    assert len(whole.adaptation_history.iterations) == 26
+    assert (np.ptp(whole.adaptation_history.betas, axis=0).max() > 0) == tempered
     other = made()
     for n in (1, 6, 50, 0, 60, 83):
         other.run(n)
         other.clear()
-    assert same(other.learned, whole.learned)
+    assert same(other.adaptation_history, whole.adaptation_history)
     monkeypatch.setattr(segments, "_MOST_SMALL", 3)
     on_disk = made()
     on_disk.pool = 2
@@ -77,16 +77,16 @@ def test_they_do_not_depend_on_how_a_run_is_made(tempered, tmp_path, monkeypatch
     again = type(on_disk).resume(tmp_path / "run", gaussian)
     again.run(80)
     run = epsie.open_run(tmp_path / "run", burn_in=60)
-    assert same(run.learned, whole.learned)
-    assert again.learned.iterations.tolist() == [128, 152, 181]
+    assert same(run.adaptation_history, whole.adaptation_history)
+    assert again.adaptation_history.iterations.tolist() == [128, 152, 181]
     again.start_position = dict.fromkeys(NAMES, whole.current_positions["x"])
-    assert len(again.learned.iterations) == 0
+    assert len(again.adaptation_history.iterations) == 0
 
 
 def test_without_learning_there_is_nothing_to_note():
     made = sampler(MetropolisHastingsSampler)
     made.run(20)
-    assert made.learned.widths.shape == (0, 2, 1, 2)
+    assert made.adaptation_history.widths.shape == (0, 2, 1, 2)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -113,7 +113,7 @@ def test_the_widths_are_those_of_the_jumps(name):
 def test_a_proposal_of_ones_own():
     made = sampler(MetropolisHastingsSampler, proposals=[Drift("x"), ATAdaptiveNormal("y", 50)])
     made.run(10)
-    widths = made.learned.widths
+    widths = made.adaptation_history.widths
     assert np.isfinite(widths[..., 1]).all()
 
     class Bare(Normal):
@@ -125,4 +125,4 @@ def test_a_proposal_of_ones_own():
 
     made = sampler(MetropolisHastingsSampler, proposals=[Bare(), ATAdaptiveNormal("y", 50)])
     made.run(10)
-    assert np.isnan(made.learned.widths[..., 0]).all()
+    assert np.isnan(made.adaptation_history.widths[..., 0]).all()
