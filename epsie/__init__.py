@@ -98,7 +98,7 @@ _MOVED = {
             ("", "execution", "utilisation work"),
             ("", "pools", "transport"),
             ("", "process", "cancellation signals threads"),
-            ("", "results", "arviz diagnosable visited"),
+            ("", "results", "arviz diagnosable"),
             ("", "rng", "bit_generators"),
             ("", "running", "progress stopping"),
             ("", "storage", "checkpoint plaintypes statetree rundir"),
@@ -125,6 +125,7 @@ _MOVED = {
     "rundir.recorder": "running.writer",
     "rundir.recording": "running.saved_run",
     "trail": "running.trace",
+    "visited": "results.view",
     "verification": "execution.repeating",
 }
 """Former paths of modules, and where they are now, both below the package."""

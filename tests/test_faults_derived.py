@@ -7,7 +7,7 @@ from epsie import open_run
 from epsie.cli import main
 from epsie.errors import CheckpointError
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
-from epsie.storage.rundir.saved import Saved
+from epsie.storage.rundir.source import DirectorySource
 from tests.statistical import seed
 
 LOG_Z = -0.5 * np.log(2 * np.pi) * 2 - 0.5 * np.log(2) * 2
@@ -208,7 +208,7 @@ def test_info_of_a_run_that_cannot_be_read_whole(tempered, capsys, monkeypatch):
     def damaged(*args):
         raise CheckpointError("damaged")
 
-    monkeypatch.setattr(Saved, "sweeps", damaged)
+    monkeypatch.setattr(DirectorySource, "sweeps", damaged)
     code, out, _ = told(capsys, "info", tempered[1])
     assert code == 0
     assert "log Z       not known: damaged" in out

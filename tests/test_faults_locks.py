@@ -22,7 +22,7 @@ from epsie.storage.rundir import lock, takeover
 from epsie.storage.rundir.holder import holder
 from epsie.storage.rundir.lock import locked
 from epsie.storage.rundir.reader import run_facts
-from epsie.storage.rundir.saved import Saved
+from epsie.storage.rundir.source import DirectorySource
 from epsie.storage.rundir.takeover import unlock
 from tests.test_rundir import ENVIRONMENT, ROOT, wait_for
 
@@ -75,7 +75,7 @@ def end(process):
 
 
 def state_of(directory):
-    return dict(run_facts(Saved(directory)))["state"]
+    return dict(run_facts(DirectorySource(directory)))["state"]
 
 
 # ---- nobody in this process drops it, and no worker keeps it

@@ -19,7 +19,7 @@ import epsie
 from epsie.cli import commands
 from epsie.proposals import ATAdaptiveNormal, Normal
 from epsie.results.burn_in import burn_in_of
-from epsie.results.visited import Visited
+from epsie.results.view import View
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.rundir import segments
 from epsie.tempering.annealing import BarrierAnnealer, DynamicalAnnealer
@@ -202,7 +202,7 @@ def test_one_burn_in(tmp_path, capsys):
         summary = thing.summary()
         assert 50 < summary.burn_in < 800 and abs(summary.mean["x"]) < 0.5
         words = f"after iteration {summary.burn_in} (by when the chains have settled)"
-        assert words in str(summary) and str(burn_in_of(Visited(thing))) == words
+        assert words in str(summary) and str(burn_in_of(View(thing))) == words
         tree = thing.to_arviz()
         assert float(tree["posterior"]["x"].mean()) == pytest.approx(summary.mean["x"])
         assert tree.attrs["tuning_steps"] == tree.attrs["burn_in"] == summary.burn_in
@@ -291,7 +291,7 @@ def test_what_is_read_is_bounded(tmp_path, monkeypatch):
         lambda: run.acceptance_rate(),
         lambda: run.stuck_chains(),
         lambda: run.round_trips,
-        lambda: Visited(run).columns_at("positions", 3, ["p2"]),
+        lambda: View(run).columns_at("positions", 3, ["p2"]),
     ):
         look()
         tracemalloc.start()

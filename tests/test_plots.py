@@ -28,7 +28,7 @@ from epsie import plots  # noqa: E402
 from epsie.plots import corner as corners  # noqa: E402
 from epsie.plots.sample import Sample, centred, samples  # noqa: E402
 from epsie.plots.style import _of_pi, number, settings  # noqa: E402
-from epsie.results.visited import Visited  # noqa: E402
+from epsie.results.view import View  # noqa: E402
 
 
 class Box:
@@ -237,7 +237,7 @@ def test_angles_are_shown_about_where_they_are():
 
 
 def test_what_a_sample_is(mixed):
-    k, a, *_, phase, n = samples(Visited(mixed), None, None)
+    k, a, *_, phase, n = samples(View(mixed), None, None)
     assert k.discrete and n.discrete and not a.discrete and phase.period == tau
     assert 0 < a.share_active < 1 and k.share_active == 1
     np.testing.assert_array_equal(np.diff(n.edges(40)), 1)

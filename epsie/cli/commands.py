@@ -154,14 +154,14 @@ def _opened(options: argparse.Namespace) -> Run:
 def info(options: argparse.Namespace) -> int:
     """Say what a run is."""
     from epsie.results import tempered
-    from epsie.results.visited import Visited
+    from epsie.results.view import View
     from epsie.storage.rundir.reader import run_facts
-    from epsie.storage.rundir.saved import Saved
+    from epsie.storage.rundir.source import DirectorySource
 
-    run = Saved(options.directory)
+    run = DirectorySource(options.directory)
     lines = [*run_facts(run)]
     try:
-        lines += tempered.facts(Visited(run))
+        lines += tempered.facts(View(run))
     except EpsieError as error:
         lines.append(("log Z", f"not known: {_line(error)}"))
     width = max(len(name) for name, _ in lines)
@@ -186,7 +186,7 @@ def plot(options: argparse.Namespace) -> int:
     from epsie.plots.temperatures import round_trips, temperatures
     from epsie.plots.trace import trace
     from epsie.results.quantities import chosen
-    from epsie.results.visited import Visited
+    from epsie.results.view import View
 
     pictures = (trace, corner, adaptation, temperatures, round_trips, evidence)
     draw: dict[str, Any] = dict(zip(_PICTURES, pictures, strict=True))
@@ -194,7 +194,7 @@ def plot(options: argparse.Namespace) -> int:
     name = f"{options.directory.resolve().name}-plots"
     where = options.output or options.directory.resolve().with_name(name)
     where.mkdir(parents=True, exist_ok=True)
-    code, shown = 0, tuple(chosen(Visited(run), _names(options, run), options.blobs))
+    code, shown = 0, tuple(chosen(View(run), _names(options, run), options.blobs))
     for name in options.only or (_PICTURES if run.ntemps else _PICTURES[:3]):
         settings: dict[str, Any] = {"burn_in": options.burn_in} if name in _OF_DRAWS else {}
         if name in _OF_QUANTITIES:

@@ -11,7 +11,7 @@ from epsie.cli.replacing import write_whole
 from epsie.results.arviz import attributes, save_arviz
 from epsie.results.burn_in import burn_in_of
 from epsie.results.naming import Renamed, outward
-from epsie.results.visited import Visited
+from epsie.results.view import View
 from epsie.storage.rundir.reader import Run
 from epsie.storage.rundir.segments import TABLES
 
@@ -64,8 +64,8 @@ def _save_hdf5(run: Run, path: Path, burn_in: int | None, renamed: Renamed) -> N
     except ImportError as error:
         raise ImportError("this needs h5py: pip install 'epsie[hdf5]'") from error
     with h5py.File(path, "w") as file:
-        visited = Visited(run)
-        file.attrs.update(attributes(visited, burn_in_of(visited, burn_in), 0))
+        view = View(run)
+        file.attrs.update(attributes(view, burn_in_of(view, burn_in), 0))
         file["iterations"] = run.iterations
         for name in TABLES:
             for piece in run.pieces(name):
@@ -73,8 +73,8 @@ def _save_hdf5(run: Run, path: Path, burn_in: int | None, renamed: Renamed) -> N
                 for field, outside in renamed.add(name, fields).items():
                     _append(group, outside, piece[field], axis=piece.ndim - 1)
         file.attrs.update(renamed.attributes)
-        file["betas"] = visited.source.betas
-        if visited.ntemps > 1:
+        file["betas"] = view.source.betas
+        if view.ntemps > 1:
             file["temperature_swaps"] = run.temperature_swaps
             file["temperature_acceptance"] = run.temperature_acceptance
 

@@ -19,8 +19,8 @@ from epsie.storage.rundir.manifest import (
     refuse_other_size,
     unknown_parts,
 )
-from epsie.storage.rundir.saved import Saved
 from epsie.storage.rundir.segments import SegmentFile, all_segments
+from epsie.storage.rundir.source import DirectorySource
 from epsie.storage.rundir.states import read_state, saved_iterations, state_path
 
 
@@ -31,7 +31,7 @@ def problems(directory: Path) -> Iterator[str]:
     to the last state, and hold what they should; a sampler must take up each state.
     """
     try:
-        run = Saved(directory)
+        run = DirectorySource(directory)
         foreign, saved = strangers(directory, run.run), saved_iterations(directory)
     except EpsieError as error:
         yield _line(error)
@@ -56,7 +56,7 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error.args[0] if error.args else error).split())
 
 
-def _segments(run: Saved) -> Iterator[str]:
+def _segments(run: DirectorySource) -> Iterator[str]:
     """The problems of its segments."""
     at, blobs = run.start, set()
     while at < run.niterations:
@@ -73,7 +73,7 @@ def _segments(run: Saved) -> Iterator[str]:
         yield f"its segments have blobs of several kinds: {blobs}"
 
 
-def _next(run: Saved, at: int) -> int:
+def _next(run: DirectorySource, at: int) -> int:
     """The iteration to go on from after a segment that is missing or damaged."""
     there: list[SegmentFile] = all_segments(run.directory)
     ends = [segment.stop for segment in there if segment.start <= at < segment.stop]
@@ -81,7 +81,7 @@ def _next(run: Saved, at: int) -> int:
     return max(ends, default=min(starts, default=run.niterations))
 
 
-def _resumability(run: Saved, states: list[tuple[int, Any]]) -> Iterator[str]:
+def _resumability(run: DirectorySource, states: list[tuple[int, Any]]) -> Iterator[str]:
     """The reasons why a sampler cannot take up the states."""
     if not states:
         yield "it cannot be resumed: it has no state that can be read"

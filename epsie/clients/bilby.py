@@ -17,7 +17,7 @@ from bilby.core.utils import logger, random
 from epsie.clients.bilby_priors import prior_of
 from epsie.errors import RunDirectoryError
 from epsie.results.burn_in import burn_in_of
-from epsie.results.visited import Visited
+from epsie.results.view import View
 from epsie.samplers.sample import sample
 from epsie.storage.files import is_there
 from epsie.storage.rundir.folder import MANIFEST
@@ -107,14 +107,14 @@ class Epsie(MCMCSampler):  # type: ignore[misc]
         lacks = run.lacks()
         if lacks:
             logger.warning(f"The run was ended by {run.stopped_by}: {lacks}")
-        visited, result = Visited(run), self.result
-        burn_in = burn_in_of(visited).iteration
-        rows = visited.after(burn_in)
+        view, result = View(run), self.result
+        burn_in = burn_in_of(view).iteration
+        rows = view.after(burn_in)
         lengths = [chains.mean() for chains in run.autocorrelation_length(burn_in).values()]
         length = float(max([1.0, *(value for value in lengths if isfinite(value))]))
-        thinned = slice(rows.start, None, max(1, int(length) // visited.source.spacing))
-        draws = visited.columns_at("positions", 0, rows=thinned)
-        stats = visited.columns_at("stats", 0, rows=thinned)
+        thinned = slice(rows.start, None, max(1, int(length) // view.source.spacing))
+        draws = view.columns_at("positions", 0, rows=thinned)
+        stats = view.columns_at("stats", 0, rows=thinned)
         result.samples = np.stack([draws[n].ravel() for n in self.search_parameter_keys], axis=1)
         result.log_likelihood_evaluations = stats["logl"].ravel()
         result.log_prior_evaluations = stats["logp"].ravel()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from epsie.plots import style
 from epsie.plots.sample import Floats
 from epsie.results.quantities import chosen
-from epsie.results.visited import Visited
+from epsie.results.view import View
 
 _GROUPS = 60
 """Groups of iterations, the rates of which are shown."""
@@ -49,42 +49,42 @@ def adaptation(
     ValueError
         If there is nothing to show, or an argument names what there is not.
     """
-    visited = Visited(source)
-    names = list(chosen(visited, parameters))
-    if unlearned := [name for name in names if name not in visited.parameters]:
+    view = View(source)
+    names = list(chosen(view, parameters))
+    if unlearned := [name for name in names if name not in view.parameters]:
         raise ValueError(
-            f"parameters must be of {', '.join(visited.parameters)}; got {', '.join(unlearned)}"
+            f"parameters must be of {', '.join(view.parameters)}; got {', '.join(unlearned)}"
         )
-    table = visited.columns_at("acceptance", temperature)
-    history = visited.source.adaptation_history
+    table = view.columns_at("acceptance", temperature)
+    history = view.source.adaptation_history
     noted, widths = history.iterations, history.widths[:, :, temperature]
     learning = bool(len(noted)) and bool(np.isfinite(widths).any())
     # A legend has a column for a dozen parameters.
     width = 6.6 + 1.5 * -(-len(names) // 12) if learning else 7
     figure = style.picture(width, 5.6 if learning else 3.2)
     above = figure.add_subplot(2 if learning else 1, 1, 1)
-    _draw_rates(above, visited, table["accepted"], np.isnan(table["acceptance_ratio"]))
+    _draw_rates(above, view, table["accepted"], np.isnan(table["acceptance_ratio"]))
     if learning:
         below = figure.add_subplot(2, 1, 2, sharex=above)
         above.tick_params(labelbottom=False)
-        order = [visited.parameters.index(name) for name in names]
+        order = [view.parameters.index(name) for name in names]
         texts = [(labels or {}).get(name, name) for name in names]
         _draw_widths(below, noted, widths[:, :, order], texts)
-        style.end_of_burn_in(below, 1, visited.end_of_adaptation)
+        style.end_of_burn_in(below, 1, view.end_of_adaptation)
         below.set_xlabel("iteration")
     else:
         above.set_xlabel("iteration")
-    style.end_of_burn_in(above, 1, visited.end_of_adaptation)
+    style.end_of_burn_in(above, 1, view.end_of_adaptation)
     above.set_xscale("log")
-    above.set_xlim(1, max(2, visited.iterations[-1], *noted[-1:]))
+    above.set_xlim(1, max(2, view.iterations[-1], *noted[-1:]))
     return figure
 
 
 def _draw_rates(
-    axes: Any, visited: Visited, accepted: NDArray[np.bool_], rested: NDArray[np.bool_]
+    axes: Any, view: View, accepted: NDArray[np.bool_], rested: NDArray[np.bool_]
 ) -> None:
     """Draw the acceptance rate of each chain in growing groups of iterations."""
-    iterations = visited.iterations
+    iterations = view.iterations
     first, last = iterations[0], iterations[-1]
     edges = np.unique(np.geomspace(max(1, first), last + 1, _GROUPS).astype(int))
     # Of fewer than 20 steps a rate tells nothing.
@@ -102,7 +102,7 @@ def _draw_rates(
         axes.plot(x, values, color=colour, lw=0.6, alpha=0.6)
     (mean,) = axes.plot(x, _mean(rates), "o-", color="black", ms=2.5, lw=1.4)
     handles, names = [mean], ["mean of the chains"]
-    for target in sorted({_target(leaf) for leaf in visited.leaves} - {None}):
+    for target in sorted({_target(leaf) for leaf in view.leaves} - {None}):
         handles.append(axes.axhline(target, color=style.COLOURS[1], lw=1, ls="--"))
         names.append(f"aim: {target:.3g}")
     axes.legend(handles, names, ncols=4, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)

@@ -10,7 +10,7 @@ import numpy as np
 from epsie.plots.sample import Floats, Sample, samples
 from epsie.plots.style import COLOURS, Picture, caption, fitting, longest_tick, shortened, styled
 from epsie.results.burn_in import burn_in_of, rows_after
-from epsie.results.visited import Visited
+from epsie.results.view import View
 
 _MOST_SAMPLES = 200_000
 _REGIONS = (0.9, 0.5)
@@ -45,10 +45,10 @@ def corner(
     ValueError
         If there is nothing to show, or an argument names what there is not.
     """
-    visited = Visited(source)
-    used = burn_in_of(visited, burn_in, temperature=temperature)
-    rows = rows_after(visited, used)
-    shown = samples(visited, parameters, labels, temperature, rows)
+    view = View(source)
+    used = burn_in_of(view, burn_in, temperature=temperature)
+    rows = rows_after(view, used)
+    shown = samples(view, parameters, labels, temperature, rows)
     step = -(-shown[0].values.size // _MOST_SAMPLES)
     shown = [Sample(s.name, s.values[:, ::step], s.discrete, s.period) for s in shown]
     n = len(shown)

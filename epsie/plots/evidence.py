@@ -10,7 +10,7 @@ import numpy as np
 from epsie.plots.sample import Floats
 from epsie.plots.style import COLOURS, GREY, Picture, caption, number, number_ticks, picture, styled
 from epsie.results.burn_in import burn_in_of, evidence_burn_in, rows_after
-from epsie.results.visited import Visited
+from epsie.results.view import View
 from epsie.tempering.evidence import LEAST_SAMPLES, Evidence, log_evidence
 from epsie.tempering.log_z import in_common
 
@@ -42,14 +42,14 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     ValueError
         If the chains are not tempered, or no samples are left.
     """
-    visited = Visited(source)
-    if visited.ntemps < 2:
+    view = View(source)
+    if view.ntemps < 2:
         raise ValueError("there is one temperature only: no integral over temperatures")
-    used = evidence_burn_in(visited, burn_in)
-    if burn_in is None and used.iteration >= visited.iterations[-1]:
-        used = burn_in_of(visited)
-    logl = visited.columns("stats", ["logl"])["logl"][..., rows_after(visited, used)]
-    betas = visited.source.betas
+    used = evidence_burn_in(view, burn_in)
+    if burn_in is None and used.iteration >= view.iterations[-1]:
+        used = burn_in_of(view)
+    logl = view.columns("stats", ["logl"])["logl"][..., rows_after(view, used)]
+    betas = view.source.betas
     there = np.isfinite(logl)
     for i, (*_, beta, _) in enumerate(betas):
         there[-1, i] = in_common(logl[-1, i], logl[-2, i], beta)
@@ -65,7 +65,7 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     _draw_integrand(right, betas.T[rows], shifted[rows], fill_to=0.0)
     right.set_xscale("log")
     right.set(xlabel=r"$\beta$", ylabel=r"$\beta\,\langle\log L-\log L_1\rangle_\beta$")
-    rested = visited.source.last_moved
+    rested = view.source.last_moved
     moves = f"the ladder moved until iteration {rested}: no estimate"
     figure.suptitle(moves if rested > used.iteration else _title(logl, betas), fontsize=10)
     caption(figure, f"draws {used}")

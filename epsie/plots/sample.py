@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from epsie.plots.style import angle_ticks, number, number_ticks
 from epsie.results.quantities import chosen, draws_of
 from epsie.results.source import ALL
-from epsie.results.visited import Visited
+from epsie.results.view import View
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +106,7 @@ class Sample:
 
 
 def samples(
-    visited: Visited,
+    view: View,
     parameters: str | Iterable[str] | None,
     labels: Mapping[str, str] | None,
     temperature: int = 0,
@@ -119,10 +119,10 @@ def samples(
     ValueError
         If there are no such parameters, blobs or temperature, or nothing was visited yet.
     """
-    quantities, labels = chosen(visited, parameters), labels or {}
+    quantities, labels = chosen(view, parameters), labels or {}
     if labels:
-        chosen(visited, labels, what="labels")
-    draws, periods = draws_of(visited, quantities, temperature, rows), visited.periods
+        chosen(view, labels, what="labels")
+    draws, periods = draws_of(view, quantities, temperature, rows), view.periods
     return [
         _sample(labels.get(name, name), values, periods.get(name)) for name, values in draws.items()
     ]

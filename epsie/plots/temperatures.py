@@ -12,7 +12,7 @@ from epsie.checks import as_count
 from epsie.plots.sample import Floats
 from epsie.plots.style import COLOURS, GREY, Picture, chain_colours, number_ticks, picture, styled
 from epsie.results import tempered
-from epsie.results.visited import Visited
+from epsie.results.view import View
 from epsie.tempering import communication
 
 
@@ -39,13 +39,13 @@ def temperatures(source: Any) -> Picture:
     ValueError
         If the chains are not tempered, or no sweep was made.
     """
-    visited = Visited(source)
-    ratios = tempered.ratios(visited)
+    view = View(source)
+    ratios = tempered.ratios(view)
     acceptance = communication.swap_acceptance(ratios)
     barrier = communication.communication_barrier(ratios)
     figure = picture(9, 3.8)
     left, right = figure.subplots(1, 2)
-    _draw_ladder(left, visited)
+    _draw_ladder(left, view)
     _draw_swaps(right, acceptance)
     mean = float(np.mean(barrier))
     right.set_title(
@@ -56,9 +56,9 @@ def temperatures(source: Any) -> Picture:
     return figure
 
 
-def _draw_ladder(axes: Any, visited: Visited) -> None:
+def _draw_ladder(axes: Any, view: View) -> None:
     """Draw the temperature of each step of the ladder over time."""
-    iterations, betas = _ladders(visited)
+    iterations, betas = _ladders(view)
     finite = betas[betas > 0]
     top = 1 / finite.min()
     # Where infinity is drawn: one more step of the ladder above the rest.
@@ -87,14 +87,14 @@ def _draw_ladder(axes: Any, visited: Visited) -> None:
         number_ticks(axes.xaxis, 5, whole=True)
 
 
-def _ladders(visited: Visited) -> tuple[NDArray[np.int64], Floats]:
+def _ladders(view: View) -> tuple[NDArray[np.int64], Floats]:
     """The betas, shape (n, nchains, ntemps), at some iterations."""
-    source = visited.source
+    source = view.source
     last, (iterations, _, betas) = source.niterations, source.adaptation_history
     if source.settings.get("annealer") is None or not len(iterations):
         ends = np.array([max(1, source.start), max(2, last)])
-        return ends, np.stack([visited.source.betas] * 2)
-    return np.append(iterations, last), np.concatenate([betas, visited.source.betas[np.newaxis]])
+        return ends, np.stack([view.source.betas] * 2)
+    return np.append(iterations, last), np.concatenate([betas, view.source.betas[np.newaxis]])
 
 
 def _draw_swaps(axes: Any, acceptance: Floats) -> None:
@@ -140,11 +140,11 @@ def round_trips(source: Any, *, chain: int = 0, nsweeps: int = 500) -> Picture:
     ValueError
         If the chains are not tempered, no sweep was made, or there is no such chain.
     """
-    visited = Visited(source)
-    trips = tempered.round_trips(visited)
-    if as_count(chain, "chain", least=0) >= visited.nchains:
-        raise ValueError(f"chain must be an index below {visited.nchains}; got {chain}")
-    ways = [orders[:, chain].copy() for orders in tempered.sweeps(visited, "orders")]
+    view = View(source)
+    trips = tempered.round_trips(view)
+    if as_count(chain, "chain", least=0) >= view.nchains:
+        raise ValueError(f"chain must be an index below {view.nchains}; got {chain}")
+    ways = [orders[:, chain].copy() for orders in tempered.sweeps(view, "orders")]
     nmade = sum(way.shape[-1] for way in ways)
     if nmade == 0:
         raise ValueError("no sweep of swaps was made yet: run the sampler first")
@@ -153,7 +153,7 @@ def round_trips(source: Any, *, chain: int = 0, nsweeps: int = 500) -> Picture:
     shown = np.concatenate(ways, axis=-1)[:, -as_count(nsweeps, "nsweeps") :]
     _draw_ways(left, shown, nmade - shown.shape[-1])
     left.set_title(f"chain {chain}", loc="left")
-    places = np.arange(visited.nchains)
+    places = np.arange(view.nchains)
     right.bar(places, trips, color=COLOURS[0], alpha=0.5, width=0.8)
     right.set(xlabel="chain", ylabel="round trips", ylim=(0, max(1, 1.1 * trips.max())))
     right.xaxis.set_major_locator(MaxNLocator(8, integer=True))

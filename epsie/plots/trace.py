@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from epsie.plots import style
 from epsie.plots.sample import Floats, Sample, samples
 from epsie.results.burn_in import burn_in_of
-from epsie.results.visited import Visited
+from epsie.results.view import View
 
 _MOST_POINTS = 1500
 """Of a line; a picture has no more dots side by side."""
@@ -54,11 +54,11 @@ def trace(
     ValueError
         If there is nothing to show, or an argument names what there is not.
     """
-    visited = Visited(source)
-    shown = samples(visited, parameters, labels, temperature)
-    shown.append(_log_density(visited, temperature))
-    used = burn_in_of(visited, burn_in, temperature=temperature)
-    iterations, settled = visited.iterations, visited.after(used.iteration)
+    view = View(source)
+    shown = samples(view, parameters, labels, temperature)
+    shown.append(_log_density(view, temperature))
+    used = burn_in_of(view, burn_in, temperature=temperature)
+    iterations, settled = view.iterations, view.after(used.iteration)
     figure = style.Picture()
     grid = figure.add_gridspec(len(shown), 2, width_ratios=(5, 1))
     first, ticks = None, 0
@@ -94,8 +94,8 @@ def _arrange(figure: style.Picture, nrows: int, ticks: int) -> None:
     )  # fmt: skip
 
 
-def _log_density(visited: Visited, temperature: int) -> Sample:
-    stats = visited.columns_at("stats", temperature)
+def _log_density(view: View, temperature: int) -> Sample:
+    stats = view.columns_at("stats", temperature)
     values: Floats = stats["logl"] + stats["logp"]
     return Sample("log (likelihood × prior)", np.where(np.isfinite(values), values, np.nan))
 

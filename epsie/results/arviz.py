@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from epsie._version import __version__
 from epsie.results.burn_in import BurnIn, burn_in_of, rows_after
 from epsie.results.naming import Renamed, outward
-from epsie.results.visited import Columns, Visited
+from epsie.results.view import Columns, View
 
 _STATS = {"logl": "logl", "logp": "logp"}
 _ACCEPTANCE = {"acceptance_ratio": "acceptance_rate", "accepted": "accepted"}
@@ -76,17 +76,17 @@ def to_arviz(
     >>> tree = sampler.to_arviz()  # doctest: +SKIP
     """
     arviz = _installed()
-    visited = Visited(source)
-    used = burn_in_of(visited, burn_in)
-    split = rows_after(visited, used).start
+    view = View(source)
+    used = burn_in_of(view, burn_in)
+    split = rows_after(view, used).start
     datasets: dict[str, Any] = {}
-    renamed, reserved = Renamed(), (*_DIMS, "beta") if visited.has_hot else _DIMS
-    for t in range(visited.ntemps if hot else 1):
-        for group, columns in _groups(visited, t, blob_groups or {}).items():
+    renamed, reserved = Renamed(), (*_DIMS, "beta") if view.has_hot else _DIMS
+    for t in range(view.ntemps if hot else 1):
+        for group, columns in _groups(view, t, blob_groups or {}).items():
             names = renamed.add(group, outward(columns, reserved))
             columns = {names[name]: values for name, values in columns.items()}
-            datasets.update(_datasets(visited, t, group, columns, split))
-    attrs = attributes(visited, used, split) | renamed.attributes
+            datasets.update(_datasets(view, t, group, columns, split))
+    attrs = attributes(view, used, split) | renamed.attributes
     if int(arviz.__version__.partition(".")[0]) < 1:
         return arviz.InferenceData(attrs=attrs, **datasets)
     from xarray import Dataset, DataTree
@@ -104,12 +104,12 @@ def _installed() -> Any:
     return arviz
 
 
-def _groups(visited: Visited, t: int, blob_groups: Mapping[str, str]) -> dict[str, Columns]:
+def _groups(view: View, t: int, blob_groups: Mapping[str, str]) -> dict[str, Columns]:
     """By group the columns of one temperature, each of shape (nchains, n, ...)."""
     stats, acceptance, blobs = (
-        visited.columns_at(table, t) for table in ("stats", "acceptance", "blobs")
+        view.columns_at(table, t) for table in ("stats", "acceptance", "blobs")
     )
-    groups = {"posterior": visited.columns_at("positions", t)}
+    groups = {"posterior": view.columns_at("positions", t)}
     columns = {"lp": stats["logl"] + stats["logp"]} if t == 0 else {}
     columns |= {as_: stats[name] for name, as_ in _STATS.items()}
     columns |= {as_: acceptance[name] for name, as_ in _ACCEPTANCE.items()}
@@ -128,7 +128,7 @@ def _groups(visited: Visited, t: int, blob_groups: Mapping[str, str]) -> dict[st
 
 
 def _datasets(
-    visited: Visited, t: int, group: str, columns: Columns, split: int
+    view: View, t: int, group: str, columns: Columns, split: int
 ) -> Iterator[tuple[str, Any]]:
     """The group of one temperature, and that of its warm-up."""
     from xarray import Dataset
@@ -136,12 +136,12 @@ def _datasets(
     name = group if t == 0 else f"{group}_t{t}"
     own_dims = {column: _own_dims(column, values, columns) for column, values in columns.items()}
     for prefix, rows in (("", slice(split, None)), ("warmup_", slice(split))):
-        draws = visited.iterations[rows]
+        draws = view.iterations[rows]
         if not len(draws):
             continue
-        coordinates: dict[str, Any] = {"chain": np.arange(visited.nchains), "draw": draws}
-        if visited.has_hot:
-            coordinates["beta"] = ("chain", visited.source.betas[:, t].copy())
+        coordinates: dict[str, Any] = {"chain": np.arange(view.nchains), "draw": draws}
+        if view.has_hot:
+            coordinates["beta"] = ("chain", view.source.betas[:, t].copy())
         variables = {
             column: ((*_DIMS, *own_dims[column]), np.ascontiguousarray(values[:, rows]))
             for column, values in columns.items()
@@ -163,14 +163,14 @@ def _library() -> dict[str, Any]:
     }
 
 
-def attributes(visited: Visited, burn_in: BurnIn, split: int) -> dict[str, Any]:
+def attributes(view: View, burn_in: BurnIn, split: int) -> dict[str, Any]:
     """The settings as numbers and texts, which every file format takes; and the burn-in."""
-    settings = dict(visited.source.settings)
+    settings = dict(view.source.settings)
     settings["seed"] = str(settings["seed"])
     versions = {"epsie": __version__, "numpy": np.__version__, "python": platform.python_version()}
     settings = {"versions": versions, **settings}
-    if visited.has_hot:
-        settings["betas"] = visited.source.betas
+    if view.has_hot:
+        settings["betas"] = view.source.betas
     plain = (str, int, float)
     return {
         **_library(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import NDArray
 
 from epsie.checks import as_count
-from epsie.results.visited import Visited
+from epsie.results.view import View
 
 if TYPE_CHECKING:
     from epsie.diagnostics.draws import Angular
@@ -25,7 +25,7 @@ class BurnIn(NamedTuple):
 
 
 def burn_in_of(
-    visited: Visited, given: int | None = None, *, temperature: int = 0, angular: Angular = ()
+    view: View, given: int | None = None, *, temperature: int = 0, angular: Angular = ()
 ) -> BurnIn:
     """The burn-in that counts, wherever draws are looked at.
 
@@ -35,7 +35,7 @@ def burn_in_of(
 
     Parameters
     ----------
-    visited : Visited
+    view : View
         What is looked at.
     given : int, optional
         What a person gave.
@@ -51,24 +51,24 @@ def burn_in_of(
     """
     if given is not None:
         return BurnIn(as_count(given, "burn_in", least=0), "as given")
-    at, end = visited.iterations, visited.known_end
-    if visited.source.left_out:
-        return BurnIn(visited.source.left_out, "as the run was opened with")
+    at, end = view.iterations, view.known_end
+    if view.source.left_out:
+        return BurnIn(view.source.left_out, "as the run was opened with")
     if 0 < end < at[-1]:
         return BurnIn(end, "the end of adaptation")
-    suggested = suggested_burn_in(visited, temperature=temperature, angular=angular)
+    suggested = suggested_burn_in(view, temperature=temperature, angular=angular)
     half = int(at[(len(at) - 1) // 2])
     if suggested > half:
         return BurnIn(half, f"half of them; the chains settle only by iteration {suggested}")
     return BurnIn(suggested, "by when the chains have settled")
 
 
-def suggested_burn_in(visited: Visited, *, temperature: int = 0, angular: Angular = ()) -> int:
+def suggested_burn_in(view: View, *, temperature: int = 0, angular: Angular = ()) -> int:
     """The iteration by which every chain has settled in all that it records; 0: at once."""
-    draws = visited.columns_at("positions", temperature)
-    stats = visited.columns_at("stats", temperature)
-    first = settled(draws, stats, visited.periods_with(angular))
-    return int(visited.iterations[first - 1]) if first else 0
+    draws = view.columns_at("positions", temperature)
+    stats = view.columns_at("stats", temperature)
+    first = settled(draws, stats, view.periods_with(angular))
+    return int(view.iterations[first - 1]) if first else 0
 
 
 def settled(
@@ -81,7 +81,7 @@ def settled(
     return suggest_burn_in({**draws, **{f"({n})": stats[n] for n in ("logl", "logp")}}, periods)
 
 
-def rows_after(visited: Visited, burn_in: BurnIn) -> slice:
+def rows_after(view: View, burn_in: BurnIn) -> slice:
     """The rows after a burn-in, of which there must be some.
 
     Raises
@@ -89,16 +89,16 @@ def rows_after(visited: Visited, burn_in: BurnIn) -> slice:
     ValueError
         If there is none.
     """
-    last = int(visited.iterations[-1])
+    last = int(view.iterations[-1])
     if last <= burn_in.iteration:
         raise ValueError(
             f"no samples are left: burn_in is iteration {burn_in.iteration}, the chains are at "
             f"{last}. Run on, or give a smaller burn_in"
         )
-    return visited.after(burn_in.iteration)
+    return view.after(burn_in.iteration)
 
 
-def evidence_burn_in(visited: Visited, given: int | None = None) -> BurnIn:
+def evidence_burn_in(view: View, given: int | None = None) -> BurnIn:
     """The burn-in of the evidence, for which learning must have ended and ladders be at rest.
 
     Raises
@@ -106,10 +106,10 @@ def evidence_burn_in(visited: Visited, given: int | None = None) -> BurnIn:
     ValueError
         If it is no count, or there are no draws.
     """
-    burn_in, moved = burn_in_of(visited, given), visited.source.last_moved
+    burn_in, moved = burn_in_of(view, given), view.source.last_moved
     # What is reset after swaps learns anew each time.
-    known = visited.known_end == visited.end_of_adaptation
-    end = visited.end_of_adaptation if known else visited.source.niterations
+    known = view.known_end == view.end_of_adaptation
+    end = view.end_of_adaptation if known else view.source.niterations
     if given is not None or burn_in.iteration >= max(end, moved):
         return burn_in
     if end >= moved:

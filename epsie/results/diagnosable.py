@@ -17,7 +17,7 @@ from epsie.results.draws import draws, maximum_a_posteriori
 from epsie.results.jumps import off_the_aim
 from epsie.results.quantities import Quantity, chosen, draws_of, left_out
 from epsie.results.source import Source
-from epsie.results.visited import Columns, Visited
+from epsie.results.view import Columns, View
 from epsie.tempering import communication
 from epsie.tempering.evidence import Evidence
 
@@ -76,7 +76,7 @@ class Diagnosable:
         Components of a transdimensional proposal, which are not always active, may adapt longer. It
         is not known (None) if proposals are reset after swaps.
         """
-        return Visited(self).known_end or None
+        return View(self).known_end or None
 
     ess_bulk = _of_draws(
         "ess_bulk", "The effective sample size for the centre of the distribution, by parameter."
@@ -116,34 +116,34 @@ class Diagnosable:
         """The share of its jumps that each chain accepted after `burn_in`, shape (nchains,)."""
         from epsie.diagnostics import acceptance
 
-        visited = Visited(self)
-        rows = visited.after(burn_in)
-        return acceptance.acceptance_rate(visited.columns_at("acceptance", temperature, rows=rows))
+        view = View(self)
+        rows = view.after(burn_in)
+        return acceptance.acceptance_rate(view.columns_at("acceptance", temperature, rows=rows))
 
     def block_acceptance_rate(self, burn_in: int = 0, *, temperature: int = 0) -> dict[str, Floats]:
         """The share of each block's jumps that were accepted, by parameters joined with '+'."""
         from epsie.diagnostics import acceptance
 
-        visited = Visited(self)
-        rows = visited.after(burn_in)
-        table = visited.columns_at("acceptance", temperature, rows=rows)
+        view = View(self)
+        rows = view.after(burn_in)
+        table = view.columns_at("acceptance", temperature, rows=rows)
         intervals = {
             "+".join(part.parameters): (part.jump_interval, part.jump_interval_duration)
-            for part in visited.source.proposals
+            for part in view.source.proposals
         }
-        return acceptance.block_acceptance_rate(table, visited.iterations[rows], intervals)
+        return acceptance.block_acceptance_rate(table, view.iterations[rows], intervals)
 
     def suggest_burn_in(self, *, temperature: int = 0, angular: Angular = ()) -> int:
         """The iteration by which every chain has settled in all that it records; 0: at once."""
-        return suggested_burn_in(Visited(self), temperature=temperature, angular=angular)
+        return suggested_burn_in(View(self), temperature=temperature, angular=angular)
 
     def stuck_chains(self, *, temperature: int = 0) -> dict[int, int]:
         """The chains that have ceased to move, and the iteration since which each stands."""
         from epsie.diagnostics import burnin
 
-        visited = Visited(self)
-        found = burnin.stuck_chains(visited.columns_at("positions", temperature))
-        return {chain: int(visited.iterations[first]) for chain, first in found.items()}
+        view = View(self)
+        found = burnin.stuck_chains(view.columns_at("positions", temperature))
+        return {chain: int(view.iterations[first]) for chain, first in found.items()}
 
     def summary(
         self,
@@ -176,25 +176,25 @@ class Diagnosable:
         """
         from epsie.diagnostics.summary import summarise
 
-        visited = Visited(self)
-        wanted = chosen(visited, parameters, blobs)
+        view = View(self)
+        wanted = chosen(view, parameters, blobs)
         draws, periods, used = self._chosen(burn_in, temperature, angular, wanted)
-        end, remarks = visited.known_end, list(visited.source.remarks)
+        end, remarks = view.known_end, list(view.source.remarks)
         if used.iteration < end:
             remarks.append(f"proposals or the ladder adapt until iteration {end}")
-        if blobs is True and (unseen := left_out(visited)):
+        if blobs is True and (unseen := left_out(view)):
             remarks.append(unseen)
         summary = summarise(
             draws,
             periods,
             burn_in=used.iteration,
             burn_in_is=used.why,
-            spacing=visited.source.spacing,
+            spacing=view.source.spacing,
             acceptance_rate=self.acceptance_rate(used.iteration, temperature=temperature),
             stuck=self.stuck_chains(temperature=temperature),
             warnings=remarks,
-            facts=tempered.facts(visited, burn_in),
-            off=partial(off_the_aim, visited, used.iteration, temperature),
+            facts=tempered.facts(view, burn_in),
+            off=partial(off_the_aim, view, used.iteration, temperature),
         )
         for warning in summary.warnings:
             logger.warning("summary: %s", warning)
@@ -210,13 +210,13 @@ class Diagnosable:
         """The draws that are to be diagnosed, the periods of angles, and the burn-in."""
         from epsie.diagnostics.draws import as_periods
 
-        visited = Visited(self)
-        wanted = wanted or chosen(visited)
-        periods = as_periods(angular, {**dict.fromkeys(visited.parameters), **wanted})
-        own = {name: period for name, period in periods.items() if name in visited.parameters}
-        used = burn_in_of(visited, burn_in, temperature=temperature, angular=own)
-        draws = draws_of(visited, wanted, temperature, visited.after(used.iteration))
-        periods = visited.periods | periods
+        view = View(self)
+        wanted = wanted or chosen(view)
+        periods = as_periods(angular, {**dict.fromkeys(view.parameters), **wanted})
+        own = {name: period for name, period in periods.items() if name in view.parameters}
+        used = burn_in_of(view, burn_in, temperature=temperature, angular=own)
+        draws = draws_of(view, wanted, temperature, view.after(used.iteration))
+        periods = view.periods | periods
         return draws, {name: periods[name] for name in draws if name in periods}, used
 
     to_arviz = to_arviz
@@ -232,7 +232,7 @@ class Diagnosable:
         ValueError
             If there is one temperature only.
         """
-        return tempered.round_trips(Visited(self))
+        return tempered.round_trips(View(self))
 
     @property
     def swap_acceptance(self) -> Floats:
@@ -243,7 +243,7 @@ class Diagnosable:
         ValueError
             If there is one temperature only, or no sweep.
         """
-        return communication.swap_acceptance(tempered.ratios(Visited(self)))
+        return communication.swap_acceptance(tempered.ratios(View(self)))
 
     @property
     def communication_barrier(self) -> Floats:
@@ -254,7 +254,7 @@ class Diagnosable:
         ValueError
             If there is one temperature only, or no sweep.
         """
-        return communication.communication_barrier(tempered.ratios(Visited(self)))
+        return communication.communication_barrier(tempered.ratios(View(self)))
 
     @property
     def recommended_ntemps(self) -> int:
@@ -286,4 +286,4 @@ class Diagnosable:
             If the ladder does not reach beta = 0; if it moved after `burn_in`; if too few samples
             are left.
         """
-        return tempered.log_evidence(Visited(self), method, burn_in)
+        return tempered.log_evidence(View(self), method, burn_in)

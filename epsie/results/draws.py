@@ -13,7 +13,7 @@ from epsie.checks import as_count
 from epsie.results.burn_in import burn_in_of, rows_after
 from epsie.results.quantities import chosen, draws_of
 from epsie.results.source import ALL
-from epsie.results.visited import Visited
+from epsie.results.view import View
 
 
 class Draws(dict[str, NDArray[Any]]):
@@ -93,28 +93,28 @@ def draws(
     ValueError
         If no draw is left, or there is no such parameter, blob or temperature.
     """
-    visited = Visited(self)
-    used = burn_in_of(visited, burn_in, temperature=temperature)
-    rows = rows_after(visited, used)
-    spacing = _spacing(self, visited, thin, used.iteration, temperature)
-    kept = visited.iterations[rows] % spacing == 0
+    view = View(self)
+    used = burn_in_of(view, burn_in, temperature=temperature)
+    rows = rows_after(view, used)
+    spacing = _spacing(self, view, thin, used.iteration, temperature)
+    kept = view.iterations[rows] % spacing == 0
     if not kept.any():
         raise ValueError(f"no draw is left: none of {len(kept)} iterations is kept by thin={thin}")
 
     def of(column: NDArray[Any]) -> NDArray[Any]:
         return column[:, kept].reshape(-1) if flat else column[:, kept]
 
-    found = draws_of(visited, chosen(visited, parameters, blobs), temperature, rows)
-    stats = visited.columns_at("stats", temperature, rows=rows)
+    found = draws_of(view, chosen(view, parameters, blobs), temperature, rows)
+    stats = view.columns_at("stats", temperature, rows=rows)
     made = Draws({name: of(column) for name, column in found.items()})
     made.logl, made.logp = of(stats["logl"]), of(stats["logp"])
     made.burn_in, made.spacing = used, spacing
     return made
 
 
-def _spacing(source: Any, visited: Visited, thin: Any, burn_in: int, temperature: int) -> int:
+def _spacing(source: Any, view: View, thin: Any, burn_in: int, temperature: int) -> int:
     """The number of iterations from one kept draw to the next: a multiple of that of the rows."""
-    least = visited.source.spacing
+    least = view.source.spacing
     if thin is None:
         return least
     if isinstance(thin, str):
@@ -135,10 +135,10 @@ def maximum_a_posteriori(self: Any) -> dict[str, Any]:
     Of all draws of the coldest temperature, burn-in or not. Of a parameter that is called `logl` or
     `logp` its own value is under that name.
     """
-    visited = Visited(self)
-    stats = visited.columns_at("stats", 0)
+    view = View(self)
+    stats = view.columns_at("stats", 0)
     total = stats["logl"] + stats["logp"]
     best = np.unravel_index(int(np.nanargmax(total)), total.shape)
-    positions = visited.columns_at("positions", 0, rows=ALL)
+    positions = view.columns_at("positions", 0, rows=ALL)
     found = {name: stats[name][best].item() for name in ("logl", "logp")}
     return {**found, **{name: column[best].item() for name, column in positions.items()}}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from epsie.proposals.adaptation.base import end_of_learning
-from epsie.results.visited import Visited
+from epsie.results.view import View
 
 if TYPE_CHECKING:
     from epsie.diagnostics.astray import Astray, Learning
@@ -17,7 +17,7 @@ _LEAST_ROWS = 100
 
 
 def off_the_aim(
-    visited: Visited, burn_in: int, temperature: int, sds: Mapping[str, float]
+    view: View, burn_in: int, temperature: int, sds: Mapping[str, float]
 ) -> list[Astray]:
     """The chains that accept far too few or too many jumps, once learning has ended if it has.
 
@@ -26,7 +26,7 @@ def off_the_aim(
 
     Parameters
     ----------
-    visited : Visited
+    view : View
         The run.
     burn_in, temperature : int
         The iteration after which it is looked at, and the index of the temperature.
@@ -36,36 +36,36 @@ def off_the_aim(
     from epsie.diagnostics.acceptance import acceptance_rate
     from epsie.diagnostics.astray import astray
 
-    learning = _learning(visited)
+    learning = _learning(view)
     end = learning.end if learning.has_ended else None
-    rows = visited.after(max(burn_in, end or 0))
-    if len(visited.iterations[rows]) < _LEAST_ROWS:
-        rows = visited.after(burn_in)
-    free = (visited.source.betas[:, temperature] == 0).all()
-    free |= any(part.transdimensional for part in visited.source.proposals)
-    if free or len(visited.iterations[rows]) < _LEAST_ROWS:
+    rows = view.after(max(burn_in, end or 0))
+    if len(view.iterations[rows]) < _LEAST_ROWS:
+        rows = view.after(burn_in)
+    free = (view.source.betas[:, temperature] == 0).all()
+    free |= any(part.transdimensional for part in view.source.proposals)
+    if free or len(view.iterations[rows]) < _LEAST_ROWS:
         return []
-    rates = acceptance_rate(visited.columns_at("acceptance", temperature, rows=rows))
+    rates = acceptance_rate(view.columns_at("acceptance", temperature, rows=rows))
     return astray(rates, learning, sds)
 
 
-def _learning(visited: Visited) -> Learning:
+def _learning(view: View) -> Learning:
     """The `Learning` of a run: the way its jumps come by their size."""
     from epsie.diagnostics.astray import Learning
 
-    learn = [leaf for leaf in visited.leaves if leaf.adaptation is not None]
+    learn = [leaf for leaf in view.leaves if leaf.adaptation is not None]
     fixed: dict[str, float] = {}
-    for leaf in visited.leaves:
+    for leaf in view.leaves:
         # A user's class may lack the widths that its base has.
         with suppress(AttributeError):
             if leaf.adaptation is None:
                 fixed.update(zip(leaf.parameters, map(float, leaf.jump_stds())))
     ends = [end_of_learning(leaf) for leaf in learn]
     # What is reset after swaps learns anew each time.
-    never = not all(ends) or bool(visited.source.settings.get("reset_after_swap"))
+    never = not all(ends) or bool(view.source.settings.get("reset_after_swap"))
     return Learning(
         [leaf.adaptation.aim for leaf in learn if leaf.adaptation is not None],
         None if never else max(ends, default=None),
-        visited.source.niterations,
+        view.source.niterations,
         fixed,
     )

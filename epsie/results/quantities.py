@@ -9,7 +9,7 @@ import numpy as np
 
 from epsie.checks import as_names
 from epsie.results.source import ALL
-from epsie.results.visited import Columns, Visited
+from epsie.results.view import Columns, View
 
 MOST_ELEMENTS = 16
 """An array with more is looked at only if it is named."""
@@ -27,14 +27,14 @@ class Quantity(NamedTuple):
     """Its index in the array that a blob may be."""
 
 
-def blobs_of(visited: Visited) -> dict[str, dict[str, Quantity] | str]:
+def blobs_of(view: View) -> dict[str, dict[str, Quantity] | str]:
     """The numbers in the blobs: one, or one for each element of an array, as ``a[0]``.
 
     Of what is no number, what it is. One with the name of a parameter is known as ``name (blob)``.
     """
-    first = next(iter(visited.source.pieces("blobs", slice(1))), None)
+    first = next(iter(view.source.pieces("blobs", slice(1))), None)
     found: dict[str, dict[str, Quantity] | str] = {}
-    taken = set(visited.parameters)
+    taken = set(view.parameters)
 
     def known_as(name: str) -> str:
         while name in taken:
@@ -57,7 +57,7 @@ def blobs_of(visited: Visited) -> dict[str, dict[str, Quantity] | str]:
 
 
 def chosen(
-    visited: Visited,
+    view: View,
     parameters: str | Iterable[str] | None = None,
     blobs: bool | str | Iterable[str] = False,
     what: str = "parameters",
@@ -66,7 +66,7 @@ def chosen(
 
     Parameters
     ----------
-    visited : Visited
+    view : View
         What is looked at.
     parameters : str or iterable of str, optional
         Parameters, blobs, or elements of blobs that are arrays, as ``a[0]``; by default all
@@ -81,10 +81,10 @@ def chosen(
     ValueError
         If there is no such parameter or blob, or it is no number.
     """
-    own = {name: Quantity("positions", name) for name in visited.parameters}
+    own = {name: Quantity("positions", name) for name in view.parameters}
     if parameters is None and blobs is False:
         return own
-    there = blobs_of(visited)
+    there = blobs_of(view)
     known = {name: {name: quantity} for name, quantity in own.items()}
     known |= {n: {n: q} for of in there.values() if not isinstance(of, str) for n, q in of.items()}
     wanted = [(name, what) for name in (own if parameters is None else as_names(parameters))]
@@ -115,14 +115,14 @@ def _unseen(blob: dict[str, Quantity] | str) -> str:
     return f"{len(blob)} numbers; shown if named" if len(blob) > MOST_ELEMENTS else ""
 
 
-def left_out(visited: Visited) -> str:
+def left_out(view: View) -> str:
     """Those blobs that are not shown unless they are named, in words; '' if there are none."""
-    texts = [f"{name} ({why})" for name, of in blobs_of(visited).items() if (why := _unseen(of))]
+    texts = [f"{name} ({why})" for name, of in blobs_of(view).items() if (why := _unseen(of))]
     return f"blobs that are left out: {', '.join(texts)}" if texts else ""
 
 
 def draws_of(
-    visited: Visited, quantities: dict[str, Quantity], temperature: int = 0, rows: slice = ALL
+    view: View, quantities: dict[str, Quantity], temperature: int = 0, rows: slice = ALL
 ) -> Columns:
     """The draws of quantities at a temperature, each of shape (nchains, n).
 
@@ -132,7 +132,7 @@ def draws_of(
         If there is no such temperature, or no row.
     """
     tables: dict[str, dict[str, Any]] = {
-        table: visited.columns_at(table, temperature, {q.field: 0 for q in of}, rows)
+        table: view.columns_at(table, temperature, {q.field: 0 for q in of}, rows)
         for table in ("positions", "blobs")
         if (of := [q for q in quantities.values() if q.table == table])
     }

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.results.burn_in import evidence_burn_in
-from epsie.results.visited import Visited
+from epsie.results.view import View
 from epsie.shown import counted, digits
 from epsie.tempering import communication, evidence
 
 
-def sweeps(visited: Visited, name: str) -> Iterator[NDArray[Any]]:
+def sweeps(view: View, name: str) -> Iterator[NDArray[Any]]:
     """A table of the sweeps, piece by piece: see `Source.sweeps`.
 
     Raises
@@ -24,30 +24,28 @@ def sweeps(visited: Visited, name: str) -> Iterator[NDArray[Any]]:
     ValueError
         If there is one temperature only.
     """
-    if visited.ntemps == 1:
+    if view.ntemps == 1:
         raise ValueError("there is one temperature only, and nothing to swap it with")
-    return visited.source.sweeps(name)
+    return view.source.sweeps(name)
 
 
-def round_trips(visited: Visited) -> NDArray[np.int64]:
+def round_trips(view: View) -> NDArray[np.int64]:
     """The round trips of each chain, shape (nchains,)."""
-    trips = communication.RoundTrips(visited.ntemps, visited.nchains)
-    for orders in sweeps(visited, "orders"):
+    trips = communication.RoundTrips(view.ntemps, view.nchains)
+    for orders in sweeps(view, "orders"):
         trips.add(orders)
     return trips.made
 
 
-def ratios(visited: Visited) -> NDArray[np.float64]:
+def ratios(view: View) -> NDArray[np.float64]:
     """The acceptance ratios of adjacent pairs at every sweep, shape (ntemps - 1, nchains, n)."""
-    pieces = list(sweeps(visited, "ratios"))
-    nothing = np.empty((visited.ntemps - 1, visited.nchains, 0))
+    pieces = list(sweeps(view, "ratios"))
+    nothing = np.empty((view.ntemps - 1, view.nchains, 0))
     # In one order in memory, as rounding depends on it.
     return np.ascontiguousarray(np.concatenate([nothing, *pieces], axis=-1))
 
 
-def log_evidence(
-    visited: Visited, method: str = "mbar", burn_in: int | None = None
-) -> evidence.Evidence:
+def log_evidence(view: View, method: str = "mbar", burn_in: int | None = None) -> evidence.Evidence:
     """The evidence from the draws after a burn-in, each chain with its own ladder.
 
     Raises
@@ -56,43 +54,43 @@ def log_evidence(
         If the ladder does not reach beta = 0; if it moved after `burn_in`; if too few samples are
         left.
     """
-    return _estimate(visited, method, burn_in)[0]
+    return _estimate(view, method, burn_in)[0]
 
 
-def _estimate(visited: Visited, method: str, burn_in: int | None) -> tuple[evidence.Evidence, int]:
+def _estimate(view: View, method: str, burn_in: int | None) -> tuple[evidence.Evidence, int]:
     """See `log_evidence`; and the iteration after which draws were used."""
-    if visited.ntemps == 1:
+    if view.ntemps == 1:
         raise ValueError(
             "the evidence needs two temperatures or more: a ParallelTemperedSampler with betas "
             "that descend from 1 to 0"
         )
-    used, rested = evidence_burn_in(visited, burn_in).iteration, visited.source.last_moved
+    used, rested = evidence_burn_in(view, burn_in).iteration, view.source.last_moved
     if used < rested:
         raise ValueError(
             f"the ladder moved until iteration {rested}: samples of a moving ladder tell no "
             f"evidence. burn_in must be at least that; got {used}"
         )
-    rows = visited.after(used)
-    if len(visited.iterations[rows]) < evidence.LEAST_SAMPLES:
+    rows = view.after(used)
+    if len(view.iterations[rows]) < evidence.LEAST_SAMPLES:
         raise ValueError(
             f"too few samples are left: adaptation or burn-in ends at iteration {used}, the last "
-            f"clear was at {visited.source.start}, the chains are at {visited.source.niterations}. "
+            f"clear was at {view.source.start}, the chains are at {view.source.niterations}. "
             "Run on, or give annealers a duration and choose burn_in"
         )
-    logl = visited.columns("stats", ["logl"])["logl"][..., rows]
-    return evidence.log_evidence(logl, visited.source.betas, method), used
+    logl = view.columns("stats", ["logl"])["logl"][..., rows]
+    return evidence.log_evidence(logl, view.source.betas, method), used
 
 
-def facts(visited: Visited, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
+def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
     """The evidence and the round trips of a tempered run, by name and in words; none of others."""
-    if visited.ntemps == 1:
+    if view.ntemps == 1:
         return ()
-    trips = round_trips(visited)
+    trips = round_trips(view)
     each = f", {trips.min()} to {trips.max()} of each chain" if len(trips) > 1 else ""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", re.escape(evidence.UNTOLD))
-            found, used = _estimate(visited, "mbar", burn_in)
+            found, used = _estimate(view, "mbar", burn_in)
     except (ValueError, RuntimeWarning) as why:
         log_z = f"not known: {' '.join(str(why).split())}"
     else:

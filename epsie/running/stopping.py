@@ -14,7 +14,7 @@ from epsie.checks import as_count
 from epsie.logs import logger
 from epsie.results.burn_in import settled
 from epsie.results.source import rows_of
-from epsie.results.visited import Visited
+from epsie.results.view import View
 from epsie.running.trace import Trace
 
 # The diagnostics are imported where they are used: to sample needs none.
@@ -121,24 +121,24 @@ class Stopper:
     ----------
     until : Until
         What is to be reached.
-    visited : Visited
+    view : View
         The sampler.
     """
 
     name = "until"
 
-    def __init__(self, until: Until, visited: Visited) -> None:
-        start = visited.source.start
+    def __init__(self, until: Until, view: View) -> None:
+        start = view.source.start
         self.until = until
-        self.parameters = visited.parameters
-        self.periods = visited.periods_with(until.angular)
+        self.parameters = view.parameters
+        self.periods = view.periods_with(until.angular)
         # Where `burn_in_of` makes do with what there is, a run goes on: until learning has ended,
         # or the chains have settled in the first half of the draws (of the trace, which is short).
-        known = visited.known_end or None
+        known = view.known_end or None
         self.burn_in = known if until.burn_in is None else until.burn_in
-        rows = _ROWS_PER_ESS * (until.ess or 0) / visited.nchains
+        rows = _ROWS_PER_ESS * (until.ess or 0) / view.nchains
         after = max(start, self.burn_in or 0)
-        self.trace = Trace(after, max(_LEAST_ROWS, ceil(rows)), visited.source.spacing)
+        self.trace = Trace(after, max(_LEAST_ROWS, ceil(rows)), view.source.spacing)
         self.iteration = start
         self.met = False
         """Whether the present iteration is one at which is checked, and all is reached."""
@@ -210,9 +210,9 @@ def stopper_of(sampler: Any, until: Until) -> Stopper:
     until : Until
         What is to be reached.
     """
-    visited = Visited(sampler)
-    source, cold = visited.source, slice(1)
-    stopper = Stopper(until, visited)
+    view = View(sampler)
+    source, cold = view.source, slice(1)
+    stopper = Stopper(until, view)
     at = rows_of(source)
     tables = zip(source.pieces("positions", cold), source.pieces("stats", cold), strict=True)
     for (positions,), (stats,) in tables:

@@ -25,7 +25,7 @@ from epsie.samplers.exclusive import Use, exclusive
 from epsie.samplers.memory import Memory
 from epsie.shown import sampler_facts, shown, shown_in_html
 from epsie.storage.checkpoint import dump_state, load_state
-from epsie.storage.rundir.saved import Saved
+from epsie.storage.rundir.source import DirectorySource
 
 
 class Chains(Diagnosable):
@@ -50,7 +50,7 @@ class Chains(Diagnosable):
     @property
     def _source(self) -> Source:
         """The whole run, if it is saved in a directory; else what is in memory."""
-        return Memory(self) if self._saving is None else Saved(self._saving.directory)
+        return Memory(self) if self._saving is None else DirectorySource(self._saving.directory)
 
     def __repr__(self) -> str:
         return shown(self, sampler_facts)

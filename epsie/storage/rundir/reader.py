@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from epsie.chain.adaptation_history import AdaptationHistory
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source, rows_of
-from epsie.results.visited import Visited
+from epsie.results.view import View
 from epsie.shown import Facts, table
 from epsie.storage.files import names_in, resolved, size_of
 from epsie.storage.rundir import holder as lock
 from epsie.storage.rundir.manifest import Manifest, unknown_parts
-from epsie.storage.rundir.saved import Saved
 from epsie.storage.rundir.segments import Content, concatenated
+from epsie.storage.rundir.source import DirectorySource
 from epsie.storage.rundir.states import saved_iterations, state_path
 
 
@@ -81,7 +81,7 @@ class Run(Diagnosable):
 
     def refresh(self) -> None:
         """Take in what was saved since it was opened."""
-        self._saved = Saved(self.directory, self.burn_in, self.thin)
+        self._saved = DirectorySource(self.directory, self.burn_in, self.thin)
 
     @property
     def niterations(self) -> int:
@@ -149,7 +149,7 @@ class Run(Diagnosable):
             yield piece.reshape(*self._saved.places, -1)
 
     def content(self, at: int) -> Content:
-        """The content of the segment that follows an iteration: see `Saved.content`."""
+        """The content of the segment that follows an iteration: see `DirectorySource.content`."""
         return self._saved.content(at)
 
     @property
@@ -204,9 +204,9 @@ class Run(Diagnosable):
             raise ValueError("the chains of this run are not tempered")
 
 
-def run_facts(run: Saved) -> Facts:
+def run_facts(run: DirectorySource) -> Facts:
     """What a person wants to know of a run, line by line."""
-    settings, end, holder = run.settings, Visited(run).known_end, lock.holder(run.directory)
+    settings, end, holder = run.settings, View(run).known_end, lock.holder(run.directory)
     parts = [f"{e['class']}({', '.join(e['parameters'])})" for e in settings["proposals"]]
     unknown = unknown_parts(settings)
     betas = run.betas.mean(axis=0).tolist() if len(run.places) == 2 else ()
@@ -230,13 +230,13 @@ def run_facts(run: Saved) -> Facts:
 _KINDS = {"metropolis_hastings": "Metropolis-Hastings", "parallel_tempered": "parallel tempered"}
 
 
-def _kind(run: Saved) -> str:
+def _kind(run: DirectorySource) -> str:
     name: str = run.settings["sampler"]
     hot = f" x {run.ntemps} temperatures" if len(run.places) == 2 else ""
     return f"{_KINDS.get(name, name)}, {run.nchains} chains{hot}"
 
 
-def _kept(run: Saved) -> str:
+def _kept(run: DirectorySource) -> str:
     thin = run.settings["thin"]
     kept = "" if thin == 1 else f", every {thin}-th kept"
     return f"{run.niterations}{kept}" + (f", kept from {run.start} on" if run.start else "")
@@ -247,7 +247,7 @@ def _size(directory: Path) -> str:
     return f"{sum(sizes) / 2**20:.1f} MiB in {len(sizes)} files"
 
 
-def _progress(run: Saved, holder: lock.Holder | None) -> list[tuple[str, str]]:
+def _progress(run: DirectorySource, holder: lock.Holder | None) -> list[tuple[str, str]]:
     """When it was saved, how fast it goes, and who writes to it."""
     now = time.time()
     saved_at, rate = pace(run, holder)
@@ -270,7 +270,7 @@ def _progress(run: Saved, holder: lock.Holder | None) -> list[tuple[str, str]]:
     return lines
 
 
-def pace(run: Saved, holder: lock.Holder | None) -> tuple[float, float | None]:
+def pace(run: DirectorySource, holder: lock.Holder | None) -> tuple[float, float | None]:
     """When a run was saved last, and its rate from the save before, None if there is only one.
 
     In seconds since the epoch, and iterations a second.

@@ -1,4 +1,4 @@
-"""The columns of a source, and what follows from its settings."""
+"""A view of a source: its columns, and what follows from its settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Columns = dict[str, NDArray[Any]]
 
 
-class Visited:
+class View:
     """A look at a sampler or an opened run: columns, and what follows from its settings.
 
     Parameters

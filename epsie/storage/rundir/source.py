@@ -31,7 +31,7 @@ from epsie.storage.rundir.states import last_state, newest_state
 _ATTEMPTS, _PAUSE = 20, 0.01
 
 
-class Saved:
+class DirectorySource:
     """A run in its directory. Nothing is read before it is asked for.
 
     Parameters
