@@ -29,10 +29,12 @@ def refuse_other_chains(chains: Sequence[Any], state: Any) -> None:
     ValueError
         If it is none.
     """
-    if isinstance(state, Mapping) and state.keys() == set(range(len(chains))):
+    ids = [chain.chain_id for chain in chains]
+    if isinstance(state, Mapping) and state.keys() == set(ids):
         return
     found = list(state)[:10] if isinstance(state, Mapping) else type(state).__name__
-    raise ValueError(f"the state must be of the chains 0 to {len(chains) - 1}; got one of {found}")
+    meant = f"{ids[0]} to {ids[-1]}" if len(ids) == 1 + ids[-1] - ids[0] else str(ids)
+    raise ValueError(f"the state must be of the chains {meant}; got one of {found}")
 
 
 def check_states(chains: Sequence[Any], state: Any) -> None:

@@ -11,13 +11,29 @@ import numpy as np
 from epsie.chain.wellformed import check_states
 from epsie.errors import MalformedStateError, RunDirectoryError
 from epsie.execution.repeating import differences
-from epsie.model.evaluation import Point, in_one_order
+from epsie.model.evaluation import Point, Position, in_one_order
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 
 
-def place(sampler: Any, how: str, points: Sequence[Sequence[Point]]) -> None:
+def place(
+    sampler: Any,
+    how: str,
+    points: Sequence[Sequence[Point]],
+    starts: Sequence[Sequence[Position]] | None = None,
+) -> None:
     """Let every chain `begin` or `renew` with a point for each temperature.
+
+    Parameters
+    ----------
+    sampler : BaseSampler
+        The sampler.
+    how : {'begin', 'renew'}
+        What they do.
+    points : sequence of sequence of Point
+        By chain and temperature.
+    starts : sequence of sequence of tuple, optional
+        Those of all chains of the run, of which the sampler may hold a part.
 
     Raises
     ------
@@ -28,8 +44,8 @@ def place(sampler: Any, how: str, points: Sequence[Sequence[Point]]) -> None:
     with interrupt_deferred():
         for chain, of_chain in zip(sampler.chains, points, strict=True):
             getattr(chain, how)([next(placed) for _ in of_chain])
-        if how == "begin":
-            tell_spread(sampler)
+        if starts is not None:
+            tell_spread(sampler, starts)
 
 
 def is_stale(sampler: Any) -> bool:
@@ -109,13 +125,14 @@ def _changes(saved: Point, now: Point) -> Iterator[str]:
 _EPS = float(np.finfo(float).eps)
 
 
-def tell_spread(sampler: Any) -> None:
+def tell_spread(sampler: Any, starts: Sequence[Sequence[Position]]) -> None:
     """Tell all proposals that learn, and have not begun, how far the starts are apart.
 
-    At each temperature it is the spread over all chains, so that it depends on the starts alone.
+    At each temperature it is the spread over all chains of the run, so that it depends on the
+    starts alone.
     """
-    for levels in sampler._leaves():
-        columns = zip(*[level.point.x for level in levels], strict=True)
+    for levels, xs in zip(sampler._leaves(), zip(*starts, strict=True), strict=True):
+        columns = zip(*xs, strict=True)
         values = dict(zip(sampler.parameters, columns, strict=True))
         parts = zip(*[level.proposal_dist.leaves() for level in levels], strict=True)
         for part in parts:

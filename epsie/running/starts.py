@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from epsie.chain.start import NO_START, as_position, check_names, whole_numbers
+from epsie.chain.start import NO_START, as_columns, as_position, check_names, whole_numbers
 from epsie.checks import given
 from epsie.logs import logger
 from epsie.model.evaluation import Point, Position
@@ -23,33 +22,46 @@ _STREAM = 2**32 - 1
 """Keeps these random numbers apart from those of the chains, which count from 0."""
 
 
-def given_starts(sampler: Any, columns: Mapping[str, NDArray[Any]]) -> list[list[Point]]:
-    """The starts that a person gives, if the model takes all of them.
+def begin_as_given(sampler: Any, values: Mapping[str, Any]) -> None:
+    """Start a sampler where a person says, if the model takes all of its starts.
 
     Parameters
     ----------
     sampler : BaseSampler
-        The sampler; it is not changed.
-    columns : mapping
-        For each parameter an array over the chains.
-
-    Returns
-    -------
-    list of list of Point
-        By chain and temperature.
+        The sampler.
+    values : mapping
+        For each parameter an array over the chains of the run, of which it may hold a part.
 
     Raises
     ------
     ValueError
         If arrays have other shapes, or starts cannot be used: all are listed.
     """
-    places = (len(sampler.chains[0].by_temperature), sampler.nchains)
+    levels = sampler.chains[0].by_temperature
+    columns = as_columns(values, levels[0].dtypes)
+    places = (len(levels), sampler._part.of)
     meant = sampler._faced(np.empty(places)).shape
     wrong = {name: column.shape for name, column in columns.items() if column.shape != meant}
     if wrong:
-        raise ValueError(sampler._misshapen(wrong, meant))
+        part = sampler._part
+        of_all = "" if part.is_whole else f". They are those of all {part.of} chains of the run"
+        raise ValueError(sampler._misshapen(wrong, meant) + of_all)
     grids = [column.reshape(places).T.tolist() for column in columns.values()]
     xs = [list(zip(*of_chain, strict=True)) for of_chain in zip(*grids, strict=True)]
+    points = _examined(sampler, [xs[i] for i in sampler.chain_ids])
+    # As the model was asked: as numbers that proposals jump from.
+    starts = [[_jumpable(level, x) for level, x in zip(levels, at, strict=True)] for at in xs]
+    place(sampler, "begin", points, starts)
+    sampler._remarks = remarks_on_starts(sampler, values)
+
+
+def _jumpable(level: Any, x: Position) -> Position:
+    position: Position = level.proposal_dist._position(dict(zip(level.parameters, x, strict=True)))
+    return position
+
+
+def _examined(sampler: Any, xs: list[list[Position]]) -> list[list[Point]]:
+    """The points at starts of the chains, none of which the model may refuse."""
     found = sampler._executor.ask(sampler.chains, "examine_starts", xs)
     refused = [
         f"chain {chain.chain_id}: {problem}"
@@ -81,26 +93,19 @@ def remarks_on_starts(sampler: Any, values: Mapping[str, Any]) -> tuple[str, ...
     return (remark,)
 
 
-def drawn_starts(
-    sampler: Any, prior: Drawable, tries: int
-) -> tuple[list[list[Point]], dict[str, list[Any]]]:
-    """A start for every chain at every temperature, drawn until the model takes it.
+def begin_as_drawn(sampler: Any, prior: Drawable, tries: int) -> None:
+    """Start a sampler at draws from a prior, which are made until the model takes them.
+
+    Of a part of a run they are made for all chains, as what is learned begins with their spread.
 
     Parameters
     ----------
     sampler : BaseSampler
-        The sampler; it is not changed.
+        The sampler.
     prior : Prior or mapping or callable
         See `Drawable`.
     tries : int
-        How often to draw at most for each of them.
-
-    Returns
-    -------
-    list of list of Point
-        By chain and temperature.
-    dict
-        By parameter what was drawn first for each of them, as the prior gave it.
+        How often to draw at most for each chain and temperature.
 
     Raises
     ------
@@ -108,11 +113,25 @@ def drawn_starts(
         If the prior gives other parameters, or angles outside of the domain of their proposal, or
         the model has refused that many.
     """
-    prior = _as_drawable(prior, sampler.parameters)
+    first, points = _drawn(sampler, _as_drawable(prior, sampler.parameters), tries)
+    starts = [[point.x for point in of_chain] for of_chain in points]
+    place(sampler, "begin", [points[i] for i in sampler.chain_ids], starts)
+    drawn = {name: [draw[name] for draw in first] for name in sampler.parameters}
+    sampler._remarks = remarks_on_starts(sampler, drawn)
+
+
+def _drawn(
+    sampler: Any, prior: Drawable, tries: int
+) -> tuple[list[Mapping[str, Any]], list[list[Point]]]:
+    """What was drawn first, as the prior gave it; and the points that the model took.
+
+    The latter by chain and temperature.
+    """
+    held = dict(zip(sampler.chain_ids, sampler.chains, strict=True))
     levels = {
         (i, t): leaf
-        for i, chain in enumerate(sampler.chains)
-        for t, leaf in enumerate(chain.by_temperature)
+        for i in range(sampler._part.of)
+        for t, leaf in enumerate(held.get(i, sampler.chains[0]).by_temperature)
     }
     generators = {at: _generator(sampler.seed, at) for at in levels}
     found: dict[tuple[int, int], Point] = {}
@@ -130,9 +149,8 @@ def drawn_starts(
                 found[at] = point
         left = [at for at in left if at not in found]
         if not left:
-            ntemps = len(levels) // len(sampler.chains)
-            by_chain = [[found[i, t] for t in range(ntemps)] for i in range(sampler.nchains)]
-            return by_chain, {name: [draw[name] for draw in first] for name in sampler.parameters}
+            temperatures = range(len(levels) // sampler._part.of)
+            return first, [[found[i, t] for t in temperatures] for i in range(sampler._part.of)]
     raise ValueError(
         f"after {tries} draws from the prior there is no start for {len(left)} of {len(levels)}; "
         f"the last one refused: {refusal}. Draw from where the model has a likelihood, or "
@@ -156,8 +174,7 @@ def ensure_start(sampler: Any) -> None:
         return
     if not isinstance(sampler.model, Posterior):
         raise ValueError(NO_START)
-    points, _ = drawn_starts(sampler, sampler.model.prior, 1000)
-    place(sampler, "begin", points)
+    begin_as_drawn(sampler, sampler.model.prior, 1000)
 
 
 def _position_in(chain: Any, draw: Mapping[str, Any]) -> Position:

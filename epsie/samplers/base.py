@@ -29,6 +29,7 @@ from epsie.running.stopping import Until, as_until, stopper_of
 from epsie.samplers.chains import Chains
 from epsie.samplers.exclusive import exclusive
 from epsie.samplers.from_posterior import check_names_of, default_proposals
+from epsie.samplers.part import as_part
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -63,8 +64,9 @@ class BaseSampler(Chains):
         bit_generator: str | type[BitGenerator] | None,
         nan: NanPolicy,
         check_workers: bool,
+        chains: Iterable[int] | None,
     ) -> None:
-        self._seed_given = seed is not None
+        self._seed_given, self._chosen_chains = seed is not None, chains
         if callable(parameters) and not callable(model):
             raise TypeError(
                 f"the names of the parameters come first, then the model: "
@@ -106,11 +108,11 @@ class BaseSampler(Chains):
             args = default_proposal_args or {}
             self.proposals += default_proposals(self.model, missing, default_proposal, args)
 
-    def _sources(self, nchains: int) -> list[tuple[list[BaseProposal], BitGenerator]]:
-        """Each chain's own proposals and bit generator."""
-        nchains = as_count(nchains, "nchains")
-        sources = create_bit_generators(nchains, self.seed, self.bit_generator)
-        return [([copy.deepcopy(part) for part in self.proposals], source) for source in sources]
+    def _sources(self, nchains: int) -> list[tuple[int, list[BaseProposal], BitGenerator]]:
+        """The id of each chain that it holds, its own proposals and its bit generator."""
+        self._part = as_part(self._chosen_chains, nchains)
+        sources = create_bit_generators(self._part.of, self.seed, self.bit_generator)
+        return [(i, copy.deepcopy(self.proposals), sources[i]) for i in self._part.chains]
 
     def _described(self) -> Manifest:
         """The settings of this kind of sampler, beside those of all."""

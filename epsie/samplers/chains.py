@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.chain.chaindata import stack_tables
-from epsie.chain.start import as_columns
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.checks import as_count, as_names
 from epsie.execution.executor import Executor
@@ -18,9 +17,9 @@ from epsie.model.evaluation import Model
 from epsie.process.signals import interrupt_deferred
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
-from epsie.running.points import place, take_up
+from epsie.running.points import take_up
 from epsie.running.saving import Saving
-from epsie.running.starts import Drawable, drawn_starts, given_starts, remarks_on_starts
+from epsie.running.starts import Drawable, begin_as_drawn, begin_as_given
 from epsie.samplers.exclusive import Use, exclusive
 from epsie.samplers.memory import Memory
 from epsie.shown import sampler_facts, shown, shown_in_html
@@ -107,14 +106,18 @@ class Chains(Diagnosable):
 
     @property
     def nchains(self) -> int:
-        """The number of chains."""
+        """The number of chains; of a part of a run, of those that it holds."""
         return len(self.chains)
+
+    @property
+    def chain_ids(self) -> tuple[int, ...]:
+        """The ids of the chains, under which they are in `state`."""
+        return tuple([chain.chain_id for chain in self.chains])
 
     @property
     def niterations(self) -> int:
         """The number of iterations made, those before a clear or a resume included."""
-        iterations: int = self.chains[0].iteration
-        return iterations
+        return int(self.chains[0].iteration)
 
     @property
     def evaluations(self) -> int:
@@ -130,8 +133,8 @@ class Chains(Diagnosable):
     def start_position(self) -> dict[str, NDArray[Any]]:
         """The start positions of the chains; after a clear, those where they stood.
 
-        Set it with a dict of arrays, one value for each chain. The model is evaluated at all of
-        them, in the pool.
+        Set it with a dict of arrays, one value for each chain (of a part of a run for all chains of
+        the run). The model is evaluated at all of them, in the pool.
 
         Raises
         ------
@@ -144,9 +147,7 @@ class Chains(Diagnosable):
     @start_position.setter
     @exclusive
     def start_position(self, values: Mapping[str, Any]) -> None:
-        dtypes = self.chains[0].by_temperature[0].dtypes
-        place(self, "begin", given_starts(self, as_columns(values, dtypes)))
-        self._remarks = remarks_on_starts(self, values)
+        begin_as_given(self, values)
 
     @exclusive
     def draw_start(self, prior: Drawable, tries: int = 1000) -> None:
@@ -170,9 +171,7 @@ class Chains(Diagnosable):
         ModelError
             If the model fails.
         """
-        points, drawn = drawn_starts(self, prior, as_count(tries, "tries"))
-        place(self, "begin", points)
-        self._remarks = remarks_on_starts(self, drawn)
+        begin_as_drawn(self, prior, as_count(tries, "tries"))
 
     @property
     def _has_start(self) -> bool:
@@ -208,11 +207,11 @@ class Chains(Diagnosable):
             If the state is of another number of chains, or of other parameters or proposals.
         """
         refuse_other_chains(self.chains, state)
-        for i, chain in enumerate(self.chains):
-            chain.check_state(state[i])
+        for chain in self.chains:
+            chain.check_state(state[chain.chain_id])
         with interrupt_deferred():
-            for i, chain in enumerate(self.chains):
-                chain.set_state(state[i])
+            for chain in self.chains:
+                chain.set_state(state[chain.chain_id])
 
     def checkpoint(self, fp: Any, path: str | None = None, dsetname: str = "sampler_state") -> None:
         """Write the `state` to an open HDF5 file: see `epsie.storage.checkpoint.dump_state`."""

@@ -51,6 +51,9 @@ class MetropolisHastingsSampler(BaseSampler):
     check_workers : bool, optional
         Whether the first answer of a pool's workers is compared with that of this process, which
         costs one evaluation here. Other last bits warn; what differs more is an error.
+    chains : iterable of int, optional
+        The ids, from 0 to ``nchains - 1``, of those chains that are made; all if None. They are the
+        same as among all: start positions are given, or drawn, for all `nchains`.
 
     Raises
     ------
@@ -90,11 +93,13 @@ class MetropolisHastingsSampler(BaseSampler):
         bit_generator: str | type[BitGenerator] | None = None,
         nan: NanPolicy = "raise",
         check_workers: bool = True,
+        chains: Iterable[int] | None = None,
     ) -> None:
         default = (default_proposal, default_proposal_args)
         super().__init__(
-            parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers
-        )
+            parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers,
+            chains,
+        )  # fmt: skip
         self.create_chains(nchains)
 
     @exclusive
@@ -108,7 +113,7 @@ class MetropolisHastingsSampler(BaseSampler):
         """
         self.chains = [
             Chain(self.parameters, self.model, proposals, source, i, nan=self.nan)
-            for i, (proposals, source) in enumerate(self._sources(nchains))
+            for i, proposals, source in self._sources(nchains)
         ]
 
     def _faced(self, values: NDArray[Any]) -> NDArray[Any]:

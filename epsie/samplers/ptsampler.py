@@ -39,7 +39,7 @@ class ParallelTemperedSampler(BaseSampler):
         Moves the ladder; see `epsie.tempering.annealing`. Every chain gets a copy.
     reset_after_swap : bool, optional
         Whether the proposals of a temperature forget what they learned when its point is swapped.
-    default_proposal, default_proposal_args, seed, pool, bit_generator, nan, check_workers
+    default_proposal, default_proposal_args, seed, pool, bit_generator, nan, check_workers, chains
         As for `MetropolisHastingsSampler`.
     swap_scheme : {'cascade', 'deo'}, optional
         See `epsie.tempering.ladders`.
@@ -87,11 +87,13 @@ class ParallelTemperedSampler(BaseSampler):
         bit_generator: str | type[BitGenerator] | None = None,
         nan: NanPolicy = "raise",
         check_workers: bool = True,
+        chains: Iterable[int] | None = None,
     ) -> None:
         default = (default_proposal, default_proposal_args)
         super().__init__(
-            parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers
-        )
+            parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers,
+            chains,
+        )  # fmt: skip
         self._swap_scheme = swap_scheme
         self.create_chains(nchains, betas, swap_interval, adaptive_annealer, reset_after_swap)
 
@@ -117,7 +119,7 @@ class ParallelTemperedSampler(BaseSampler):
             ParallelTemperedChain(
                 self.parameters, self.model, proposals, *ladder, source, i, **settings
             )
-            for i, (proposals, source) in enumerate(self._sources(nchains))
+            for i, proposals, source in self._sources(nchains)
         ]
 
     @property

@@ -46,7 +46,7 @@ def describe(sampler: Any) -> Manifest:
     }
     if isinstance(sampler.model, Posterior):
         described["prior"] = sampler.model.prior.described()
-    return {**described, **sampler._described()}
+    return {**described, **sampler._part.described(), **sampler._described()}
 
 
 def annealer_entry(annealer: Any) -> dict[str, Any] | None:
@@ -138,8 +138,8 @@ def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool
     if described.get("annealer") is not None and not (fresh and manifest["start"] == 0):
         skipped.add("betas")
     found = []
-    for name in described.keys() - skipped:
-        found += _differing(name, manifest.get(name), described[name])
+    for name in (described.keys() | {"part"}) - skipped:
+        found += _differing(name, manifest.get(name), described.get(name))
     return sorted(found)
 
 
@@ -223,7 +223,7 @@ def rebuilt(
     settings = {
         "parameters": manifest["parameters"],
         "model": model,
-        "nchains": manifest["nchains"],
+        **_chains(manifest),
         "proposals": _proposals(manifest, proposals),
         "seed": manifest["seed"],
         "pool": pool,
@@ -231,6 +231,14 @@ def rebuilt(
         "nan": manifest["nan"],
     }
     return cls._remade(manifest, annealer, settings)
+
+
+def _chains(manifest: Manifest) -> dict[str, Any]:
+    """The number of chains of a run, and which of them the manifest is of."""
+    part = manifest.get("part")
+    if part is None:
+        return {"nchains": manifest["nchains"]}
+    return {"nchains": part["of"], "chains": part["chains"]}
 
 
 def _proposals(

@@ -51,6 +51,21 @@ def _is_part(value: Any) -> bool:
     )
 
 
+def _is_part_of_run(value: Any, nchains: Any) -> bool:
+    """Whether it names so many chains of a run of more."""
+    if value.__class__ is not dict or value.keys() != {"chains", "of"}:
+        return False
+    chains, of = value["chains"], value["of"]
+    return (
+        chains.__class__ is list
+        and all(map(_is_count, chains))
+        and sorted({*chains}) == chains
+        and _is_count(of, 1)
+        and len(chains) == nchains < of < _MOST_CHAINS
+        and chains[-1] < of
+    )
+
+
 _SETTINGS: dict[str, Callable[[Any], bool]] = {
     "sampler": lambda v: _is_text(v) and v in _KINDS,
     "parameters": lambda v: _are_names(v) and len(set(v)) == len(v),
@@ -120,6 +135,8 @@ def check_settings(settings: Any) -> None:
     remarks = settings.get("remarks", [])
     if remarks.__class__ is not list or not all(map(_is_text, remarks)):
         wrong.append("remarks")
+    if "part" in settings and not _is_part_of_run(settings["part"], settings.get("nchains")):
+        wrong.append("part")
     if not wrong and len(settings.get("betas", range(settings["nchains"]))) != settings["nchains"]:
         wrong.append("betas")
     if not wrong:
