@@ -120,7 +120,7 @@ _MOVED = {
     "pools.worker": "pools.ranks.team",
     "pools.wire": "pools.own.serving",
     "portions": "execution.utilisation",
-    "rundir.info": "storage.rundir.reader",
+    "rundir.info": "storage.rundir.facts",
     "rundir.modelcheck": "running.points",
     "rundir.recorder": "running.writer",
     "rundir.recording": "running.saved_run",

@@ -17,7 +17,7 @@ from epsie.cli import commands as cli
 from epsie.proposals import ATAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.rundir import segments
-from epsie.storage.rundir.reader import duration
+from epsie.storage.rundir.facts import duration
 from tests.test_invariance import Drift
 
 ROOT = Path(__file__).parent.parent

@@ -19,9 +19,9 @@ from epsie.process import identity
 from epsie.samplers import MetropolisHastingsSampler
 from epsie.storage.rundir import holder as holders
 from epsie.storage.rundir import lock, takeover
+from epsie.storage.rundir.facts import run_facts
 from epsie.storage.rundir.holder import holder
 from epsie.storage.rundir.lock import locked
-from epsie.storage.rundir.reader import run_facts
 from epsie.storage.rundir.source import DirectorySource
 from epsie.storage.rundir.takeover import unlock
 from tests.test_rundir import ENVIRONMENT, ROOT, wait_for

@@ -71,15 +71,14 @@ def parser() -> Parser:
     made.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Any, text: str, *parents: Parser) -> Any:
-        added = commands.add_parser(name, help=text, description=text, parents=[_RUN, *parents])
+    def command(name: str, run: Any, text: str, *parents: Parser, of: Parser = _RUN) -> Any:
+        added = commands.add_parser(name, help=text, description=text, parents=[of, *parents])
         added.set_defaults(run=run)
         return added.add_argument
 
     command("info", info, "what a run is, how far it is, and when it will be done")
-    add = command(
-        "summary", summary, "estimates, errors, and whether to trust them", _BURN_IN, _QUANTITIES
-    )
+    text = "estimates, errors, and whether to trust them; of several runs as one"
+    add = command("summary", summary, text, _BURN_IN, _QUANTITIES, of=_RUNS)
     add("--temperature", type=_count, default=0, metavar="T", help="0: the coldest")
     add = command("plot", plot, "draw pictures", _BURN_IN, _QUANTITIES)
     add("-o", "--output", type=Path, metavar="DIR", help="where to; by default RUN-plots")
@@ -90,6 +89,8 @@ def parser() -> Parser:
     add("--cold", action="store_true", help="for ArviZ: no hot temperatures")
     add("--force", action="store_true", help="replace a file that is there")
     command("verify", verify, "read every file, and check that the run can be gone on with")
+    text = "write the parts of one run, or independent runs of other seeds, as one run"
+    command("merge", merge_runs, text, of=_MERGED)
     command("unlock", unlock_run, "take away the lock that a process left on another host")
     return made
 
@@ -104,8 +105,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
-_RUN, _BURN_IN, _QUANTITIES = (Parser(add_help=False) for _ in range(3))
+_RUN, _RUNS, _MERGED, _BURN_IN, _QUANTITIES = (Parser(add_help=False) for _ in range(5))
 _RUN.add_argument("directory", type=Path, metavar="RUN", help="the run directory")
+_MERGED.add_argument("output", type=Path, metavar="OUT", help="where to; not there yet")
+for of_several in (_RUNS, _MERGED):
+    of_several.add_argument(
+        "directory", type=Path, metavar="RUN", nargs="+", help="the run directory, or several"
+    )
 _BURN_IN.add_argument(
     "--burn-in", type=_count, metavar="N",
     help="iterations to leave out; by default until learning ends or the chains have settled",
@@ -155,7 +161,7 @@ def info(options: argparse.Namespace) -> int:
     """Say what a run is."""
     from epsie.results import tempered
     from epsie.results.view import View
-    from epsie.storage.rundir.reader import run_facts
+    from epsie.storage.rundir.facts import run_facts
     from epsie.storage.rundir.source import DirectorySource
 
     run = DirectorySource(options.directory)
@@ -175,6 +181,15 @@ def summary(options: argparse.Namespace) -> int:
     run = _opened(options)
     settings = {"parameters": _names(options, run), "blobs": options.blobs}
     _say(str(run.summary(options.burn_in, temperature=options.temperature, **settings)))
+    return 0
+
+
+def merge_runs(options: argparse.Namespace) -> int:
+    """Merge runs into one."""
+    from epsie.storage.rundir.merging import merge
+
+    merge(options.output, options.directory)
+    _say(str(options.output))
     return 0
 
 

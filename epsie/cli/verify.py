@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from epsie.errors import EpsieError
+from epsie.model.posterior import Posterior
 from epsie.running.points import take_up
 from epsie.samplers.mhsampler import MetropolisHastingsSampler
 from epsie.samplers.ptsampler import ParallelTemperedSampler
 from epsie.storage.rundir.folder import strangers
 from epsie.storage.rundir.manifest import (
+    Manifest,
     describe,
     differences,
     rebuilt,
@@ -92,7 +95,8 @@ def _resumability(run: DirectorySource, states: list[tuple[int, Any]]) -> Iterat
         return
     classes: Any = {cls.name: cls for cls in (MetropolisHastingsSampler, ParallelTemperedSampler)}
     try:
-        made = rebuilt(settings, classes[settings["sampler"]], _no_model, None, None, None)
+        model = _UnaskedPosterior(settings, states[-1][1]) if "prior" in settings else _no_model
+        made = rebuilt(settings, classes[settings["sampler"]], model, None, None, None)
         fresh = settings["start"] == 0
         refuse_differences(run.directory, differences(settings, describe(made), fresh, seed=True))
     except (EpsieError, ValueError, TypeError) as error:
@@ -107,3 +111,14 @@ def _resumability(run: DirectorySource, states: list[tuple[int, Any]]) -> Iterat
 
 def _no_model(**x: float) -> tuple[float, float]:
     raise AssertionError("no model is asked")
+
+
+class _UnaskedPosterior(Posterior):
+    """What a sampler needs to know of a run's posterior to take up a state; nothing is asked."""
+
+    def __init__(self, settings: Manifest, state: Any) -> None:
+        at = next(iter(state.values()))
+        at = at.get(0, at)["current_position"]
+        kinds = {name: "integer" if type(value) is int else "real" for name, value in at.items()}
+        known = {"parameters": tuple(settings["parameters"]), "kinds": kinds}
+        self.prior: Any = SimpleNamespace(**known, described=lambda: settings["prior"])

@@ -151,11 +151,12 @@ def listing(directory: Path) -> Listing:
 
 
 def starts_of(sampler: Any) -> str | None:
-    """A digest of where a sampler started; None if it does not know any more."""
-    if not sampler._has_start or sampler.niterations:
+    """A digest of where all chains of a run started; None if a sampler does not know any more."""
+    if not sampler._has_start or sampler.niterations or sampler._starts is None:
         return None
     digest = hashlib.sha256()
-    for name, values in sampler.start_position.items():
+    by_parameter = np.moveaxis(np.array(sampler._starts, dtype=float), (0, 1, 2), (2, 1, 0))
+    for name, values in zip(sampler.parameters, map(sampler._faced, by_parameter), strict=True):
         # Zeros of both signs are one place.
         digest.update(
             name.encode(errors="surrogatepass")

@@ -45,6 +45,7 @@ def place(
         for chain, of_chain in zip(sampler.chains, points, strict=True):
             getattr(chain, how)([next(placed) for _ in of_chain])
         if starts is not None:
+            sampler._starts = starts
             tell_spread(sampler, starts)
 
 

@@ -139,11 +139,13 @@ def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool
         skipped.add("betas")
     found = []
     for name in (described.keys() | {"part"}) - skipped:
-        found += _differing(name, manifest.get(name), described.get(name))
+        found += differing(name, manifest.get(name), described.get(name))
     return sorted(found)
 
 
-def _differing(where: str, theirs: Any, mine: Any) -> list[str]:
+def differing(
+    where: str, theirs: Any, mine: Any, whose: tuple[str, str] = ("the run has", "this sampler")
+) -> list[str]:
     """The settings that differ, each with the way to it, however deep they lie."""
     if encode(theirs) == encode(mine):
         return []
@@ -157,8 +159,8 @@ def _differing(where: str, theirs: Any, mine: Any) -> list[str]:
     ):
         pairs = [(f"{where}[{i}]", i) for i in range(len(theirs))]
     else:
-        return [f"{where}: the run has {_shown(theirs)}, this sampler {_shown(mine)}"]
-    return [text for way, key in pairs for text in _differing(way, theirs[key], mine[key])]
+        return [f"{where}: {whose[0]} {_shown(theirs)}, {whose[1]} {_shown(mine)}"]
+    return [text for way, key in pairs for text in differing(way, theirs[key], mine[key], whose)]
 
 
 _SILENT = ("recipe", "config")

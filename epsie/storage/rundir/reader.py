@@ -1,10 +1,9 @@
-"""A run read from its directory, also while it is being written, and the facts of it."""
+"""Runs read from their directories, also while they are being written."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,24 @@ from numpy.typing import NDArray
 from epsie.chain.adaptation_history import AdaptationHistory
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source, rows_of
-from epsie.results.view import View
-from epsie.shown import Facts, table
-from epsie.storage.files import names_in, resolved, size_of
-from epsie.storage.rundir import holder as lock
-from epsie.storage.rundir.manifest import Manifest, unknown_parts
+from epsie.shown import table
+from epsie.storage.files import resolved
+from epsie.storage.rundir.facts import run_facts
+from epsie.storage.rundir.joined import JoinedSource
+from epsie.storage.rundir.manifest import Manifest
 from epsie.storage.rundir.segments import Content, concatenated
 from epsie.storage.rundir.source import DirectorySource
-from epsie.storage.rundir.states import saved_iterations, state_path
 
 
 def open_run(directory: Any, *, burn_in: int = 0, thin: int = 1) -> Run:
-    """Open a run directory for reading.
+    """Open a run directory for reading, or several as one.
 
     Parameters
     ----------
-    directory : str or path
-        The directory that was given to `run`.
+    directory : str, path, or iterable of them
+        The directory that was given to `run`. Several: the parts of one run, or independent runs,
+        with other seeds, of the same posterior and settings. Their chains are one after the other,
+        up to the iteration that all have come to.
     burn_in : int, optional
         Leave out the iterations up to this one.
     thin : int, optional
@@ -44,24 +44,32 @@ def open_run(directory: Any, *, burn_in: int = 0, thin: int = 1) -> Run:
     Raises
     ------
     RunDirectoryError
-        If there is no run, or it belongs to a newer epsie.
+        If there is no run, or it belongs to a newer epsie; if several do not go together: says what
+        differs, or which chains are missing or there twice.
     """
-    return Run(Path(directory), burn_in, thin)
+    if isinstance(directory, str | PathLike):
+        return Run(Path(directory), burn_in=burn_in, thin=thin)
+    return Run(*map(Path, directory), burn_in=burn_in, thin=thin)
 
 
 class Run(Diagnosable):
-    """A run on disk: arrays as the sampler gives them, but over the whole run.
+    """A run on disk, or several as one: arrays as the sampler gives them, over the whole run.
 
     Parameters
     ----------
-    directory : Path
-        The directory.
+    *directories : Path
+        The directory, or several.
     burn_in, thin : int
         As for `open_run`.
     """
 
-    def __init__(self, directory: Path, burn_in: int = 0, thin: int = 1) -> None:
-        self._named, self.directory = directory, resolved(directory)
+    def __init__(self, *directories: Path, burn_in: int = 0, thin: int = 1) -> None:
+        if not directories:
+            raise ValueError("open_run needs a directory, or several; got none")
+        self._named = directories
+        self.directories: tuple[Path, ...] = tuple(map(resolved, directories))
+        self.directory: Path = self.directories[0]
+        """The directory; of several the first."""
         self.burn_in, self.thin = burn_in, thin
         self.refresh()
         self.manifest: Manifest = self._saved.settings
@@ -71,17 +79,23 @@ class Run(Diagnosable):
         return self._saved
 
     def __repr__(self) -> str:
-        return f"Run({str(self._named)!r}, niterations={self.niterations})"
+        named = [str(directory) for directory in self._named]
+        of = repr(named[0] if len(named) == 1 else named)
+        return f"Run({of}, niterations={self.niterations})"
 
     def _repr_html_(self) -> str:
         try:
-            return table("Run", run_facts(self._saved))
+            facts = [run_facts(DirectorySource(directory)) for directory in self.directories]
+            return "".join([table("Run", of_one) for of_one in facts])
         except Exception:  # it may have been removed meanwhile
             return table("Run", [("run", repr(self))])
 
     def refresh(self) -> None:
         """Take in what was saved since it was opened."""
-        self._saved = DirectorySource(self.directory, self.burn_in, self.thin)
+        runs = [DirectorySource(path, self.burn_in, self.thin) for path in self.directories]
+        self._saved: DirectorySource | JoinedSource = (
+            runs[0] if len(runs) == 1 else JoinedSource(runs)
+        )
 
     @property
     def niterations(self) -> int:
@@ -150,6 +164,8 @@ class Run(Diagnosable):
 
     def content(self, at: int) -> Content:
         """The content of the segment that follows an iteration: see `DirectorySource.content`."""
+        if not isinstance(self._saved, DirectorySource):
+            raise ValueError("several runs have no common segments: ask each of them")
         return self._saved.content(at)
 
     @property
@@ -202,96 +218,3 @@ class Run(Diagnosable):
     def _refuse_untempered(self) -> None:
         if not self.ntemps:
             raise ValueError("the chains of this run are not tempered")
-
-
-def run_facts(run: DirectorySource) -> Facts:
-    """What a person wants to know of a run, line by line."""
-    settings, end, holder = run.settings, View(run).known_end, lock.holder(run.directory)
-    parts = [f"{e['class']}({', '.join(e['parameters'])})" for e in settings["proposals"]]
-    unknown = unknown_parts(settings)
-    betas = run.betas.mean(axis=0).tolist() if len(run.places) == 2 else ()
-    facts = [
-        ("run", str(run.directory)),
-        ("sampler", _kind(run)),
-        ("parameters", f"{len(settings['parameters'])}: {', '.join(settings['parameters'])}"),
-        ("iterations", _kept(run)),
-        ("adaptation", f"{'ended' if end <= run.niterations else 'ends'} at {end}" if end else ""),
-        ("proposals", ", ".join(parts)),
-        ("to resume", f"pass again: {', '.join(unknown)}" if unknown else ""),
-        ("betas", ", ".join(f"{beta:.4g}" for beta in betas)),
-        ("seed", f"{settings['seed']} ({settings['bit_generator']})"),
-        ("begun with", ", ".join(f"{name} {v}" for name, v in settings["versions"].items())),
-        ("on disk", _size(run.directory)),
-        *_progress(run, holder),
-    ]
-    return [(name, text) for name, text in facts if text]
-
-
-_KINDS = {"metropolis_hastings": "Metropolis-Hastings", "parallel_tempered": "parallel tempered"}
-
-
-def _kind(run: DirectorySource) -> str:
-    name: str = run.settings["sampler"]
-    hot = f" x {run.ntemps} temperatures" if len(run.places) == 2 else ""
-    return f"{_KINDS.get(name, name)}, {run.nchains} chains{hot}"
-
-
-def _kept(run: DirectorySource) -> str:
-    thin = run.settings["thin"]
-    kept = "" if thin == 1 else f", every {thin}-th kept"
-    return f"{run.niterations}{kept}" + (f", kept from {run.start} on" if run.start else "")
-
-
-def _size(directory: Path) -> str:
-    sizes = [size_of(directory / name) for name in names_in(directory)]
-    return f"{sum(sizes) / 2**20:.1f} MiB in {len(sizes)} files"
-
-
-def _progress(run: DirectorySource, holder: lock.Holder | None) -> list[tuple[str, str]]:
-    """When it was saved, how fast it goes, and who writes to it."""
-    now = time.time()
-    saved_at, rate = pace(run, holder)
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(saved_at))
-    lines = [("last saved", f"{when}, {duration(now - saved_at)} ago")]
-    if rate:
-        lines.append(("rate", f"{rate:.4g} iterations/s between the last two saves"))
-    if holder is None:
-        return [*lines, ("state", "at rest")]
-    state = str(holder)
-    if holder.is_alive is False:
-        return [*lines, ("state", f"at rest; {state} ended before it was done")]
-    upto = "" if holder.upto is None else f" up to {holder.upto}"
-    sure = "being" if holder.is_alive else "said to be"
-    lines.append(("state", f"{sure} written{upto} by {state}"))
-    if holder.upto is not None and rate:
-        left = max(0.0, saved_at + max(0.0, (holder.upto - run.niterations) / rate) - now)
-        end = time.strftime("%Y-%m-%d %H:%M", time.localtime(now + left))
-        lines.append(("remaining", f"{duration(left)}, until about {end}"))
-    return lines
-
-
-def pace(run: DirectorySource, holder: lock.Holder | None) -> tuple[float, float | None]:
-    """When a run was saved last, and its rate from the save before, None if there is only one.
-
-    In seconds since the epoch, and iterations a second.
-    """
-    times = {}
-    for iteration in saved_iterations(run.directory):
-        with suppress(OSError):
-            times[iteration] = state_path(run.directory, iteration).stat().st_mtime
-    (last, saved_at), *before = sorted(times.items(), reverse=True)
-    if before:
-        # Since a process began to write, not since another one ended.
-        began = max(before[0][1], holder.since if holder else 0.0)
-        if saved_at > began:
-            return saved_at, (last - before[0][0]) / (saved_at - began)
-    return saved_at, None
-
-
-def duration(seconds: float) -> str:
-    """A time in words."""
-    seconds = max(0.0, seconds)
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from functools import cached_property
@@ -73,6 +74,12 @@ class DirectorySource:
         raise RunDirectoryError(
             f"{self.directory} has a state at iteration {stop}, but no segment reaches that far"
         )
+
+    def upto(self, iteration: int) -> DirectorySource:
+        """The same record up to an iteration."""
+        found = copy.copy(self)
+        found.niterations = iteration
+        return found
 
     @cached_property
     def proposals(self) -> list[BaseProposal]:
