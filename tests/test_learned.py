@@ -245,7 +245,7 @@ def test_more_dimensions_than_rows():
         names, lambda **v: (-0.5 * sum(x * x for x in v.values()), 0.0), [Learned(names)], seed()
     )
     made.start_position = dict.fromkeys(names, 0.1)
-    made.proposal_dist.proposals[0]._barrier = 60
+    made.proposal_dist.proposals[0]._own.barrier = 60
     made.run(100)
     assert np.isfinite(made.proposal_dist.proposals[0].learned.mixture.factors).all()
 
@@ -419,9 +419,9 @@ def test_learning_is_a_pure_function():
     made.run(100)
     learned = part(made)
     kernel = learned._kernel
-    lesson = learned._lesson(1.0, True)
+    lesson = learned._own._lesson(1.0, True, kernel)
     kept = copy.deepcopy(lesson)
-    one, other = (learn(lesson, kernel.knowledge, learned._first) for _ in range(2))
+    one, other = (learn(lesson, kernel.knowledge, learned.first) for _ in range(2))
     np.testing.assert_equal(one.plain(), other.plain())
     np.testing.assert_equal(
         [h._asdict() for h in lesson.histories], [h._asdict() for h in kept.histories]
@@ -447,7 +447,7 @@ def test_copies_share_what_is_frozen():
     learned = part(made)
     twin = learned._copied(made.chains[0].stream)
     assert twin.learned is learned.learned
-    assert twin._record is not learned._record
+    assert twin._own.record is not learned._own.record
     assert twin._kernel.tuning is not learned._kernel.tuning
 
 

@@ -86,7 +86,9 @@ def knowledge_of(target, coordinates, weights):
     covs = np.array([0.5 * np.eye(d), np.eye(d) + 0.4, 2.5 * np.eye(d)])
     means = np.array([u[:20].mean(axis=0) - 0.8, u[20:40].mean(axis=0) + 0.7, np.full(d, 0.3)])
     mixture = Mixture.of([0.3, 0.3, 0.4], means, covs, [3.0, 20.0, 5.0])
-    return Knowledge(rough, mixture, 2, 1.2 * u + 0.3, weights, np.ones(d), 0.8 * np.eye(d))
+    return Knowledge(
+        rough, mixture, 2, 1.2 * u + 0.3, weights, np.ones(d), np.ones(d), 0.8 * np.eye(d)
+    )
 
 
 def frozen(target, coordinates, weights, cls=Learned):
@@ -98,7 +100,8 @@ def frozen(target, coordinates, weights, cls=Learned):
     }
     periods = {"a": 2 * math.pi} if coordinates[0].kind == "angle" else None
     made = cls(target.parameters, bounded, periods, adaptation_duration=1)
-    made._use(knowledge_of(target, coordinates, weights))
+    knowledge = knowledge_of(target, coordinates, weights)
+    made._kernel = made._kernel.changed(knowledge)
     made._end = 0
     made._kernel.tuning.sizes["crank_nicolson"] = 0.5
     made._kernel.tuning.factor = 0.8 * np.eye(made.ndim)

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import inf, isclose, isfinite
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from epsie.proposals.boundaries import as_boundaries
+from epsie.proposals.covariance import as_stds
 from epsie.proposals.learned.coordinates import Coordinate
 
 
@@ -70,6 +74,23 @@ def _as_dict(given: Any, what: str, parameters: tuple[str, ...]) -> dict[str, An
             f"{', '.join(parameters)}"
         )
     return dict(given)
+
+
+def as_scale(std: ArrayLike | None, bounds: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """The scale of each parameter: a tenth of the width where there are two bounds, by default.
+
+    Raises
+    ------
+    ValueError
+        If one is not positive, or there are not as many as parameters.
+    """
+    if std is None:
+        widths = [upper - lower for lower, upper in bounds]
+        return np.array([0.1 * w if isfinite(w) else 1.0 for w in widths])
+    scale = as_stds(std, len(bounds), "std")
+    if not (scale > 0).all():
+        raise ValueError(f"std must be positive; got {std!r}")
+    return scale
 
 
 def first_coordinates(

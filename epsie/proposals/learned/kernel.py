@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from epsie.proposals.learned.ahead import Ahead
 from epsie.proposals.learned.knowledge import Knowledge
 from epsie.proposals.learned.mixture import Array, Mixture, Weighed
 from epsie.proposals.learned.moves import MOVES, WALK, Move
+from epsie.proposals.learned.plain import counted, entry, fitting, rows_of
 from epsie.proposals.learned.spot import Spot
 from epsie.proposals.learned.transform import Transform
 from epsie.proposals.learned.tuning import Tuning
@@ -64,6 +67,23 @@ class Kernel:
         self.ahead = Ahead(self.mixture, self.transform)
         self.tallies = np.zeros((len(MOVES), 2 + self.mixture.ndim))
         self._here = self._there = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is searched for any more."""
+        return self.knowledge is not None and self.knowledge.settled
+
+    def changed(self, knowledge: Knowledge) -> Kernel:
+        """A kernel that uses newer knowledge, with sizes that go on from these, or begin anew."""
+        tuning = self.tuning.copied()
+        if knowledge.restart:
+            tuning.factor = knowledge.walk
+        else:
+            tuning.factor = knowledge.rescale[:, np.newaxis] * tuning.factor
+        tuning.begin_interval()
+        kernel = Kernel(knowledge.transform, tuning)
+        kernel.take(knowledge)
+        return kernel
 
     def draw(self, x: Position, stream: Stream) -> Position | None:
         """A jump from `x`; None if it would leave the bounds."""
@@ -142,13 +162,29 @@ class Kernel:
 
     def copied(self) -> Kernel:
         """An independent copy."""
-        twin = Kernel.__new__(Kernel)
+        twin = Kernel.__new__(type(self))
         for name, value in self.__dict__.items():
             setattr(twin, name, value)
         twin.tuning, twin.tallies = self.tuning.copied(), self.tallies.copy()
         if self.knowledge is not None:
             twin.ahead = self.ahead.copied()
         return twin
+
+    def plain(self) -> dict[str, Any]:
+        """What changes between barriers, as plain data."""
+        return {
+            "tuning": self.tuning.plain(),
+            "tallies": self.tallies.copy(),
+            "ahead": None if self.knowledge is None else counted(self.ahead.array()),
+        }
+
+    def restore(self, plain: Mapping[str, Any]) -> None:
+        """Go on from what `plain` gave, with the same knowledge."""
+        ndim = len(self.transform.scale)
+        self.tuning = Tuning.from_plain(entry(plain, "tuning", dict), ndim)
+        self.tallies = fitting(plain, "tallies", self.tallies.shape)
+        if self.knowledge is not None:
+            self.ahead.restore(rows_of(plain, "ahead", ndim, finite=False))
 
 
 _BELOW_1 = 1 - 2**-53

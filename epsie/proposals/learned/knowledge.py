@@ -32,6 +32,8 @@ class Knowledge(NamedTuple):
         The probabilities of the moves in `MOVES`. Shape (6,).
     spread : array
         The half widths of the central 68 % of each parameter. Shape (d,).
+    rescale : array
+        The former units of the coordinates in these. Shape (d,).
     walk : array
         The factor of a random walk over what is known of the target. Shape (d, d).
     restart : bool
@@ -46,6 +48,7 @@ class Knowledge(NamedTuple):
     archive: Array
     weights: Array
     spread: Array
+    rescale: Array
     walk: Array
     restart: bool = False
     settled: bool = False
@@ -59,6 +62,7 @@ class Knowledge(NamedTuple):
             "archive": counted(self.archive),
             "weights": self.weights,
             "spread": self.spread,
+            "rescale": self.rescale,
             "walk": self.walk,
             "restart": self.restart,
             "settled": self.settled,
@@ -89,6 +93,7 @@ class Knowledge(NamedTuple):
             archive,
             weights,
             fitting(plain, "spread", (ndim,), positive=True),
+            fitting(plain, "rescale", (ndim,), positive=True),
             fitting(plain, "walk", (ndim, ndim)),
             entry(plain, "restart", bool),
             entry(plain, "settled", bool),

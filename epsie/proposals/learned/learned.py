@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
-from math import inf, isfinite, nan, sqrt
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf, nan, sqrt
 from typing import Any, Self
 
 import numpy as np
@@ -13,30 +13,24 @@ from numpy.typing import ArrayLike
 from epsie.checks import as_count
 from epsie.copying import same
 from epsie.model.evaluation import Position
-from epsie.process.threads import capped
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.boundaries import out_of_bounds
-from epsie.proposals.covariance import as_stds
-from epsie.proposals.learned.arguments import as_bounds, as_periods, first_coordinates
-from epsie.proposals.learned.barriers import first_barrier, following
+from epsie.proposals.learned.arguments import as_bounds, as_periods, as_scale, first_coordinates
+from epsie.proposals.learned.contribution import Contribution
 from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.knowledge import Knowledge
-from epsie.proposals.learned.learning import Lesson, learn
-from epsie.proposals.learned.plain import counted, entry, fitting, rows_of
-from epsie.proposals.learned.record import Record
+from epsie.proposals.learned.mixture import Array
+from epsie.proposals.learned.own_learning import OwnLearning
+from epsie.proposals.learned.plain import entry, fitting, malformed
+from epsie.proposals.learned.subject import Subject
 from epsie.proposals.learned.transform import Transform
 from epsie.proposals.learned.tuning import Tuning
+from epsie.proposals.learned.untaught import Untaught
 from epsie.proposals.outcome import Outcome
 from epsie.rng.stream import Stream
 
-_WALK_FLOOR = 0.15
-"""The least probability of the random walk where learning ends, for what was not met before."""
-
 _TALLIED, _TALLIED_EVERY = 1000, 8
 """All jumps up to this iteration are counted, later every so many-th."""
-
-_PRUNED_EVERY = 2048
-"""Iterations after which of the evaluated points the best ones are kept: a record is bounded."""
 
 
 class Learned(BaseProposal):
@@ -50,8 +44,10 @@ class Learned(BaseProposal):
     too. Between barriers each move is a Metropolis-Hastings step by itself; only sizes of jumps
     are tuned meanwhile.
 
-    Each chain, and in a tempered one each temperature, learns from its own record. As it learns
-    ever more rarely its samples converge (Chimisov, Latuszynski & Roberts 2018, arXiv:1801.09299).
+    The chains of a sampler learn together: at a barrier from where all of them were, each temperature
+    for itself. Between barriers they are as independent as ever. A chain used alone learns from its
+    own record, and so does each chain if `pooled` is False. As they learn ever more rarely their
+    samples converge (Chimisov, Latuszynski & Roberts 2018, arXiv:1801.09299).
 
     Parameters
     ----------
@@ -67,16 +63,22 @@ class Learned(BaseProposal):
         The iteration from which on nothing is learned; by default learning goes on, ever more
         rarely.
     std : float or array_like, optional
-        The scale of each parameter, for the first jumps: one for all, or one for each. By default a
-        tenth of the width where there are two bounds, else 1.
+        The scale of each parameter, for the first jumps: one for all, or one for each. By default
+        the spread of the starts of all chains; of one chain a tenth of the width where there are
+        two bounds, else 1.
     jump_interval, jump_interval_duration : int, optional
         See `set_jump_interval`. Barriers count all iterations.
+    pooled : bool, optional
+        Whether the chains of a sampler learn together.
 
     Raises
     ------
     ValueError
         If bounds or periods are for other parameters, or are none.
     """
+
+    first: Transform
+    """The coordinates before anything is learned."""
 
     name = "learned"
     symmetric = False
@@ -91,33 +93,59 @@ class Learned(BaseProposal):
         std: ArrayLike | None = None,
         jump_interval: int = 1,
         jump_interval_duration: int | None = None,
+        pooled: bool = True,
     ) -> None:
         self.parameters = parameters
-        self._periods = as_periods(periods, self.parameters)
-        self._bounds = as_bounds(boundaries, self.parameters, self._periods)
+        turns = as_periods(periods, self.parameters)
         if adaptation_duration is not None:
             adaptation_duration = as_count(adaptation_duration, "adaptation_duration")
         self.adaptation_duration = adaptation_duration
-        self._end = inf if adaptation_duration is None else adaptation_duration
-        self._learns_until = adaptation_duration or 0
-        self._first = self._first_transform(std)
+        bounds = as_bounds(boundaries, self.parameters, turns)
+        self.subject = Subject(bounds, turns, adaptation_duration)
+        self._end, self._learns_until = self.subject.end, adaptation_duration or 0
+        self.pooled = pooled
+        self._scale_given = std is not None
+        self._scaled(as_scale(std, bounds))
+        self._iteration = self._learned_at = 0
+        self._own: OwnLearning | None = OwnLearning(self.subject)
+        self._contribution: Contribution | None = None
         self._factor = np.eye(self.ndim) * (2.38 / sqrt(self.ndim))
-        self._kernel = Kernel(self._first, Tuning(self._factor))
-        self._record = Record(self.ndim)
-        self._iteration = 0
-        self._barrier = first_barrier(self.ndim)
+        self._kernel = Kernel(self.first, Tuning(self._factor))
         self.set_jump_interval(jump_interval, jump_interval_duration)
 
-    def _first_transform(self, std: ArrayLike | None) -> Transform:
-        coordinates = first_coordinates(self._bounds, self._periods)
-        if std is not None:
-            scale = as_stds(std, self.ndim, "std")
-            if not (scale > 0).all():
-                raise ValueError(f"std must be positive; got {std!r}")
-        else:
-            widths = [upper - lower for lower, upper in self._bounds]
-            scale = np.array([0.1 * w if isfinite(w) else 1.0 for w in widths])
-        return Transform(coordinates, np.zeros(self.ndim), scale)
+    def _scaled(self, scale: Array) -> None:
+        """Take the scale of each parameter, for the first jumps."""
+        self._scale = scale
+        coordinates = first_coordinates(self.subject.bounds, self.subject.periods)
+        self.first = Transform(coordinates, np.zeros(self.ndim), scale)
+
+    def start_from(self, stds: Sequence[float]) -> None:
+        """Take the spread of the starts for its first scale, where there is any."""
+        if not self._scale_given and not self._iteration:
+            spread = np.array(stds, dtype=float)
+            self._scaled(np.where(spread > 0, spread, self._scale))
+            self._kernel = Kernel(self.first, Tuning(self._factor))
+
+    def join(self, nchains: int) -> None:
+        """Learn together with the same proposal of other chains from now on."""
+        self._own, self._contribution = None, Contribution(self.ndim, nchains)
+
+    @property
+    def contribution(self) -> Array | None:
+        """The best points that were evaluated in this stretch; None if it learns alone."""
+        return None if self._contribution is None else self._contribution.array()
+
+    def teach(self, learned_at: int, knowledge: Knowledge) -> None:
+        """Use what the chains learned together at a barrier.
+
+        Its state tells the barrier, but not what was learned: that is to be taught after a resume
+        and in a worker, too.
+        """
+        kernel = self._kernel
+        if learned_at != self._learned_at:
+            self._kernel, self._learned_at = kernel.changed(knowledge), learned_at
+        elif isinstance(kernel, Untaught):
+            self._kernel = kernel.taught(knowledge)
 
     @property
     def learned(self) -> Knowledge | None:
@@ -155,61 +183,16 @@ class Learned(BaseProposal):
             self._note(outcome, False)
 
     def _note(self, outcome: Outcome, jumped: bool) -> None:
-        """Record where the chain is; learn if it is time to."""
-        self._iteration = iteration = self._iteration + 1
-        if self._barrier > self._end:
-            return
-        record, point, proposed = self._record, outcome.point, outcome.proposed
-        if iteration % record.stride == 0:
-            record.visit(iteration, point, self._pick(point.x))
-        knowledge = self._kernel.knowledge
-        if proposed is not None and jumped and not (knowledge and knowledge.settled):
-            record.evaluate(iteration, proposed, self._pick(proposed.x))
-            if not iteration % _PRUNED_EVERY:
-                record.prune(outcome.beta)
-        if iteration == self._barrier:
-            self._pass_barrier(outcome)
-
-    def _pass_barrier(self, outcome: Outcome) -> None:
-        """Learn from the record, which is then thinned."""
-        beta, record = outcome.beta, self._record
-        lesson = self._lesson(beta, len(outcome.point.x) == self.ndim)
-        # Also where a chain is run alone: the last bits of a fit depend on the number of threads.
-        with capped():
-            knowledge = learn(lesson, self.learned, self._first)
-        if knowledge is not None:
-            self._use(knowledge)
-        self._barrier = following(self._barrier)
-        if self._barrier <= self._end:
-            record.pass_barrier(self._barrier, beta)
-        else:
-            record.forget()
-
-    def _lesson(self, beta: float, alone: bool) -> Lesson:
-        """The data that there are to learn from; `alone` if there are no other parameters."""
-        record = self._record
-        return Lesson(
-            iteration=self._barrier,
-            histories=[record.history(beta, alone)],
-            tallies=self._kernel.tallies,
-            evaluated=record.evaluated(beta) if alone else None,
-            bounds=self._bounds,
-            periods=self._periods,
-            walk_floor=0.0 if self._end == inf else _WALK_FLOOR,
-        )
-
-    def _use(self, knowledge: Knowledge) -> None:
-        """Draw by what was learned from now on."""
-        kernel, tuning = self._kernel, self._kernel.tuning
-        if knowledge.restart:
-            tuning.factor = knowledge.walk
-        else:
-            by = kernel.transform.scale / knowledge.transform.scale
-            tuning.factor = by[:, np.newaxis] * tuning.factor
-        tuning.begin_interval()
-        if knowledge.settled:
-            self._record.forget_evaluated()
-        kernel.take(knowledge)
+        """Count an iteration, and learn if it is time to."""
+        self._iteration += 1
+        own, kernel = self._own, self._kernel
+        if own is not None:
+            found = own.note(self._iteration, outcome, jumped, self._pick, kernel, self.first)
+            if found is not None:
+                self._kernel = kernel.changed(found)
+        elif jumped and outcome.proposed is not None and not kernel.is_settled:
+            assert self._contribution is not None
+            self._contribution.evaluate(outcome, self._pick(outcome.proposed.x))
 
     def reset(self) -> None:
         """Forget the sizes of jumps, but not what was learned of the target."""
@@ -234,54 +217,84 @@ class Learned(BaseProposal):
 
     def periods(self) -> dict[str, float]:
         """The period of each parameter that is an angle."""
-        named = zip(self.parameters, self._periods, strict=True)
+        named = zip(self.parameters, self.subject.periods, strict=True)
         return {name: period for name, period in named if period is not None}
 
     def _refusal(self, x: Position) -> str | None:
         # An angle goes round.
-        bounds = [(-inf, inf) if p else b for b, p in zip(self._bounds, self._periods)]
+        subject = self.subject
+        bounds = [(-inf, inf) if p else b for b, p in zip(subject.bounds, subject.periods)]
         found = out_of_bounds(self.parameters, x, bounds)
         return f"{found}; start within `boundaries`" if found else None
 
     def _evolved(self) -> dict[str, Any]:
-        kernel = self._kernel
-        knowledge = kernel.knowledge
-        return {
+        state = {
             **self._counted(),
             "iteration": self._iteration,
-            "barrier": self._barrier,
-            "tuning": kernel.tuning.plain(),
-            "tallies": kernel.tallies.copy(),
-            "record": self._record.plain(),
-            "learned": None if knowledge is None else knowledge.plain(),
-            "ahead": None if knowledge is None else counted(kernel.ahead.array()),
+            "scale": self._scale.copy(),
+            **self._kernel.plain(),
         }
+        if self._own is None:
+            return {**state, "learned_at": self._learned_at}
+        known = self.learned
+        return {**state, **self._own.plain(), "learned": None if known is None else known.plain()}
 
     def _form(self) -> dict[str, Any]:
-        return {**self._evolved(), "record": None, "learned": None, "ahead": None}
+        form = {**self._evolved(), "ahead": None}
+        return form if self._own is None else {**form, "record": None, "learned": None}
 
     def _evolve(self, state: Mapping[str, Any]) -> None:
+        if ("learned_at" in state) != (self._own is None):
+            how = "with others" if self._own is None else "alone"
+            raise malformed("it", f"of one that learns {how}", state)
         self._count(state)
-        self._iteration, self._barrier = state["iteration"], state["barrier"]
-        tuning = Tuning.from_plain(state["tuning"], self.ndim)
+        self._iteration = state["iteration"]
+        self._scaled(fitting(state, "scale", (self.ndim,), positive=True))
+        if self._own is None:
+            self._kernel = self._shared_kernel(state)
+            self._learned_at = state["learned_at"]
+        else:
+            self._kernel = self._own_kernel(state)
+            self._own = self._own.restored(state)
+
+    def _shared_kernel(self, state: Mapping[str, Any]) -> Kernel:
+        at, known = state["learned_at"], self.learned
+        if at and (at != self._learned_at or known is None):
+            return Untaught(self.first, state)
+        kernel = self._kernel.copied() if at else Kernel(self.first, Tuning(self._factor))
+        kernel.restore(state)
+        return kernel
+
+    def _own_kernel(self, state: Mapping[str, Any]) -> Kernel:
         plain, known = state["learned"], self.learned
         if known is not None and same(known.plain(), plain):
             # The usual case after each run of a sampler, where making it anew would take longest.
             kernel = self._kernel.copied()
-            kernel.tuning = tuning
         else:
-            kernel = Kernel(self._first, tuning)
+            kernel = Kernel(self.first, Tuning(self._factor))
             if plain is not None:
                 kernel.take(Knowledge.from_plain(entry(state, "learned", dict), self.ndim))
-        if plain is not None:
-            kernel.ahead.restore(rows_of(state, "ahead", self.ndim, finite=False))
-        kernel.tallies = fitting(state, "tallies", kernel.tallies.shape)
-        self._kernel = kernel
-        self._record = Record.from_plain(entry(state, "record", dict), self.ndim)
+        kernel.restore(state)
+        return kernel
 
     def _copied(self, stream: Stream) -> Self:
         # What is frozen is shared, and not made anew.
         twin = copy.copy(self)
         twin.stream = stream
-        twin._kernel, twin._record = self._kernel.copied(), self._record.copied()
+        twin._kernel = self._kernel.copied()
+        if self._own is None:
+            assert self._contribution is not None
+            twin._contribution = self._contribution.begun()
+        else:
+            twin._own = self._own.copied()
         return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._own is not None:
+            return self.__dict__
+        # What chains learned together travels once to each worker, not with each chain.
+        assert self._contribution is not None
+        kernel, begun = self._kernel, self._contribution.begun()
+        if kernel.knowledge is not None:
+            kernel = Untaught(self.first, kernel.plain())
+        return {**self.__dict__, "_kernel": kernel, "_contribution": begun}

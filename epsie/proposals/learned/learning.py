@@ -15,6 +15,7 @@ from epsie.proposals.learned.history import History, Sample, resampled, sample, 
 from epsie.proposals.learned.knowledge import Knowledge
 from epsie.proposals.learned.mixture import Array, Mixture
 from epsie.proposals.learned.splitting import covariance
+from epsie.proposals.learned.subject import Subject
 from epsie.proposals.learned.surrogate import surrogate
 from epsie.proposals.learned.transform import Transform, chosen
 from epsie.proposals.learned.weights import FIRST_WEIGHTS, next_weights
@@ -46,21 +47,15 @@ class Lesson(NamedTuple):
         ratios and of these times the squared jumps, by parameter. Shape (6, 2 + d).
     evaluated : History or None
         Points at which the target was evaluated, accepted or not, in any order.
-    bounds : sequence of (float, float)
-        Of each parameter.
-    periods : sequence of float or None
-        Of each parameter; None of what is no angle.
-    walk_floor : float
-        The least probability of the random walk.
+    subject : Subject
+        What is learned.
     """
 
     iteration: int
     histories: Sequence[History]
     tallies: Array
     evaluated: History | None
-    bounds: Sequence[tuple[float, float]]
-    periods: Sequence[float | None]
-    walk_floor: float = 0.0
+    subject: Subject
 
     @property
     def settled(self) -> bool:
@@ -88,7 +83,7 @@ def learn(lesson: Lesson, former: Knowledge | None, first: Transform) -> Knowled
         return None
     transform = former.transform if former is not None else first
     if former is None or not lesson.settled:
-        transform = chosen(lesson.bounds, lesson.periods, rows, transform)
+        transform = chosen(lesson.subject.bounds, lesson.subject.periods, rows, transform)
     given = sample(histories, transform)
     try:
         return _learned(lesson, former, first, transform, given)
@@ -116,7 +111,7 @@ def _learned(
     restart = near is not None or known.coordinates != transform.coordinates
     weights = FIRST_WEIGHTS
     if former is not None:
-        weights = next_weights(former.weights, lesson.tallies, lesson.walk_floor)
+        weights = next_weights(former.weights, lesson.tallies, lesson.subject.walk_floor)
     archive, d = spaced(given.u, _ARCHIVE), given.u.shape[1]
     return Knowledge(
         transform=transform,
@@ -125,6 +120,7 @@ def _learned(
         archive=archive,
         weights=weights,
         spread=_spread(archive),
+        rescale=known.scale / transform.scale,
         walk=_walk(covariance(given.u) + _ROUNDING * np.eye(d) if near is None else near.covs[0]),
         restart=restart,
         settled=lesson.settled,

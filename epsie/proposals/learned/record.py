@@ -16,10 +16,13 @@ from epsie.proposals.learned.rows import Rows
 from epsie.proposals.learned.surrogate import points_needed
 
 LARGEST = 6000
-"""The record has no more rows."""
+"""The record of a chain that learns alone has no more rows."""
+
+TOGETHER = 12_000
+"""Those of chains that learn together have no more."""
 
 _LOGL, _LOGP, _X = 1, 2, 3
-"""Columns of a row, of which the first is the iteration."""
+"""Columns of a row. The first is the iteration; of what was evaluated its log density then."""
 
 
 class Record:
@@ -29,10 +32,13 @@ class Record:
     ----------
     ndim : int
         The number of parameters.
+    nchains : int
+        How many chains learn together from records like it.
     """
 
-    def __init__(self, ndim: int) -> None:
-        self.ndim = ndim
+    def __init__(self, ndim: int, nchains: int = 1) -> None:
+        self.ndim, self.nchains = ndim, nchains
+        self.largest = LARGEST if nchains == 1 else max(64, TOGETHER // nchains)
         self.stride = 1
         self._visited, self._evaluated = Rows(ndim + _X), Rows(ndim + _X)
 
@@ -40,9 +46,13 @@ class Record:
         """Note where the chain is."""
         self._visited.append((iteration, point.logl, point.logp, *x))
 
-    def evaluate(self, iteration: int, point: Point, x: Position) -> None:
+    def extend(self, iterations: Array, logl: Array, logp: Array, rows: Array) -> None:
+        """Note where the chain was. Arrays of shape (n,), and one of shape (n, d)."""
+        self._visited.extend(np.column_stack([iterations, logl, logp, rows]))
+
+    def evaluate(self, beta: float, point: Point, x: Position) -> None:
         """Note what was proposed."""
-        self._evaluated.append((iteration, point.logl, point.logp, *x))
+        self._evaluated.append(evaluated_row(beta, point, x))
 
     def history(self, beta: float, alone: bool) -> History:
         """The positions of the chain."""
@@ -60,22 +70,21 @@ class Record:
         """Nothing is learned any more."""
         self._visited, self._evaluated = Rows(self.ndim + _X), Rows(self.ndim + _X)
 
-    def pass_barrier(self, following: int, beta: float) -> None:
+    def pass_barrier(self, following: int) -> None:
         """Drop what is not learned from at the next barrier, and thin for it."""
         first = following * (1 - LONG_WINDOW)
-        while following * LONG_WINDOW > LARGEST * self.stride:
+        while following * LONG_WINDOW > self.largest * self.stride:
             self.stride *= 2
         self._visited.keep(lambda rows: rows[_kept(rows[:, 0], first, self.stride)])
-        self.prune(beta)
+        self.prune()
 
-    def prune(self, beta: float) -> None:
+    def prune(self) -> None:
         """Of what was evaluated keep the best points, which are all that is learned from."""
-        most = points_needed(self.ndim)
-        self._evaluated.keep(lambda rows: _best(rows, beta, most))
+        self._evaluated.keep(lambda rows: best(rows, points_needed(self.ndim)))
 
     def copied(self) -> Self:
         """An independent copy."""
-        twin = type(self)(self.ndim)
+        twin = type(self)(self.ndim, self.nchains)
         twin.stride = self.stride
         twin._visited, twin._evaluated = self._visited.copied(), self._evaluated.copied()
         return twin
@@ -89,9 +98,9 @@ class Record:
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], ndim: int) -> Self:
+    def from_plain(cls, plain: Mapping[str, Any], ndim: int, nchains: int = 1) -> Self:
         """A record from what `plain` gave."""
-        record = cls(ndim)
+        record = cls(ndim, nchains)
         record.stride = entry(plain, "stride", int)
         for name, rows in (("visited", record._visited), ("evaluated", record._evaluated)):
             rows.set(rows_of(plain, name, ndim + _X, finite=False))
@@ -109,12 +118,17 @@ def _log_densities(rows: Array, beta: float) -> Array:
     return log_densities
 
 
-def _best(rows: Array, beta: float, most: int) -> Array:
-    """The rows with the largest log densities, in their order."""
-    log_densities = _log_densities(rows, beta)
-    rows = rows[np.isfinite(log_densities)]
-    best = np.argsort(-log_densities[np.isfinite(log_densities)], kind="stable")[:most]
-    return rows[np.sort(best)]
+def evaluated_row(beta: float, point: Point, x: Position) -> tuple[float, ...]:
+    """A point at which the target was evaluated, as a row."""
+    log_density = point.logp + (beta * point.logl if beta else 0.0)
+    return (log_density, point.logl, point.logp, *x)
+
+
+def best(rows: Array, most: int) -> Array:
+    """Of what was evaluated the rows with the largest log densities, in their order."""
+    rows = rows[np.isfinite(rows[:, 0])]
+    chosen = np.argsort(-rows[:, 0], kind="stable")[:most]
+    return rows[np.sort(chosen)]
 
 
 def _history(rows: Array, beta: float, alone: bool) -> History:

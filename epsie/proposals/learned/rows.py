@@ -34,10 +34,16 @@ class Rows:
             self._full = (*self._full, np.array(last, dtype=float))
             self._last = []
 
+    def extend(self, rows: Array) -> None:
+        """Append many."""
+        self._full, self._last = (*self._full, self._flushed(), rows), []
+
     def array(self) -> Array:
         """All rows. Shape (n, width)."""
-        last = np.array(self._last, dtype=float).reshape(-1, self.width)
-        return np.concatenate([*self._full, last])
+        return np.concatenate([*self._full, self._flushed()])
+
+    def _flushed(self) -> Array:
+        return np.array(self._last, dtype=float).reshape(-1, self.width)
 
     def keep(self, which: Callable[[Array], Array]) -> None:
         """Keep the rows that a function makes of all."""

@@ -1,0 +1,43 @@
+"""The subject of learning: parameters, and what is known of each beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import NamedTuple
+
+WALK_FLOOR = 0.15
+"""The least probability of the random walk where learning ends, for what was not met before."""
+
+
+class Subject(NamedTuple):
+    """Parameters that are learned together.
+
+    Parameters
+    ----------
+    bounds : sequence of (float, float)
+        Of each parameter.
+    periods : sequence of float or None
+        Of each parameter; None of what is no angle.
+    duration : int or None
+        The iteration from which on nothing is learned; None if learning goes on.
+    """
+
+    bounds: Sequence[tuple[float, float]]
+    periods: Sequence[float | None]
+    duration: int | None = None
+
+    @property
+    def ndim(self) -> int:
+        """The number of parameters."""
+        return len(self.bounds)
+
+    @property
+    def end(self) -> float:
+        """The iteration from which on nothing is learned."""
+        return inf if self.duration is None else self.duration
+
+    @property
+    def walk_floor(self) -> float:
+        """The least probability of the random walk."""
+        return 0.0 if self.duration is None else WALK_FLOOR
