@@ -161,7 +161,7 @@ def test_the_bar_holds_little(quick):
 def test_figures_cost_no_more_than_their_share():
     """A bar whose last figures took long waits with the next."""
     sampler = made()
-    rounds = [[segment for (segment,) in sampler._advanced(40, Progress())] for _ in range(2)]
+    rounds = [[new for (new,) in sampler._advanced(40, Progress()).segments] for _ in range(2)]
     with Terminal(), Bar(80) as bar:
         bar._began -= 1e3
         bar.saw(rounds[0])

@@ -23,6 +23,9 @@ from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng.stream import Stream
 from epsie.tempering.swaps import SwapRows
 
+Lessons = Mapping[tuple[int, int], tuple[int, Any]]
+"""For a proposal, by temperature and place, at which iteration what was learned."""
+
 
 @dataclass(slots=True)
 class Segment:
@@ -34,6 +37,8 @@ class Segment:
     """The rows it added at each temperature, coldest first."""
     swaps: SwapRows | None = None
     """The sweeps between temperatures, if there are several."""
+    contributions: list[list[Any]] = field(default_factory=list)
+    """By temperature and proposal what it adds to what chains learn together; None if nothing."""
     notes: list[Note] = field(default_factory=list)
 
 
@@ -92,7 +97,11 @@ class BaseChain(Record):
             refuse_unsaved(old, part)
         rows = [level.history.rows() for level in self.by_temperature]
         swaps = self.swaps.rows() if self.ntemps > 1 else None
-        return Segment(self.evolved(), rows, swaps, self.notes)
+        contributions = [
+            [part._contribution for part in level.proposal_dist.proposals]
+            for level in self.by_temperature
+        ]
+        return Segment(self.evolved(), rows, swaps, contributions, self.notes)
 
     def attach(self, segment: Segment) -> None:
         """Take over what a detached copy did."""
@@ -154,6 +163,11 @@ class BaseChain(Record):
         for level in self.by_temperature:
             level.proposal_dist._meet(model)
             level._model = model
+
+    def teach(self, lessons: Lessons) -> None:
+        """Let its proposals use what chains have learned together."""
+        for (temperature, place), lesson in lessons.items():
+            self.by_temperature[temperature].proposal_dist.proposals[place]._teach(*lesson)
 
     @property
     def is_stale(self) -> bool:

@@ -67,10 +67,23 @@ def _evolved(level: Level) -> dict[str, Any]:
     }
 
 
+SHARED = "shared"
+"""The key in the state of a sampler of what its chains have learned together."""
+
+
+def chains_in(state: Mapping[Any, Any]) -> dict[int, Any]:
+    """The states of the chains in that of a sampler."""
+    return {key: value for key, value in state.items() if key != SHARED}
+
+
+def levels_in(state: Mapping[Any, Any]) -> list[Mapping[str, Any]]:
+    """The states of all temperatures in that of a chain."""
+    return [state] if "evaluations" in state else list(state.values())
+
+
 def evaluations_in(state: Mapping[Any, Any]) -> int:
-    """The same from the state of a chain, all temperatures together."""
-    levels = [state] if "evaluations" in state else state.values()
-    return sum(level["evaluations"] for level in levels)
+    """The likelihood evaluations from the state of a chain, all temperatures together."""
+    return sum(level["evaluations"] for level in levels_in(state))
 
 
 def _named(level: Level, x: Position) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from epsie.chain.state import chains_in
 from epsie.copying import same
 from epsie.errors import MalformedStateError
 from epsie.model.blob import STORABLE
@@ -30,7 +31,7 @@ def refuse_other_chains(chains: Sequence[Any], state: Any) -> None:
         If it is none.
     """
     ids = [chain.chain_id for chain in chains]
-    if isinstance(state, Mapping) and state.keys() == set(ids):
+    if isinstance(state, Mapping) and chains_in(state).keys() == set(ids):
         return
     found = list(state)[:10] if isinstance(state, Mapping) else type(state).__name__
     meant = f"{ids[0]} to {ids[-1]}" if len(ids) == 1 + ids[-1] - ids[0] else str(ids)

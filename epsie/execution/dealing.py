@@ -33,6 +33,8 @@ class Deal:
         The pool.
     carrier : ModelCarrier
         The model.
+    lessons : ModelCarrier or None
+        What the chains have learned together.
     chain_at : callable
         Gives the chain of an index.
     job : str
@@ -45,6 +47,7 @@ class Deal:
 
     mapper: Mapper
     carrier: ModelCarrier
+    lessons: ModelCarrier | None
     chain_at: ChainAt
     job: str
     arguments: Sequence[Any]
@@ -73,22 +76,25 @@ class Deal:
         """The workers' reports, once they all have the model."""
         mapper, sign = self.mapper, self.carrier.sign
         self._run = secrets.token_hex(8)
-        self._ticket = self.carrier.ticket(mapper.in_process)
+        carriers = [self.carrier] if self.lessons is None else [self.carrier, self.lessons]
+        self._tickets = [carrier.ticket(mapper.in_process) for carrier in carriers]
         sign.run += 1
         here = sign.here if mapper.in_process else None
         self._settings = Settings(host_and_pid(), sign.run, here, mapper.threads)
         reports = self._asked(range(ceil(len(self.arguments) / self.at_once)))
-        if any(report.lacks_model for report in reports):
-            ticket = self.carrier.ticket(mapper.in_process, with_body=True)
-            self._ask_again(reports, mapper.deliver(ticket))
-            # Some may have joined since.
-            self._ask_again(reports, ticket)
+        # Who lacks the model is asked first; who joins meanwhile may lack it later.
+        for i, carrier in 2 * list(enumerate(carriers)):
+            if any(report.lacks == carrier.key for report in reports):
+                ticket = carrier.ticket(mapper.in_process, with_body=True)
+                self._ask_again(reports, i, mapper.deliver(ticket))
+                # Some may have joined since.
+                self._ask_again(reports, i, ticket)
         return reports
 
-    def _ask_again(self, reports: list[Report], ticket: Ticket) -> None:
-        """Ask anew who lacked the model, with another way to it."""
-        self._ticket = ticket
-        if lacking := [report.number for report in reports if report.lacks_model]:
+    def _ask_again(self, reports: list[Report], i: int, ticket: Ticket) -> None:
+        """Ask anew who lacked something, with another way to it."""
+        self._tickets[i] = ticket
+        if lacking := [report.number for report in reports if report.lacks == ticket.key]:
             for report in self._asked(lacking):
                 reports[report.number] = report
 
@@ -103,8 +109,10 @@ class Deal:
         arguments = list(self.arguments[first : first + self.at_once])
         chains = map(self.chain_at, range(first, first + len(arguments)))
         packed = _packed(list(chains), self.mapper.in_process)
+        model, *lessons = self._tickets
+        taught = lessons[0] if lessons else None
         return Task(
-            self._run, number, self.job, first, packed, arguments, self._ticket, self._settings
+            self._run, number, self.job, first, packed, arguments, model, taught, self._settings
         )
 
 

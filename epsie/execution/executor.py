@@ -7,7 +7,7 @@ import time
 import weakref
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from epsie.chain.base import BaseChain, Segment
 from epsie.errors import StepError, said
@@ -29,7 +29,37 @@ class Rounds(Protocol):
         """The lengths of the rounds."""
 
     def saw(self, segments: Sequence[Segment]) -> None:
-        """Take in what a round brought: a segment of each chain."""
+        """Take in what a round brought, or a part of it: a segment of each chain."""
+
+
+class Learner(Protocol):
+    """Learns from all chains together. It never changes."""
+
+    @property
+    def room(self) -> int:
+        """The number of iterations until it learns next."""
+
+    @property
+    def carrier(self) -> ModelCarrier | None:
+        """What it has taught, on its way to the workers; None if nothing yet."""
+
+    def after(self, segments: Sequence[Segment]) -> Learner:
+        """Itself after a stretch: a segment of each chain."""
+
+
+class Advance(NamedTuple):
+    """Many steps of all chains.
+
+    Parameters
+    ----------
+    segments : list of list of Segment
+        For every chain what each stretch brought.
+    learner : Learner or None
+        What has learned from them.
+    """
+
+    segments: list[list[Segment]]
+    learner: Any
 
 
 class Executor:
@@ -137,7 +167,8 @@ class Executor:
         niterations: int,
         progress: Rounds,
         verifier: Verifier | None = None,
-    ) -> list[list[Segment]]:
+        learner: Learner | None = None,
+    ) -> Advance:
         """Let every chain make so many steps, on copies; nothing is attached to `chains`.
 
         Parameters
@@ -150,11 +181,8 @@ class Executor:
             Cuts the work into rounds, and is told after each.
         verifier : Verifier, optional
             Says which chain of each round is repeated, and compared.
-
-        Returns
-        -------
-        list of list of Segment
-            For every chain what each round brought.
+        learner : Learner, optional
+            Teaches the chains what they have learned together, and learns from each round.
 
         Raises
         ------
@@ -172,26 +200,35 @@ class Executor:
 
         with closing(progress.rounds(niterations, len(chains))) as rounds:
             for length in rounds:
-                new = self._advanced(follower, length, len(chains))
-                if verifier is not None and length:
-                    i = verifier.next(len(chains))
-                    self._repeat(follower(i), length, new[i])
-                for past, segment in zip(segments, new):
-                    past.append(segment)
-                progress.saw(new)
-        return segments
+                while length:
+                    n = length if learner is None else min(length, learner.room)
+                    lessons = None if learner is None else learner.carrier
+                    new = self._advanced(follower, n, len(chains), lessons)
+                    if verifier is not None:
+                        i = verifier.next(len(chains))
+                        self._repeat(follower(i), n, new[i], lessons)
+                    for past, segment in zip(segments, new):
+                        past.append(segment)
+                    learner = None if learner is None else learner.after(new)
+                    progress.saw(new)
+                    length -= n
+        return Advance(segments, learner)
 
-    def _advanced(self, chain_at: ChainAt, length: int, nchains: int) -> list[Segment]:
+    def _advanced(
+        self, chain_at: ChainAt, length: int, nchains: int, lessons: ModelCarrier | None
+    ) -> list[Segment]:
         """The segments of so many steps, one for each chain."""
         at_once = self.portions.size(length, nchains, self._mapper.workers)
-        answers = self._answers(chain_at, "advance", [length] * nchains, at_once)
+        answers = self._answers(chain_at, "advance", [length] * nchains, at_once, lessons)
         self.portions.saw(length, [answer.seconds for answer in answers])
         return [answer.result for answer in answers]
 
-    def _repeat(self, chain: BaseChain, length: int, found: Segment) -> None:
+    def _repeat(
+        self, chain: BaseChain, length: int, found: Segment, lessons: ModelCarrier | None
+    ) -> None:
         """Let a chain make so many steps again, in this process, and compare."""
-        (again,) = self._here().ask([chain], "advance", [length])
-        refuse_difference(chain.chain_id, chain.iteration, found, again)
+        (again,) = self._here()._answers([chain].__getitem__, "advance", [length], 1, lessons)
+        refuse_difference(chain.chain_id, chain.iteration, found, again.result)
 
     def _here(self) -> Executor:
         """The same without the pool."""
@@ -200,12 +237,18 @@ class Executor:
         return here
 
     def _answers(
-        self, chain_at: ChainAt, job: str, arguments: Sequence[Any], at_once: int = 1
+        self,
+        chain_at: ChainAt,
+        job: str,
+        arguments: Sequence[Any],
+        at_once: int = 1,
+        lessons: ModelCarrier | None = None,
     ) -> list[Answer]:
         """The answers of the workers, one for each chain, if none failed."""
         started = time.perf_counter()
         try:
-            reports = Deal(self._mapper, self._carrier, chain_at, job, arguments, at_once).reports()
+            deal = Deal(self._mapper, self._carrier, lessons, chain_at, job, arguments, at_once)
+            reports = deal.reports()
         except BaseException:
             self._carrier.sign.stop()
             raise

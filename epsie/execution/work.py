@@ -36,6 +36,8 @@ class Task:
     """As they are, or pickled: one by one or several together."""
     arguments: list[Any]
     ticket: Ticket
+    lessons: Ticket | None
+    """What the chains have learned together, if they do."""
     settings: Settings
 
     @property
@@ -78,13 +80,14 @@ class Answer:
 
 @dataclass(slots=True)
 class Report:
-    """A worker's report of a task: an answer for each chain, or that it lacks the model."""
+    """A worker's report of a task: an answer for each chain, or what it lacks."""
 
     run: str
     number: int
     worker: str
     answers: list[Answer]
-    lacks_model: bool = False
+    lacks: str = ""
+    """The key of a ticket that it cannot redeem; '' if of none."""
 
 
 def work(task: Task) -> Report:
@@ -92,6 +95,7 @@ def work(task: Task) -> Report:
     answers = [Answer(index) for index in task.indices]
     report = Report(task.run, task.number, _worker(task), answers)
     model: Any = None
+    lessons: Any = {}
     chains: list[BaseChain] = []
     former = here.keys
     try:
@@ -100,13 +104,15 @@ def work(task: Task) -> Report:
             with _caught(answers[0], task, None):
                 try:
                     model = task.ticket.redeem()
-                except KeyError:
-                    report.lacks_model = True
+                    lessons = task.lessons.redeem() if task.lessons else {}
+                except KeyError as lacking:
+                    report.lacks = lacking.args[0]
                 else:
                     chains = _unpacked(task)
             for answer, chain, argument in zip(answers, chains, task.arguments):
                 chain.lend(model)
                 with _caught(answer, task, chain):
+                    chain.teach(lessons)
                     answer.result = getattr(chain, task.job)(argument)
     finally:
         here.keys = former

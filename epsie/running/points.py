@@ -138,11 +138,11 @@ def tell_spread(sampler: Any, starts: Sequence[Sequence[Position]]) -> None:
         parts = zip(*[level.proposal_dist.leaves() for level in levels], strict=True)
         for part in parts:
             first = part[0]
-            if first.adaptation is None or first.nsteps:
+            if first.nsteps:
                 continue
             stds = [_spread(first, i, values[name]) for i, name in enumerate(first.parameters)]
             for twin in part:
-                twin.adaptation.start_from(twin, stds)
+                twin._start_from(stds)
 
 
 def _spread(proposal: BaseProposal, i: int, values: tuple[float, ...]) -> float:

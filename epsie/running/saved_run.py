@@ -130,10 +130,11 @@ class _Rounds:
         started = time.perf_counter()
         try:
             with interrupts.cuttable():
-                segments = sampler._advanced(length, Progress(), self.verifier)
+                advance = sampler._advanced(length, Progress(), self.verifier)
             with interrupt_deferred():
-                sampler._attach(segments)
-            self.progress.saw([segment for (segment,) in segments])
+                sampler._attach(advance)
+            for stretch in zip(*advance.segments, strict=True):
+                self.progress.saw(stretch)
         except BaseException as error:
             writer.save()
             if isinstance(error, KeyboardInterrupt) and interrupts.stop is not None:

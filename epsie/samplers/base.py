@@ -9,9 +9,8 @@ from typing import Any, Self
 
 from numpy.random import BitGenerator
 
-from epsie.chain.base import Segment
 from epsie.checks import as_count, given
-from epsie.execution.executor import Executor
+from epsie.execution.executor import Advance, Executor
 from epsie.execution.repeating import Verifier
 from epsie.execution.utilisation import Utilisation
 from epsie.model.evaluation import Model, NanPolicy, as_nan_policy
@@ -222,21 +221,22 @@ class BaseSampler(Chains):
         with logged_run(self, n, ends):
             if n:
                 renew(self)
-            segments = self._advanced(n, Progress(progress, ends), verifier)
+            advance = self._advanced(n, Progress(progress, ends), verifier)
             with interrupt_deferred():
-                self._attach(segments)
+                self._attach(advance)
 
     def _advanced(
         self, niterations: int, progress: Progress, verifier: Verifier | None = None
-    ) -> list[list[Segment]]:
-        """The segments of so many iterations, or fewer; the chains are not changed."""
-        return self._executor.run(self.chains, niterations, progress, verifier)
+    ) -> Advance:
+        """So many iterations, or fewer; the chains are not changed."""
+        return self._executor.run(self.chains, niterations, progress, verifier, self._learner)
 
-    def _attach(self, segments: list[list[Segment]]) -> None:
+    def _attach(self, advance: Advance) -> None:
         """Take over what `_advanced` gave."""
-        for chain, new in zip(self.chains, segments, strict=True):
+        for chain, new in zip(self.chains, advance.segments, strict=True):
             for segment in new:
                 chain.attach(segment)
+        self._use_learner(advance.learner)
 
     @property
     def utilisation(self) -> Utilisation:

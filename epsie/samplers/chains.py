@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.chain.chaindata import stack_tables
-from epsie.chain.wellformed import refuse_other_chains
 from epsie.checks import as_count, as_names
 from epsie.execution.executor import Executor
 from epsie.model.evaluation import Model
-from epsie.process.signals import interrupt_deferred
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
 from epsie.running.points import take_up
 from epsie.running.saving import Saving
 from epsie.running.starts import Drawable, begin_as_drawn, begin_as_given
 from epsie.samplers.exclusive import Use, exclusive
+from epsie.samplers.learner import Learner, learner_of
 from epsie.samplers.memory import Memory
+from epsie.samplers.states import sampler_state, set_sampler_state
 from epsie.shown import sampler_facts, shown, shown_in_html
 from epsie.storage.checkpoint import dump_state, load_state
 from epsie.storage.rundir.source import DirectorySource
@@ -39,6 +39,9 @@ class Chains(Diagnosable):
     _use: Use | None = None
     """The use, a run or a change, that a thread makes of it now; None if there is none."""
     _executor: Executor
+
+    _learner: Learner | None = None
+    """What has learned from all chains together; None if each learns alone, or none does."""
 
     _remarks: tuple[str, ...] = ()
     """Remarks on its starts."""
@@ -187,12 +190,14 @@ class Chains(Diagnosable):
     def state(self) -> dict[int, Any]:
         """All that the chains' future depends on, as plain data: a dict by chain id.
 
+        Under 'shared' is what the chains have learned together, if they do.
+
         Raises
         ------
         ValueError
             If no start is set.
         """
-        return {chain.chain_id: chain.state for chain in self.chains}
+        return sampler_state(self)
 
     @exclusive
     def set_state(self, state: Mapping[int, Any]) -> None:
@@ -206,12 +211,19 @@ class Chains(Diagnosable):
         ValueError
             If the state is of another number of chains, or of other parameters or proposals.
         """
-        refuse_other_chains(self.chains, state)
-        for chain in self.chains:
-            chain.check_state(state[chain.chain_id])
-        with interrupt_deferred():
+        set_sampler_state(self, state)
+
+    def _use_learner(self, learner: Learner | None) -> None:
+        """Let the chains use what a learner has taught."""
+        self._learner = learner
+        if learner is not None:
             for chain in self.chains:
-                chain.set_state(state[chain.chain_id])
+                chain.teach(learner.lessons)
+
+    def _hold(self, chains: list[Any]) -> None:
+        """Hold new chains."""
+        self.chains = chains
+        self._learner = learner_of(chains)
 
     def checkpoint(self, fp: Any, path: str | None = None, dsetname: str = "sampler_state") -> None:
         """Write the `state` to an open HDF5 file: see `epsie.storage.checkpoint.dump_state`."""

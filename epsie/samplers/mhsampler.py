@@ -111,10 +111,11 @@ class MetropolisHastingsSampler(BaseSampler):
         ValueError
             If `nchains` is less than 1.
         """
-        self.chains = [
+        chains = [
             Chain(self.parameters, self.model, proposals, source, i, nan=self.nan)
             for i, proposals, source in self._sources(nchains)
         ]
+        self._hold(chains)
 
     def _faced(self, values: NDArray[Any]) -> NDArray[Any]:
         (coldest,) = values

@@ -115,12 +115,13 @@ class ParallelTemperedSampler(BaseSampler):
         """
         ladder = (betas, swap_interval, adaptive_annealer, reset_after_swap)
         settings: dict[str, Any] = {"swap_scheme": self._swap_scheme, "nan": self.nan}
-        self.chains = [
+        chains = [
             ParallelTemperedChain(
                 self.parameters, self.model, proposals, *ladder, source, i, **settings
             )
             for i, proposals, source in self._sources(nchains)
         ]
+        self._hold(chains)
 
     @property
     def betas(self) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from math import ceil
 
 from epsie.model.evaluation import Position
 from epsie.proposals.learned.mixture import Array
-from epsie.proposals.learned.record import best, evaluated_row
+from epsie.proposals.learned.record import EVALUATED, best, evaluated_row
 from epsie.proposals.learned.rows import Rows
 from epsie.proposals.learned.surrogate import points_needed
 from epsie.proposals.outcome import Outcome
@@ -27,7 +27,7 @@ class Contribution:
 
     def __init__(self, ndim: int, nchains: int) -> None:
         self.ndim, self.nchains = ndim, nchains
-        self._rows, self._n = Rows(3 + ndim), 0
+        self._rows, self._n = Rows(EVALUATED + ndim), 0
 
     @property
     def most(self) -> int:

@@ -44,9 +44,9 @@ class Learned(BaseProposal):
     too. Between barriers each move is a Metropolis-Hastings step by itself; only sizes of jumps
     are tuned meanwhile.
 
-    The chains of a sampler learn together: at a barrier from where all of them were, each temperature
-    for itself. Between barriers they are as independent as ever. A chain used alone learns from its
-    own record, and so does each chain if `pooled` is False. As they learn ever more rarely their
+    The chains of a sampler learn together, from where all of them were, each temperature for
+    itself; between barriers they are as independent as ever. A chain used alone learns from its own
+    record, and so does each chain if `pooled` is False. As they learn ever more rarely their
     samples converge (Chimisov, Latuszynski & Roberts 2018, arXiv:1801.09299).
 
     Parameters
@@ -108,7 +108,7 @@ class Learned(BaseProposal):
         self._scaled(as_scale(std, bounds))
         self._iteration = self._learned_at = 0
         self._own: OwnLearning | None = OwnLearning(self.subject)
-        self._contribution: Contribution | None = None
+        self._joined: Contribution | None = None
         self._factor = np.eye(self.ndim) * (2.38 / sqrt(self.ndim))
         self._kernel = Kernel(self.first, Tuning(self._factor))
         self.set_jump_interval(jump_interval, jump_interval_duration)
@@ -119,23 +119,23 @@ class Learned(BaseProposal):
         coordinates = first_coordinates(self.subject.bounds, self.subject.periods)
         self.first = Transform(coordinates, np.zeros(self.ndim), scale)
 
-    def start_from(self, stds: Sequence[float]) -> None:
+    def _start_from(self, stds: Sequence[float]) -> None:
         """Take the spread of the starts for its first scale, where there is any."""
         if not self._scale_given and not self._iteration:
             spread = np.array(stds, dtype=float)
             self._scaled(np.where(spread > 0, spread, self._scale))
             self._kernel = Kernel(self.first, Tuning(self._factor))
 
-    def join(self, nchains: int) -> None:
+    def _join(self, nchains: int) -> None:
         """Learn together with the same proposal of other chains from now on."""
-        self._own, self._contribution = None, Contribution(self.ndim, nchains)
+        self._own, self._joined = None, Contribution(self.ndim, nchains)
 
     @property
-    def contribution(self) -> Array | None:
+    def _contribution(self) -> Array | None:
         """The best points that were evaluated in this stretch; None if it learns alone."""
-        return None if self._contribution is None else self._contribution.array()
+        return None if self._joined is None else self._joined.array()
 
-    def teach(self, learned_at: int, knowledge: Knowledge) -> None:
+    def _teach(self, learned_at: int, knowledge: Knowledge) -> None:
         """Use what the chains learned together at a barrier.
 
         Its state tells the barrier, but not what was learned: that is to be taught after a resume
@@ -191,8 +191,8 @@ class Learned(BaseProposal):
             if found is not None:
                 self._kernel = kernel.changed(found)
         elif jumped and outcome.proposed is not None and not kernel.is_settled:
-            assert self._contribution is not None
-            self._contribution.evaluate(outcome, self._pick(outcome.proposed.x))
+            assert self._joined is not None
+            self._joined.evaluate(outcome, self._pick(outcome.proposed.x))
 
     def reset(self) -> None:
         """Forget the sizes of jumps, but not what was learned of the target."""
@@ -283,8 +283,8 @@ class Learned(BaseProposal):
         twin.stream = stream
         twin._kernel = self._kernel.copied()
         if self._own is None:
-            assert self._contribution is not None
-            twin._contribution = self._contribution.begun()
+            assert self._joined is not None
+            twin._joined = self._joined.begun()
         else:
             twin._own = self._own.copied()
         return twin
@@ -293,8 +293,8 @@ class Learned(BaseProposal):
         if self._own is not None:
             return self.__dict__
         # What chains learned together travels once to each worker, not with each chain.
-        assert self._contribution is not None
-        kernel, begun = self._kernel, self._contribution.begun()
+        assert self._joined is not None
+        kernel, begun = self._kernel, self._joined.begun()
         if kernel.knowledge is not None:
             kernel = Untaught(self.first, kernel.plain())
-        return {**self.__dict__, "_kernel": kernel, "_contribution": begun}
+        return {**self.__dict__, "_kernel": kernel, "_joined": begun}

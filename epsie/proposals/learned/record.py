@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +24,9 @@ TOGETHER = 12_000
 
 _LOGL, _LOGP, _X = 1, 2, 3
 """Columns of a row. The first is the iteration; of what was evaluated its log density then."""
+
+EVALUATED = _X
+"""The number of columns of what was evaluated, beside the position."""
 
 
 class Record:
@@ -54,13 +58,23 @@ class Record:
         """Note what was proposed."""
         self._evaluated.append(evaluated_row(beta, point, x))
 
+    def extend_evaluated(self, rows: Array) -> None:
+        """Note what was proposed in a stretch, and keep as many points as one chain of all may."""
+        if len(rows):
+            most = ceil(points_needed(self.ndim) / self.nchains)
+            self._evaluated.set(best(np.concatenate([self._evaluated.array(), rows]), most))
+
+    def evaluated_rows(self) -> Array:
+        """What was evaluated, as rows."""
+        return self._evaluated.array()
+
     def history(self, beta: float, alone: bool) -> History:
         """The positions of the chain."""
-        return _history(self._visited.array(), beta, alone)
+        return history_of(self._visited.array(), beta, alone)
 
     def evaluated(self, beta: float) -> History:
         """The points at which the target was evaluated."""
-        return _history(self._evaluated.array(), beta, True)
+        return history_of(self._evaluated.array(), beta, True)
 
     def forget_evaluated(self) -> None:
         """Nothing is searched for any more."""
@@ -131,7 +145,8 @@ def best(rows: Array, most: int) -> Array:
     return rows[np.sort(chosen)]
 
 
-def _history(rows: Array, beta: float, alone: bool) -> History:
+def history_of(rows: Array, beta: float, alone: bool) -> History:
+    """Rows as what is learned from; `alone` if the target has no other parameters."""
     log_densities = _log_densities(rows, beta)
     fine = np.isfinite(rows[:, _X:]).all(axis=1)
     if alone:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from epsie.chain.state import chains_in
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.model.posterior import Posterior
 from epsie.proposals.base import BaseProposal
@@ -196,9 +197,9 @@ def refuse_other_size(directory: Path, manifest: Manifest, state: Any) -> None:
     CheckpointError
         If it is another.
     """
-    if len(state) != manifest["nchains"]:
+    if len(chains_in(state)) != manifest["nchains"]:
         raise CheckpointError(
-            f"{directory} has a state of {len(state)} chains, but its settings say "
+            f"{directory} has a state of {len(chains_in(state))} chains, but its settings say "
             f"{manifest['nchains']}"
         )
 

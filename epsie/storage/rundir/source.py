@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory, joined
+from epsie.chain.state import chains_in
 from epsie.checks import as_count
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
@@ -181,4 +182,6 @@ class DirectorySource:
         if self.ntemps == 1:
             return 0
         _, state = last_state(self.directory, self.run)
-        return max(int(chain[0]["tempering"]["last_annealed"]) for chain in state.values())
+        return max(
+            int(chain[0]["tempering"]["last_annealed"]) for chain in chains_in(state).values()
+        )

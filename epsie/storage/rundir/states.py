@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from epsie.chain.state import chains_in
 from epsie.errors import (
     CheckpointError,
     EpsieError,
@@ -106,7 +107,7 @@ def read_state(path: Path, run: str | None) -> Any:
     state: Any = found if run is None else found.get("state")
     match = _NAME.fullmatch(path.name)
     try:
-        (iteration,) = {chain.get(0, chain)["iteration"] for chain in state.values()}
+        (iteration,) = {chain.get(0, chain)["iteration"] for chain in chains_in(state).values()}
     except (AttributeError, TypeError, ValueError, LookupError):
         iteration = None
     if match is None or iteration != int(match[1]):

@@ -1,0 +1,127 @@
+"""The learner of a sampler: its chains learn together, and are taught what they learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from epsie.chain.base import BaseChain, Lessons, Segment
+from epsie.chain.state import levels_in
+from epsie.errors import MalformedStateError
+from epsie.pools.transport import ModelCarrier
+from epsie.proposals.learned.cohort import Cohort, Stretch
+from epsie.proposals.learned.learned import Learned
+from epsie.proposals.learned.plain import entry
+
+Place = tuple[int, int]
+"""A proposal: the index of its temperature, and its own."""
+
+
+class Learner:
+    """All that the chains of a sampler learn together. It never changes.
+
+    Parameters
+    ----------
+    parts : mapping
+        Of each proposal that learns so that of the first chain, by place.
+    cohorts : mapping
+        Of each what all chains have learned.
+    """
+
+    def __init__(self, parts: Mapping[Place, Learned], cohorts: Mapping[Place, Cohort]) -> None:
+        self._parts, self.cohorts = parts, cohorts
+
+    @property
+    def room(self) -> int:
+        """The number of iterations until it learns next; at least one."""
+        left = [c.barrier - c.iteration for c in self.cohorts.values() if c.learns]
+        return max(1, min(left, default=_FOREVER))
+
+    @cached_property
+    def lessons(self) -> Lessons:
+        """What was learned last, and at which iteration."""
+        return {
+            place: (cohort.learned_at, cohort.knowledge)
+            for place, cohort in self.cohorts.items()
+            if cohort.knowledge is not None
+        }
+
+    @cached_property
+    def carrier(self) -> ModelCarrier | None:
+        """What was learned on its way to workers; None if nothing was yet."""
+        return ModelCarrier(self.lessons) if self.lessons else None
+
+    def after(self, segments: Sequence[Segment]) -> Learner:
+        """The learner after a stretch: a segment of each chain."""
+        levels = [levels_in(segment.state) for segment in segments]
+        cohorts = {}
+        for place, cohort in self.cohorts.items():
+            part = self._parts[place]
+            stretches = [
+                _stretch(part, place, segment, of_chain[place[0]])
+                for segment, of_chain in zip(segments, levels)
+            ]
+            cohorts[place] = cohort.after(stretches, part.first)
+        twin = Learner(self._parts, cohorts)
+        known = [(c.learned_at, cohorts[place].learned_at) for place, c in self.cohorts.items()]
+        if all(former == now for former, now in known):
+            # The same object travels once.
+            twin.lessons, twin.carrier = self.lessons, self.carrier
+        return twin
+
+    def plain(self) -> dict[str, Any]:
+        """Itself as plain data."""
+        return {"learned": [cohort.plain() for cohort in self.cohorts.values()]}
+
+    def restored(self, plain: Any) -> Learner:
+        """One like it that goes on from what `plain` gave.
+
+        Raises
+        ------
+        MalformedStateError
+            If it is something else.
+        """
+        learned = entry(plain, "learned", list)
+        if len(learned) != len(self.cohorts):
+            raise MalformedStateError(
+                f"the state must tell what chains learned together for {len(self.cohorts)} "
+                f"proposals and temperatures; got {len(learned)}"
+            )
+        pairs = zip(self.cohorts.items(), learned, strict=True)
+        return Learner(self._parts, {place: c.restored(each) for (place, c), each in pairs})
+
+
+_FOREVER = 2**62
+
+
+def learner_of(chains: Sequence[BaseChain]) -> Learner | None:
+    """The learner of new chains, which from now on learn together; None if none is to."""
+    parts, cohorts = {}, {}
+    for t, level in enumerate(chains[0].by_temperature):
+        for i, part in enumerate(level.proposal_dist.proposals):
+            if isinstance(part, Learned) and part.pooled:
+                alone = part.ndim == len(level.parameters)
+                parts[t, i], cohorts[t, i] = part, Cohort(part.subject, len(chains), alone)
+                for chain in chains:
+                    twin: Any = chain.by_temperature[t].proposal_dist.proposals[i]
+                    twin._join(len(chains))
+    return Learner(parts, cohorts) if parts else None
+
+
+def _stretch(part: Learned, place: Place, segment: Segment, state: Mapping[str, Any]) -> Stretch:
+    """What a segment tells of one proposal; `state` is that of its temperature."""
+    temperature, i = place
+    tables = segment.by_temperature[temperature]
+    positions, stats = tables["positions"], tables["stats"]
+    assert positions is not None and stats is not None
+    return Stretch(
+        logl=stats["logl"],
+        logp=stats["logp"],
+        rows=np.column_stack([positions[name] for name in part.parameters]),
+        evaluated=segment.contributions[temperature][i],
+        tallies=state["proposal_dist"]["+".join(part.parameters)]["tallies"],
+        beta=state["beta"],
+    )

@@ -1,0 +1,51 @@
+"""The state of a sampler: those of its chains, and what they have learned together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from epsie.chain.state import SHARED
+from epsie.chain.wellformed import refuse_other_chains
+from epsie.errors import MalformedStateError
+from epsie.process.signals import interrupt_deferred
+from epsie.samplers.learner import Learner
+
+
+def sampler_state(sampler: Any) -> dict[Any, Any]:
+    """The states of all chains by id; beside them what they share, if they learn together.
+
+    Raises
+    ------
+    ValueError
+        If no start is set.
+    """
+    state = {chain.chain_id: chain.state for chain in sampler.chains}
+    learner: Learner | None = sampler._learner
+    return state if learner is None else {**state, SHARED: learner.plain()}
+
+
+def set_sampler_state(sampler: Any, state: Mapping[Any, Any]) -> None:
+    """Let all chains, and what has learned from them, go on from a state; all or none.
+
+    Raises
+    ------
+    ValueError
+        If it is of other chains, parameters or proposals.
+    """
+    refuse_other_chains(sampler.chains, state)
+    learner: Learner | None = sampler._learner
+    if (learner is None) != (SHARED not in state):
+        is_, are = ("not in it", "do") if learner is not None else ("in it", "do not")
+        raise MalformedStateError(
+            f"what chains learned together is {is_}, but the chains of this sampler {are} learn "
+            "together: give it the proposals of the state's sampler"
+        )
+    for chain in sampler.chains:
+        chain.check_state(state[chain.chain_id])
+    if learner is not None:
+        learner = learner.restored(state[SHARED])
+    with interrupt_deferred():
+        for chain in sampler.chains:
+            chain.set_state(state[chain.chain_id])
+        sampler._use_learner(learner)
