@@ -31,13 +31,13 @@ def started(made, *shape):
     return made
 
 
-def sampler(nchains=2, **settings):
-    parts = [Learned(NAMES, **settings)]
+def sampler(nchains=2, pooled=False, **settings):
+    parts = [Learned(NAMES, pooled=pooled, **settings)]
     return started(MetropolisHastingsSampler(NAMES, model, nchains, parts, seed=seed()), nchains)
 
 
-def tempered(**settings):
-    parts, betas = [Learned(NAMES, **settings)], [1.0, 0.3, 0.0]
+def tempered(pooled=False, **settings):
+    parts, betas = [Learned(NAMES, pooled=pooled, **settings)], [1.0, 0.3, 0.0]
     made = ParallelTemperedSampler(NAMES, with_prior, 2, betas, 5, parts, seed=seed())
     return started(made, 3, 2)
 
@@ -50,8 +50,9 @@ def part(made, chain=0):
     return made.chains[chain].by_temperature[0].proposal_dist.proposals[0]
 
 
-def test_it_learns_the_target_and_draws_independently():
-    made = sampler(nchains=4)
+@pytest.mark.parametrize("pooled", [True, False])
+def test_it_learns_the_target_and_draws_independently(pooled):
+    made = sampler(nchains=4, pooled=pooled)
     made.run(4000)
     x = np.stack([made.positions[name][:, 2000:] for name in NAMES], axis=-1)
     lag = x - x.mean(axis=(0, 1))
@@ -191,7 +192,7 @@ def bounded_samples(**settings):
         return math.log(g) - g, 0.0
 
     made = MetropolisHastingsSampler(
-        ["g", "u"], target, 4, [Learned(["g", "u"], **settings)], seed=seed()
+        ["g", "u"], target, 4, [Learned(["g", "u"], pooled=False, **settings)], seed=seed()
     )
     made.start_position = {"g": [0.5, 1.0, 2.0, 3.0], "u": [0.1, 0.2, 0.6, 0.9]}
     made.run(4000)

@@ -19,6 +19,7 @@ from epsie.model.evaluation import Model, Point
 from epsie.process.cancellation import NEVER, GivenUp
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import Distribution, is_built_in
+from epsie.proposals.learned.learned import Learned
 from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng.stream import Stream
 from epsie.tempering.swaps import SwapRows
@@ -98,7 +99,10 @@ class BaseChain(Record):
         rows = [level.history.rows() for level in self.by_temperature]
         swaps = self.swaps.rows() if self.ntemps > 1 else None
         contributions = [
-            [part._contribution for part in level.proposal_dist.proposals]
+            [
+                part._contribution if isinstance(part, Learned) else None
+                for part in level.proposal_dist.proposals
+            ]
             for level in self.by_temperature
         ]
         return Segment(self.evolved(), rows, swaps, contributions, self.notes)
@@ -167,7 +171,9 @@ class BaseChain(Record):
     def teach(self, lessons: Lessons) -> None:
         """Let its proposals use what chains have learned together."""
         for (temperature, place), lesson in lessons.items():
-            self.by_temperature[temperature].proposal_dist.proposals[place]._teach(*lesson)
+            part = self.by_temperature[temperature].proposal_dist.proposals[place]
+            assert isinstance(part, Learned)
+            part._teach(*lesson)
 
     @property
     def is_stale(self) -> bool:

@@ -291,17 +291,6 @@ class BaseProposal(Distribution, ABC):
         """Values of the i-th parameter, as learned from: angles are unwrapped to be near `to`."""
         return values
 
-    _contribution: Any = None
-    """What it adds in a stretch to what chains learn together; None if it learns alone."""
-
-    def _teach(self, learned_at: int, knowledge: Any) -> None:
-        """Use what chains learned together at an iteration."""
-
-    def _start_from(self, stds: Sequence[float]) -> None:
-        """Take in how far the starts of all chains are apart, 0 if they are not, before a run."""
-        if self.adaptation is not None:
-            self.adaptation.start_from(self, stds)
-
     def reset(self) -> None:
         """Forget what was learned: back to the true initial widths."""
         if self.adaptation is not None:

@@ -14,6 +14,7 @@ from epsie.execution.repeating import differences
 from epsie.model.evaluation import Point, Position, in_one_order
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.learned.learned import Learned
 
 
 def place(
@@ -138,11 +139,14 @@ def tell_spread(sampler: Any, starts: Sequence[Sequence[Position]]) -> None:
         parts = zip(*[level.proposal_dist.leaves() for level in levels], strict=True)
         for part in parts:
             first = part[0]
-            if first.nsteps:
+            if first.nsteps or not (first.adaptation or isinstance(first, Learned)):
                 continue
             stds = [_spread(first, i, values[name]) for i, name in enumerate(first.parameters)]
             for twin in part:
-                twin._start_from(stds)
+                if isinstance(twin, Learned):
+                    twin._start_from(stds)
+                elif twin.adaptation is not None:
+                    twin.adaptation.start_from(twin, stds)
 
 
 def _spread(proposal: BaseProposal, i: int, values: tuple[float, ...]) -> float:

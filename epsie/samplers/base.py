@@ -29,6 +29,7 @@ from epsie.samplers.chains import Chains
 from epsie.samplers.exclusive import exclusive
 from epsie.samplers.from_posterior import check_names_of, default_proposals
 from epsie.samplers.part import as_part
+from epsie.samplers.states import use_learner
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -236,7 +237,7 @@ class BaseSampler(Chains):
         for chain, new in zip(self.chains, advance.segments, strict=True):
             for segment in new:
                 chain.attach(segment)
-        self._use_learner(advance.learner)
+        use_learner(self, advance.learner)
 
     @property
     def utilisation(self) -> Utilisation:

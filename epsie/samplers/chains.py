@@ -19,7 +19,7 @@ from epsie.running.points import take_up
 from epsie.running.saving import Saving
 from epsie.running.starts import Drawable, begin_as_drawn, begin_as_given
 from epsie.samplers.exclusive import Use, exclusive
-from epsie.samplers.learner import Learner, learner_of
+from epsie.samplers.learner import Learner
 from epsie.samplers.memory import Memory
 from epsie.samplers.states import sampler_state, set_sampler_state
 from epsie.shown import sampler_facts, shown, shown_in_html
@@ -212,18 +212,6 @@ class Chains(Diagnosable):
             If the state is of another number of chains, or of other parameters or proposals.
         """
         set_sampler_state(self, state)
-
-    def _use_learner(self, learner: Learner | None) -> None:
-        """Let the chains use what a learner has taught."""
-        self._learner = learner
-        if learner is not None:
-            for chain in self.chains:
-                chain.teach(learner.lessons)
-
-    def _hold(self, chains: list[Any]) -> None:
-        """Hold new chains."""
-        self.chains = chains
-        self._learner = learner_of(chains)
 
     def checkpoint(self, fp: Any, path: str | None = None, dsetname: str = "sampler_state") -> None:
         """Write the `state` to an open HDF5 file: see `epsie.storage.checkpoint.dump_state`."""

@@ -15,6 +15,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.samplers.base import BaseSampler
 from epsie.samplers.exclusive import exclusive
 from epsie.samplers.from_posterior import takes_posterior
+from epsie.samplers.states import hold
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -115,7 +116,7 @@ class MetropolisHastingsSampler(BaseSampler):
             Chain(self.parameters, self.model, proposals, source, i, nan=self.nan)
             for i, proposals, source in self._sources(nchains)
         ]
-        self._hold(chains)
+        hold(self, chains)
 
     def _faced(self, values: NDArray[Any]) -> NDArray[Any]:
         (coldest,) = values

@@ -16,6 +16,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.samplers.base import BaseSampler
 from epsie.samplers.exclusive import exclusive
 from epsie.samplers.from_posterior import takes_posterior
+from epsie.samplers.states import hold
 from epsie.storage.rundir.manifest import Manifest, annealer_entry, annealer_of
 
 
@@ -121,7 +122,7 @@ class ParallelTemperedSampler(BaseSampler):
             )
             for i, proposals, source in self._sources(nchains)
         ]
-        self._hold(chains)
+        hold(self, chains)
 
     @property
     def betas(self) -> NDArray[np.float64]:

@@ -9,7 +9,21 @@ from epsie.chain.state import SHARED
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.errors import MalformedStateError
 from epsie.process.signals import interrupt_deferred
-from epsie.samplers.learner import Learner
+from epsie.samplers.learner import Learner, learner_of
+
+
+def hold(sampler: Any, chains: list[Any]) -> None:
+    """Let a sampler hold new chains."""
+    sampler.chains = chains
+    sampler._learner = learner_of(chains)
+
+
+def use_learner(sampler: Any, learner: Learner | None) -> None:
+    """Let the chains of a sampler use what a learner has taught."""
+    sampler._learner = learner
+    if learner is not None:
+        for chain in sampler.chains:
+            chain.teach(learner.lessons)
 
 
 def sampler_state(sampler: Any) -> dict[Any, Any]:
@@ -34,6 +48,8 @@ def set_sampler_state(sampler: Any, state: Mapping[Any, Any]) -> None:
         If it is of other chains, parameters or proposals.
     """
     refuse_other_chains(sampler.chains, state)
+    for chain in sampler.chains:
+        chain.check_state(state[chain.chain_id])
     learner: Learner | None = sampler._learner
     if (learner is None) != (SHARED not in state):
         is_, are = ("not in it", "do") if learner is not None else ("in it", "do not")
@@ -41,11 +57,9 @@ def set_sampler_state(sampler: Any, state: Mapping[Any, Any]) -> None:
             f"what chains learned together is {is_}, but the chains of this sampler {are} learn "
             "together: give it the proposals of the state's sampler"
         )
-    for chain in sampler.chains:
-        chain.check_state(state[chain.chain_id])
     if learner is not None:
         learner = learner.restored(state[SHARED])
     with interrupt_deferred():
         for chain in sampler.chains:
             chain.set_state(state[chain.chain_id])
-        sampler._use_learner(learner)
+        use_learner(sampler, learner)
