@@ -97,12 +97,25 @@ class Learner:
 _FOREVER = 2**62
 
 
-def learner_of(chains: Sequence[BaseChain]) -> Learner | None:
-    """The learner of new chains, which from now on learn together; None if none is to."""
+def learner_of(chains: Sequence[BaseChain], nchains: int) -> Learner | None:
+    """The learner of new chains, which from now on learn together; None if none is to.
+
+    Raises
+    ------
+    ValueError
+        If they are not all of the `nchains` of a run.
+    """
     parts, cohorts = {}, {}
+    whole = nchains == len(chains)
     for t, level in enumerate(chains[0].by_temperature):
         for i, part in enumerate(level.proposal_dist.proposals):
             if isinstance(part, Learned) and part.pooled:
+                if not whole:
+                    raise ValueError(
+                        f"the {nchains} chains of the run are to learn together, which a part of "
+                        f"them cannot: leave out chains=, or let each learn alone with "
+                        f"proposals=Learned({list(part.parameters)}, pooled=False)"
+                    )
                 alone = part.ndim == len(level.parameters)
                 parts[t, i], cohorts[t, i] = part, Cohort(part.subject, len(chains), alone)
                 for chain in chains:

@@ -14,8 +14,8 @@ from epsie.samplers.learner import Learner, learner_of
 
 def hold(sampler: Any, chains: list[Any]) -> None:
     """Let a sampler hold new chains."""
+    sampler._learner = learner_of(chains, sampler._part.of)
     sampler.chains = chains
-    sampler._learner = learner_of(chains)
 
 
 def use_learner(sampler: Any, learner: Learner | None) -> None:
