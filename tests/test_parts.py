@@ -8,6 +8,7 @@ import epsie
 from epsie import MetropolisHastingsSampler, ParallelTemperedSampler, Posterior, Prior
 from epsie.cli.commands import main
 from epsie.errors import RunDirectoryError
+from epsie.proposals import Learned, SSAdaptiveBoundedDiscrete
 from epsie.storage.rundir.merging import merge
 from epsie.storage.rundir.source import DirectorySource
 from epsie.storage.rundir.states import last_state
@@ -207,3 +208,19 @@ def test_a_merged_run_is_cut_into_segments_of_bounded_size(tmp_path, monkeypatch
     assert len(list((tmp_path / "merged").glob("segment-*"))) > 5
     same(epsie.open_run(tmp_path / "merged"), epsie.open_run([tmp_path / "a", tmp_path / "b"]))
     assert DirectorySource(tmp_path / "merged").niterations == 90
+
+
+def test_runs_that_learned_each_by_itself_are_merged_to_be_looked_at(tmp_path, capsys):
+    proposals = [Learned(["x", "y"]), SSAdaptiveBoundedDiscrete(["k"], {"k": (0, 3)})]
+    directories = [tmp_path / name for name in "ab"]
+    for seed, directory in enumerate(directories):
+        run(plain(4, seed, proposals=proposals), directory, 20)
+    merge(out := tmp_path / "merged", directories)
+    same(epsie.open_run(out), epsie.open_run(directories))
+    with pytest.raises(RunDirectoryError, match="each has learned from its own chains"):
+        MetropolisHastingsSampler.resume(out, POSTERIOR)
+    with pytest.raises(SystemExit) as end:
+        main(["verify", str(out)])
+    assert end.value.code == 0 and "is whole; it was merged" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="learn together"):
+        plain(4, proposals=proposals, chains=[0, 1])

@@ -241,7 +241,7 @@ def export_run(options: argparse.Namespace) -> int:
 def verify(options: argparse.Namespace) -> int:
     """Check a run."""
     from epsie.cli.verify import problems
-    from epsie.storage.rundir.manifest import unknown_parts
+    from epsie.storage.rundir.manifest import APART, unknown_parts
 
     found = list(problems(options.directory))
     for problem in found:
@@ -251,7 +251,8 @@ def verify(options: argparse.Namespace) -> int:
     run = _opened(options)
     again = unknown_parts(run.manifest)
     how = f", with {', '.join(again)} passed again" if again else ""
-    _say(f"{options.directory} is whole; it can be resumed from iteration {run.niterations}{how}")
+    then = f"can be resumed from iteration {run.niterations}{how}"
+    _say(f"{options.directory} is whole; it {run.manifest.get(APART, then)}")
     return 0
 
 

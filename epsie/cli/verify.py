@@ -14,6 +14,7 @@ from epsie.samplers.mhsampler import MetropolisHastingsSampler
 from epsie.samplers.ptsampler import ParallelTemperedSampler
 from epsie.storage.rundir.folder import strangers
 from epsie.storage.rundir.manifest import (
+    APART,
     Manifest,
     describe,
     differences,
@@ -91,7 +92,7 @@ def _resumability(run: DirectorySource, states: list[tuple[int, Any]]) -> Iterat
     elif states[-1][0] < run.niterations:
         yield f"it can be resumed from iteration {states[-1][0]} only"
     settings = run.settings
-    if unknown_parts(settings) or not states:
+    if unknown_parts(settings) or not states or APART in settings:
         return
     classes: Any = {cls.name: cls for cls in (MetropolisHastingsSampler, ParallelTemperedSampler)}
     try:

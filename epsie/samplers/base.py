@@ -51,7 +51,6 @@ class BaseSampler(Chains):
     """
 
     _until: Until | None = None
-    _starts: Any = None  # of all chains of the run, by chain and temperature
 
     def __init__(
         self,

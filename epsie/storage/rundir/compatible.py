@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from epsie.errors import RunDirectoryError
 from epsie.storage.rundir.folder import RUN
-from epsie.storage.rundir.manifest import Manifest, differing
+from epsie.storage.rundir.manifest import APART, Manifest, differing
 from epsie.storage.rundir.source import DirectorySource
 
 _OF_EACH = {
     *(RUN, "format", "versions", "every", "remarks", "starts"),
-    *("seed", "nchains", "part", "betas"),
+    *("seed", "seeds", "nchains", "part", "betas", APART),
 }
 """Settings in which runs that go together may differ, or that are looked at by themselves."""
 

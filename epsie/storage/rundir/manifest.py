@@ -141,7 +141,13 @@ def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool
     found = []
     for name in (described.keys() | {"part"}) - skipped:
         found += differing(name, manifest.get(name), described.get(name))
+    if APART in manifest:
+        found.append(f"it {manifest[APART]}")
     return sorted(found)
+
+
+APART = "learned apart"
+"""The setting that says in words why a merged run is looked at, but not gone on with."""
 
 
 def differing(

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.state import SHARED
 from epsie.errors import RunDirectoryError
 from epsie.storage.files import is_there, resolved
 from epsie.storage.rundir.compatible import chains_of
 from epsie.storage.rundir.folder import MANIFEST, RUN, Folder, new_run
 from epsie.storage.rundir.joined import JoinedSource
 from epsie.storage.rundir.lock import locked
-from epsie.storage.rundir.manifest import with_history
+from epsie.storage.rundir.manifest import APART, with_history
 from epsie.storage.rundir.segments import (
     MERGED_SIZE,
     TABLES,
@@ -76,13 +77,18 @@ def merge(directory: Path, runs: Sequence[Path]) -> None:
 def _write(folder: Folder, together: JoinedSource) -> None:
     """Write the segments, the state and the settings."""
     settings = {k: v for k, v in together.settings.items() if k not in _OF_DIRECTORIES}
+    state, learned = _state(together)
+    if learned:
+        settings[APART] = (
+            "was merged from runs of which each has learned from its own chains: go on with those"
+        )
     whole, assigned = together.settings, folder.run
     assert assigned is not None
     of_run = whole["start"], whole["thin"], whole.get("starts"), whole["remarks"]
     manifest = with_history(settings, assigned, *of_run)
     for content in _contents(together):
         write_segment(folder, content, manifest)
-    write_state(folder, together.start, together.niterations, _state(together))
+    write_state(folder, together.start, together.niterations, state)
     folder.write(MANIFEST, manifest)
 
 
@@ -144,14 +150,18 @@ class _Rows:
         return there[..., :n]
 
 
-def _state(together: JoinedSource) -> dict[int, Any]:
-    """The state of all chains, those of independent runs numbered anew."""
-    states = []
+def _state(together: JoinedSource) -> tuple[dict[int, Any], bool]:
+    """The states of all chains, those of independent runs numbered anew.
+
+    And whether those of a run learned together, which is left out, as all of the new one did not.
+    """
+    states, learned = [], False
     for run in together.runs:
         state = read_state(state_path(run.directory, together.niterations), run.run)
         states += [state[chain] for chain in chains_of(run.settings)[0]]
+        learned = learned or SHARED in state
     ordered = [states[i] for i in together.order]
-    return {i: _numbered(state, i) for i, state in enumerate(ordered)}
+    return {i: _numbered(state, i) for i, state in enumerate(ordered)}, learned
 
 
 def _numbered(state: dict[Any, Any], chain: int) -> dict[Any, Any]:
