@@ -301,8 +301,8 @@ def test_a_foreign_pool_that_replaces_its_workers(monkeypatch):
             readers.add(threading.current_thread())
         return poll(process, *args)
 
-    monkeypatch.setattr(popen_forkserver.Popen, "poll", noted)
     with replacing(2) as pool:
+        monkeypatch.setattr(popen_forkserver.Popen, "poll", noted)
         made, other = sampler(pool), sampler()
         for _ in range(6):
             made.run(10)
