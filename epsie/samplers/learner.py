@@ -36,9 +36,8 @@ class Learner:
 
     @property
     def room(self) -> int:
-        """The number of iterations until it learns next; at least one."""
-        left = [c.barrier - c.iteration for c in self.cohorts.values() if c.learns]
-        return max(1, min(left, default=_FOREVER))
+        """The number of iterations until it learns next."""
+        return min(cohort.barrier - cohort.iteration for cohort in self.cohorts.values())
 
     @cached_property
     def lessons(self) -> Lessons:
@@ -94,9 +93,6 @@ class Learner:
         return Learner(self._parts, {place: c.restored(each) for (place, c), each in pairs})
 
 
-_FOREVER = 2**62
-
-
 def learner_of(chains: Sequence[BaseChain], nchains: int) -> Learner | None:
     """The learner of new chains, which from now on learn together; None if none is to.
 
@@ -134,7 +130,7 @@ def _stretch(part: Learned, place: Place, segment: Segment, state: Mapping[str, 
         logl=stats["logl"],
         logp=stats["logp"],
         rows=np.column_stack([positions[name] for name in part.parameters]),
-        evaluated=segment.contributions[temperature][i],
+        contributed=segment.contributions[temperature][i],
         tallies=state["proposal_dist"]["+".join(part.parameters)]["tallies"],
         beta=state["beta"],
     )

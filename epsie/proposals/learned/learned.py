@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf, nan, sqrt
+from math import nan, sqrt
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.boundaries import out_of_bounds
 from epsie.proposals.learned.arguments import as_bounds, as_periods, as_scale, first_coordinates
-from epsie.proposals.learned.contribution import Contribution
+from epsie.proposals.learned.contribution import Contributed, Contribution
 from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.knowledge import Knowledge
 from epsie.proposals.learned.mixture import Array
@@ -131,8 +131,8 @@ class Learned(BaseProposal):
         self._own, self._joined = None, Contribution(self.ndim, nchains)
 
     @property
-    def _contribution(self) -> Array | None:
-        """The best points that were evaluated in this stretch; None if it learns alone."""
+    def _contribution(self) -> Contributed | None:
+        """What it contributes in this stretch to what chains learn together."""
         return None if self._joined is None else self._joined.array()
 
     def _teach(self, learned_at: int, knowledge: Knowledge) -> None:
@@ -172,15 +172,14 @@ class Learned(BaseProposal):
             # In a long run some of the jumps are enough.
             if self._iteration < _TALLIED or not self._iteration % _TALLIED_EVERY:
                 kernel.tally(ratio)
-            self._note(outcome, True)
+        self._note(outcome, True)
 
     def _tick(self, outcome: Outcome, chain: Any) -> None:
-        rested = self._rests()
-        self._iterations_at_interval += 1
-        if not rested:
-            self._learn_from(outcome, chain)
-        elif self._iteration < self._end:
+        if self._rests():
             self._note(outcome, False)
+        else:
+            self._learn_from(outcome, chain)
+        self._iterations_at_interval += 1
 
     def _note(self, outcome: Outcome, jumped: bool) -> None:
         """Count an iteration, and learn if it is time to."""
@@ -190,9 +189,12 @@ class Learned(BaseProposal):
             found = own.note(self._iteration, outcome, jumped, self._pick, kernel, self.first)
             if found is not None:
                 self._kernel = kernel.changed(found)
-        elif jumped and outcome.proposed is not None and not kernel.is_settled:
-            assert self._joined is not None
-            self._joined.evaluate(outcome, self._pick(outcome.proposed.x))
+        elif self._joined is not None and jumped:
+            searches = not kernel.is_settled and self._iteration <= self._end
+            if searches and outcome.proposed is not None:
+                self._joined.evaluate(outcome, self._pick(outcome.proposed.x))
+            if kernel.draws_freshly and outcome.beta == 1 and len(outcome.point.x) == self.ndim:
+                self._joined.note_fresh(self._iteration, outcome, kernel)
 
     def reset(self) -> None:
         """Forget the sizes of jumps, but not what was learned of the target."""
@@ -221,10 +223,7 @@ class Learned(BaseProposal):
         return {name: period for name, period in named if period is not None}
 
     def _refusal(self, x: Position) -> str | None:
-        # An angle goes round.
-        subject = self.subject
-        bounds = [(-inf, inf) if p else b for b, p in zip(subject.bounds, subject.periods)]
-        found = out_of_bounds(self.parameters, x, bounds)
+        found = out_of_bounds(self.parameters, x, self.subject.limits)
         return f"{found}; start within `boundaries`" if found else None
 
     def _evolved(self) -> dict[str, Any]:
