@@ -43,7 +43,7 @@ class Learner:
     def lessons(self) -> Lessons:
         """What was learned last, and at which iteration."""
         return {
-            place: (cohort.learned_at, cohort.knowledge)
+            place: (cohort.lesson, cohort.knowledge)
             for place, cohort in self.cohorts.items()
             if cohort.knowledge is not None
         }
@@ -65,7 +65,7 @@ class Learner:
             ]
             cohorts[place] = cohort.after(stretches, part.first)
         twin = Learner(self._parts, cohorts)
-        known = [(c.learned_at, cohorts[place].learned_at) for place, c in self.cohorts.items()]
+        known = [(c.lesson, cohorts[place].lesson) for place, c in self.cohorts.items()]
         if all(former == now for former, now in known):
             # The same object travels once.
             twin.lessons, twin.carrier = self.lessons, self.carrier

@@ -12,7 +12,8 @@ from epsie.process.threads import capped
 from epsie.proposals.learned.barriers import first_barrier, following
 from epsie.proposals.learned.bridge import Bridge, pairs_of
 from epsie.proposals.learned.contribution import Contributed
-from epsie.proposals.learned.knowledge import Knowledge
+from epsie.proposals.learned.history import History
+from epsie.proposals.learned.knowledge import MOVES, Knowledge
 from epsie.proposals.learned.learning import Lesson, learn
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.plain import counted, entry, malformed, rows_of
@@ -66,12 +67,13 @@ class Cohort:
 
     def __init__(self, subject: Subject, nchains: int, alone: bool) -> None:
         self.subject, self.nchains, self.alone = subject, nchains, alone
-        self.iteration = self.learned_at = 0
+        self.iteration = self.lesson = 0
         self.barrier = first_barrier(subject.ndim, nchains)
         self.knowledge: Knowledge | None = None
         self._records = tuple([Record(subject.ndim, nchains) for _ in range(nchains)])
         self._evaluated = np.empty((0, EVALUATED + subject.ndim))
         self._begun = 0
+        self._population: History | None = None
         self._fresh = tuple([Rows(2) for _ in range(nchains)])
         self._bridges: tuple[Bridge, ...] = ()
 
@@ -114,9 +116,25 @@ class Cohort:
         with capped():
             knowledge = learn(self._lesson(stretches), self.knowledge, first)
         if knowledge is not None:
-            self.knowledge, self.learned_at = knowledge, self.barrier
+            self.knowledge, self.lesson = knowledge, self.lesson + 1
             if knowledge.settled:
                 self._evaluated = self._evaluated[:0]
+
+    def begun_with(self, population: History, first: Transform) -> Self:
+        """Itself with what is learned of a population of the target, before the first step.
+
+        The population is learned from until there are many more draws, and part of the mixture
+        stays fitted to it: what no chain visits for a while is not forgotten.
+        """
+        twin = copy.copy(self)
+        twin._population = population
+        nothing = np.zeros((len(MOVES), 2 + self.subject.ndim))
+        lesson = Lesson(0, [], nothing, None, self.subject, population)
+        with capped():
+            knowledge = learn(lesson, None, first)
+        if knowledge is not None:
+            twin.knowledge, twin.lesson = knowledge, 1
+        return twin
 
     def bridges(self) -> list[Bridge]:
         """What the evidence is found from: of the last stretches between barriers, and the present.
@@ -145,6 +163,7 @@ class Cohort:
             tallies=np.sum([stretch.tallies for stretch in stretches], axis=0),
             evaluated=evaluated if self.alone else None,
             subject=self.subject,
+            population=self._population,
         )
 
     def plain(self) -> dict[str, Any]:
@@ -152,11 +171,12 @@ class Cohort:
         return {
             "iteration": self.iteration,
             "barrier": self.barrier,
-            "learned_at": self.learned_at,
+            "lesson": self.lesson,
             "learned": None if self.knowledge is None else self.knowledge.plain(),
             "records": [record.plain() for record in self._records],
             "evaluated": counted(self._evaluated),
             "begun": self._begun,
+            "population": None if self._population is None else self._population.plain(),
             "fresh": [counted(rows.array()) for rows in self._fresh],
             "bridges": [bridge.plain() for bridge in self._bridges],
         }
@@ -170,14 +190,16 @@ class Cohort:
             If it is something else.
         """
         twin, ndim = copy.copy(self), self.subject.ndim
-        for name in ("iteration", "barrier", "learned_at"):
+        for name in ("iteration", "barrier", "lesson"):
             setattr(twin, name, entry(plain, name, int))
         twin._begun = entry(plain, "begun", int)
+        if (population := plain.get("population")) is not None:
+            twin._population = History.from_plain(population, ndim)
         twin._fresh = tuple([rows_from(rows) for rows in pairs_of(plain, "fresh", self.nchains)])
         bridges = entry(plain, "bridges", list)
         twin._bridges = tuple([Bridge.from_plain(each, self.nchains) for each in bridges])
         learned, records = plain.get("learned"), entry(plain, "records", list)
-        if (learned is None) != (twin.learned_at == 0) or len(records) != self.nchains:
+        if (learned is None) != (twin.lesson == 0) or len(records) != self.nchains:
             raise malformed("it", f"of {self.nchains} chains that learned", records)
         if learned is not None:
             twin.knowledge = Knowledge.from_plain(entry(plain, "learned", dict), ndim)

@@ -106,7 +106,7 @@ class Learned(BaseProposal):
         self.pooled = pooled
         self._scale_given = std is not None
         self._scaled(as_scale(std, bounds))
-        self._iteration = self._learned_at = 0
+        self._iteration = self._lesson = 0
         self._own: OwnLearning | None = OwnLearning(self.subject)
         self._joined: Contribution | None = None
         self._factor = np.eye(self.ndim) * (2.38 / sqrt(self.ndim))
@@ -135,15 +135,15 @@ class Learned(BaseProposal):
         """What it contributes in this stretch to what chains learn together."""
         return None if self._joined is None else self._joined.array()
 
-    def _teach(self, learned_at: int, knowledge: Knowledge) -> None:
-        """Use what the chains learned together at a barrier.
+    def _teach(self, lesson: int, knowledge: Knowledge) -> None:
+        """Use what the chains learned together in the lesson of this number.
 
-        Its state tells the barrier, but not what was learned: that is to be taught after a resume
+        Its state tells the number, but not what was learned: that is to be taught after a resume
         and in a worker, too.
         """
         kernel = self._kernel
-        if learned_at != self._learned_at:
-            self._kernel, self._learned_at = kernel.changed(knowledge), learned_at
+        if lesson != self._lesson:
+            self._kernel, self._lesson = kernel.changed(knowledge), lesson
         elif isinstance(kernel, Untaught):
             self._kernel = kernel.taught(knowledge)
 
@@ -234,7 +234,7 @@ class Learned(BaseProposal):
             **self._kernel.plain(),
         }
         if self._own is None:
-            return {**state, "learned_at": self._learned_at}
+            return {**state, "lesson": self._lesson}
         known = self.learned
         return {**state, **self._own.plain(), "learned": None if known is None else known.plain()}
 
@@ -243,7 +243,7 @@ class Learned(BaseProposal):
         return form if self._own is None else {**form, "record": None, "learned": None}
 
     def _evolve(self, state: Mapping[str, Any]) -> None:
-        if ("learned_at" in state) != (self._own is None):
+        if ("lesson" in state) != (self._own is None):
             how = "with others" if self._own is None else "alone"
             raise malformed("it", f"of one that learns {how}", state)
         self._count(state)
@@ -251,14 +251,14 @@ class Learned(BaseProposal):
         self._scaled(fitting(state, "scale", (self.ndim,), positive=True))
         if self._own is None:
             self._kernel = self._shared_kernel(state)
-            self._learned_at = state["learned_at"]
+            self._lesson = state["lesson"]
         else:
             self._kernel = self._own_kernel(state)
             self._own = self._own.restored(state)
 
     def _shared_kernel(self, state: Mapping[str, Any]) -> Kernel:
-        at, known = state["learned_at"], self.learned
-        if at and (at != self._learned_at or known is None):
+        at, known = state["lesson"], self.learned
+        if at and (at != self._lesson or known is None):
             return Untaught(self.first, state)
         kernel = self._kernel.copied() if at else Kernel(self.first, Tuning(self._factor))
         kernel.restore(state)
