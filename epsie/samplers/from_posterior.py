@@ -16,6 +16,7 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.bounded_discrete import SSAdaptiveBoundedDiscrete
 from epsie.proposals.discrete import SSAdaptiveNormalDiscrete
 from epsie.proposals.learned.learned import Learned
+from epsie.proposals.normal import Normal
 from epsie.proposals.solid_angle import AdaptiveIsotropicSolidAngle
 
 Init = Callable[..., None]
@@ -61,7 +62,10 @@ def default_proposals(
     """Proposals for parameters that have none: the default one, or of a posterior one by kind."""
     if default is None and isinstance(model, Posterior):
         return list(_by_kind(model.prior, names, arguments))
-    return [(Learned if default is None else default)(names, **arguments)]
+    if default is None:
+        # Arguments without a class are those of `Normal`, as ever.
+        default = Normal if arguments else Learned
+    return [default(names, **arguments)]
 
 
 def _by_kind(
