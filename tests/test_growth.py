@@ -79,8 +79,7 @@ def workers():
 
 
 def started(model=gaussian, pool=None, proposal=None):
-    parts = Normal(NAMES) if proposal is None else proposal
-    sampler = MetropolisHastingsSampler(NAMES, model, NCHAINS, parts, seed=1, pool=pool)
+    sampler = MetropolisHastingsSampler(NAMES, model, NCHAINS, proposal, seed=1, pool=pool)
     sampler.start_position = dict.fromkeys(NAMES, np.zeros(NCHAINS))
     sampler.run(100)
     return sampler

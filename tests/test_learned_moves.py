@@ -141,10 +141,11 @@ class Careless(Learned):
 class Unweighed(CrankNicolson):
     """The defect: components are drawn by their weights, whatever the point."""
 
-    def draw(self, kernel, here, stream, u):
-        seen = kernel.weighed(here)
-        here.weighed = seen._replace(log_parts=seen.log_density + np.log(kernel.mixture.weights))
-        return super().draw(kernel, here, stream, u)
+    def draw(self, kernel, here, stream):
+        log_q, _, distances = kernel.weighed(here)
+        log_parts = log_q + np.log(kernel.mixture.weights)
+        here.weighed = log_q, log_parts.tolist(), distances
+        return super().draw(kernel, here, stream)
 
 
 class Symmetric(Local):
@@ -157,9 +158,10 @@ class Symmetric(Local):
 class Moving(type(MOVES[2])):
     """The defect: the archive has the present position."""
 
-    def draw(self, kernel, here, stream, u):
-        kernel.archive = np.vstack([kernel.archive[:2], here.u])
-        return super().draw(kernel, here, stream, u)
+    def draw(self, kernel, here, stream):
+        now = (np.array(here.u) - kernel.shift) / kernel.scale
+        kernel.archive = np.vstack([kernel.archive[:2], now])
+        return super().draw(kernel, here, stream)
 
 
 DEFECTS = {

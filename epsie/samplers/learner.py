@@ -36,14 +36,15 @@ class Learner:
 
     @property
     def room(self) -> int:
-        """The number of iterations until it learns next."""
-        return min(cohort.barrier - cohort.iteration for cohort in self.cohorts.values())
+        """The number of iterations until it learns next; at least one."""
+        left = [c.barrier - c.iteration for c in self.cohorts.values() if c.learns]
+        return max(1, min(left, default=_FOREVER))
 
     @cached_property
     def lessons(self) -> Lessons:
         """What was learned last, and at which iteration."""
         return {
-            place: (cohort.lesson, cohort.knowledge)
+            place: (cohort.learned_at, cohort.knowledge)
             for place, cohort in self.cohorts.items()
             if cohort.knowledge is not None
         }
@@ -65,7 +66,7 @@ class Learner:
             ]
             cohorts[place] = cohort.after(stretches, part.first)
         twin = Learner(self._parts, cohorts)
-        known = [(c.lesson, cohorts[place].lesson) for place, c in self.cohorts.items()]
+        known = [(c.learned_at, cohorts[place].learned_at) for place, c in self.cohorts.items()]
         if all(former == now for former, now in known):
             # The same object travels once.
             twin.lessons, twin.carrier = self.lessons, self.carrier
@@ -91,6 +92,9 @@ class Learner:
             )
         pairs = zip(self.cohorts.items(), learned, strict=True)
         return Learner(self._parts, {place: c.restored(each) for (place, c), each in pairs})
+
+
+_FOREVER = 2**62
 
 
 def learner_of(chains: Sequence[BaseChain], nchains: int) -> Learner | None:
@@ -130,7 +134,7 @@ def _stretch(part: Learned, place: Place, segment: Segment, state: Mapping[str, 
         logl=stats["logl"],
         logp=stats["logp"],
         rows=np.column_stack([positions[name] for name in part.parameters]),
-        contributed=segment.contributions[temperature][i],
+        evaluated=segment.contributions[temperature][i],
         tallies=state["proposal_dist"]["+".join(part.parameters)]["tallies"],
         beta=state["beta"],
     )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from epsie.model.evaluation import Position
 from epsie.proposals.learned.ahead import Ahead
+from epsie.proposals.learned.components import Weighed
 from epsie.proposals.learned.knowledge import Knowledge
-from epsie.proposals.learned.mixture import Array, Mixture, Weighed
-from epsie.proposals.learned.moves import MOVES, WALK, Move
+from epsie.proposals.learned.mixture import Array, Mixture
+from epsie.proposals.learned.move import Move
+from epsie.proposals.learned.moves import MOVES, WALK
 from epsie.proposals.learned.plain import counted, entry, fitting, rows_of
 from epsie.proposals.learned.spot import Spot
 from epsie.proposals.learned.transform import Transform
@@ -39,7 +42,7 @@ class Kernel:
 
     mixture: Mixture
     archive: Array
-    jitter: Array
+    jitter: list[float]
     ahead: Ahead
     size: float
     stretch: float
@@ -47,37 +50,31 @@ class Kernel:
     normals: Array
 
     def __init__(self, transform: Transform, tuning: Tuning) -> None:
-        self.transform, self.tuning = transform, tuning
+        self.tuning = tuning
+        self._begin(transform)
         self.knowledge: Knowledge | None = None
-        self.tunes = True
+        self.tunes = False
         self.tallies = np.zeros((len(MOVES), 2 + len(transform.scale)))
         self._move: Move = WALK
-        self._here: Spot | None = None
-        self._there: Spot | None = None
 
     def take(self, knowledge: Knowledge) -> None:
         """Use this knowledge from now on."""
-        self.knowledge, self.transform = knowledge, knowledge.transform
-        self.mixture, self.archive = knowledge.mixture, knowledge.archive
-        self.jitter = _NOISE * self.archive.std(axis=0)
-        below = np.cumsum(knowledge.weights).tolist()
-        self._below = [0.0, *below[:-1]]
-        self._widths = knowledge.weights.tolist()
-        self._per_spread = 1 / knowledge.spread
-        self.ahead = Ahead(self.mixture, self.transform)
+        self._begin(knowledge.transform)
+        self.knowledge, scale = knowledge, self.transform.scale
+        self.mixture = _in_units_of_parameters(knowledge.mixture, self.transform)
+        self.archive = knowledge.archive
+        self.jitter = (_NOISE * scale * self.archive.std(axis=0)).tolist()
+        self._below = np.cumsum(knowledge.weights)[:-1].tolist()
+        self._spread = (scale * knowledge.spread).tolist()
+        self.ahead = Ahead(self.mixture, self.bend)
         self.tallies = np.zeros((len(MOVES), 2 + self.mixture.ndim))
-        self._here = self._there = None
 
-    @property
-    def draws_freshly(self) -> bool:
-        """Whether its last move was an independent draw."""
-        return self._move is MOVES[0]
-
-    @property
-    def log_density_there(self) -> float:
-        """Log q of the last move where it went, if that was an independent draw."""
-        assert self._here is not None and self._there is not None
-        return self.log_density(self._there.x, self._here.x)
+    def _begin(self, transform: Transform) -> None:
+        self.transform, self.bend = transform, transform.bend
+        self.shift: list[float] = transform.shift.tolist()
+        self.scale: list[float] = transform.scale.tolist()
+        self._here: Spot | None = None
+        self._there: Spot | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -99,15 +96,11 @@ class Kernel:
     def draw(self, x: Position, stream: Stream) -> Position | None:
         """A jump from `x`; None if it would leave the bounds."""
         self._here = here = self._spot(x)
-        self.tunes = True
-        u = 0.0
-        self._move = move = WALK
-        if self.knowledge is not None:
-            u = stream.uniform()
-            i = bisect_right(self._below, u) - 1
-            u = min((u - self._below[i]) / self._widths[i], _BELOW_1)
-            self._move = move = MOVES[i]
-        self._there = there = move.draw(self, here, stream, u)
+        if self.knowledge is None:
+            self._move = move = WALK
+        else:
+            self._move = move = MOVES[bisect_right(self._below, stream.uniform())]
+        self._there = there = move.draw(self, here, stream)
         return None if there is None else there.x
 
     def log_hastings(self, x: Position, y: Position) -> float:
@@ -122,7 +115,7 @@ class Kernel:
         """Log q(y | x) of the move that was drawn last."""
         there = self._spot(y)
         of_move = self._move.log_density(self, there, self._spot(x))
-        return of_move - there.log_jacobian - float(np.log(self.transform.scale).sum())
+        return of_move - there.log_jacobian
 
     def tune(self, ratio: float) -> None:
         """Tune the size of the move that was drawn last, by its acceptance ratio."""
@@ -137,12 +130,8 @@ class Kernel:
         tally[0] += 1
         if there is not None and ratio > 0:
             tally[1] += ratio
-            away = there.u - here.u
-            away *= self._per_spread
-            away *= away
-            np.minimum(away, _FAR, out=away)
-            away *= ratio
-            tally[2:] += away
+            away = [(y - x) / s for x, y, s in zip(here.u, there.u, self._spread)]
+            tally[2:] += [ratio * min(z * z, _FAR) for z in away]
 
     def _spot(self, x: Position) -> Spot:
         """The spot of a position, looked up by the position itself, as a swap may have moved it."""
@@ -152,17 +141,18 @@ class Kernel:
         known = self._here
         if known is not None and (known.x is x or known.x == x):
             return known
-        u, log_jacobian = self.transform.forward(x)
-        return Spot(x, u, log_jacobian)
+        return Spot(x, *self.bend.forward(x))
 
-    def spot_of(self, u: Array, wraps: bool = False) -> Spot | None:
+    def spot_of(self, u: list[float], wraps: bool = False) -> Spot | None:
         """The spot with some coordinates; None if it is out of bounds."""
-        x = self.transform.inverse(u, wraps)
-        if x is None:
-            return None
-        # Not the same as u in the last bits: all that is known of a spot follows from its position.
-        found, log_jacobian = self.transform.forward(x)
-        return Spot(x, found, log_jacobian)
+        x = self.bend.inverse(u, wraps)
+        # Not with u, of other last bits: all that is known of a spot follows from its position.
+        return None if x is None else Spot(x, *self.bend.forward(x))
+
+    def former(self, v: float) -> list[float]:
+        """The coordinates of a former position, that which a uniform variate chooses."""
+        row = self.archive[int(v * len(self.archive))].tolist()
+        return [m + s * u for m, s, u in zip(self.shift, self.scale, row)]
 
     def weighed(self, spot: Spot) -> Weighed:
         """A spot as the mixture sees it."""
@@ -198,4 +188,7 @@ class Kernel:
             self.ahead.restore(rows_of(plain, "ahead", ndim, finite=False))
 
 
-_BELOW_1 = 1 - 2**-53
+@lru_cache(maxsize=64)
+def _in_units_of_parameters(mixture: Mixture, transform: Transform) -> Mixture:
+    """What all chains that have learned the same thing have together, made once."""
+    return mixture.moved(transform.shift, transform.scale)

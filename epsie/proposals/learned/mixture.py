@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import lgamma, log, pi
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from epsie.proposals.learned.components import FEW, Few, Many, Weighed
+from epsie.proposals.learned.distances import Array as Array
+from epsie.proposals.learned.distances import distances_to
 from epsie.proposals.learned.plain import fitting
-
-Array = NDArray[np.float64]
-
-
-class Weighed(NamedTuple):
-    """A point as a mixture sees it."""
-
-    log_density: float
-    """Log q(x)."""
-
-    log_parts: Array
-    """Of each component: the logarithm of its weight times its density. Shape (K,)."""
-
-    distances: Array
-    """Of each component: the squared Mahalanobis distance to its centre. Shape (K,)."""
-
-    def shares(self) -> Array:
-        """The probability of each component, given the point (its responsibility)."""
-        shares: Array = np.exp(self.log_parts - self.log_density)
-        return shares
 
 
 class Mixture:
@@ -68,9 +52,7 @@ class Mixture:
         self.factors = np.array(factors, dtype=float, order="C")
         self.inverses = np.array(inverses, dtype=float, order="C")
         self.size, self.ndim = size, d = self.means.shape
-        self._unfactor = self.inverses.reshape(size * d, d)
-        self._shift = np.add.reduce(self.inverses * self.means[:, np.newaxis, :], axis=2).ravel()
-        self._half, self._per_dof = 0.5 * (self.dofs + d), 1 / self.dofs
+        self.distances = distances_to(self.inverses, self.means, size <= FEW)
         diagonals = np.diagonal(self.factors, axis1=1, axis2=2)
         self.log_volumes = np.log(diagonals).sum(axis=1)
         """The logarithms of the determinants of the factors."""
@@ -78,7 +60,9 @@ class Mixture:
             lgamma(0.5 * (nu + d)) - lgamma(0.5 * nu) - 0.5 * d * log(nu * pi)
             for nu in self.dofs.tolist()
         ]
-        self._norms = np.log(self.weights) + np.array(norms) - self.log_volumes
+        log_norms = np.log(self.weights) + np.array(norms) - self.log_volumes
+        kind = Few if size <= FEW else Many
+        self.components = kind(log_norms, 0.5 * (self.dofs + d), 1 / self.dofs)
         self._below = np.cumsum(self.weights)[:-1]
 
     @classmethod
@@ -100,42 +84,30 @@ class Mixture:
         covs: Array = np.matmul(self.factors, self.factors.transpose(0, 2, 1))
         return covs
 
-    def at(self, x: Array) -> Weighed:
-        """A point, shape (d,), as the mixture sees it."""
-        away = self._unfactor.dot(x)
-        away -= self._shift
-        away *= away
-        distances = np.add.reduce(away.reshape(self.size, self.ndim), axis=1)
-        log_parts = self._norms - self._half * np.log1p(distances * self._per_dof)
-        highest = np.maximum.reduce(log_parts)
-        total = np.add.reduce(np.exp(log_parts - highest))
-        return Weighed(float(highest) + log(total), log_parts, distances)
+    @cached_property
+    def apart(self) -> list[tuple[float, list[float], Array, float]]:
+        """Of each component: degrees of freedom, centre, factor, and log volume of the factor."""
+        volumes = self.log_volumes.tolist()
+        return list(zip(self.dofs.tolist(), self.means.tolist(), self.factors, volumes))
+
+    def at(self, u: Sequence[float]) -> Weighed:
+        """A point as the mixture sees it."""
+        return self.components.weighed(self.distances.at(u))
 
     def at_rows(self, rows: Array) -> tuple[Array, Array, Array]:
         """The same for rows, shape (n, d), with the same bits: n densities, and (n, K) of others.
 
         A product of matrices would be faster and have other last bits: see `quick`.
         """
-        points = np.ascontiguousarray(rows)[:, :, np.newaxis]
-        away = np.matmul(self._unfactor, points)[:, :, 0]
-        away -= self._shift
-        away *= away
-        distances = np.add.reduce(away.reshape(len(rows), self.size, self.ndim), axis=2)
-        log_parts = self._norms - self._half * np.log1p(distances * self._per_dof)
-        highest = np.maximum.reduce(log_parts, axis=1)
-        totals = np.add.reduce(np.exp(log_parts - highest[:, np.newaxis]), axis=1)
-        return highest + np.array([log(t) for t in totals.tolist()]), log_parts, distances
+        return self.components.rows(self.distances.at_rows(rows))
+
+    def at_each(self, rows: Array) -> list[Weighed]:
+        """What `at` gives for each of some rows."""
+        return self.components.apart(*self.at_rows(rows))
 
     def quick(self, rows: Array) -> tuple[Array, Array, Array]:
         """The same as `at_rows` but for the last bits, several times as fast: for fits."""
-        away = rows @ self._unfactor.T
-        away -= self._shift
-        away *= away
-        distances = away.reshape(len(rows), self.size, self.ndim).sum(axis=2)
-        log_parts = self._norms - self._half * np.log1p(distances * self._per_dof)
-        highest = log_parts.max(axis=1)
-        totals = np.exp(log_parts - highest[:, np.newaxis]).sum(axis=1)
-        return highest + np.log(totals), log_parts, distances
+        return self.components.quick(self.distances.quick(rows))
 
     def draw(self, generator: Generator, n: int) -> Array:
         """`n` independent draws. Shape (n, d)."""
@@ -146,17 +118,6 @@ class Mixture:
         steps = np.matmul(self.factors[chosen], normals[:, :, np.newaxis])[:, :, 0]
         drawn: Array = self.means[chosen] + steps * stretch[:, np.newaxis]
         return drawn
-
-    def whitened(self, step: Array) -> Array:
-        """A step, shape (d,), as each component measures it. Shape (K, d)."""
-        white: Array = self._unfactor.dot(step).reshape(self.size, self.ndim)
-        return white
-
-    def choose(self, shares: Array, u: float) -> int:
-        """The component that a uniform variate chooses, by probabilities up to a factor."""
-        below = np.add.accumulate(shares)
-        k = int(below.searchsorted(u * below[-1], side="right"))
-        return k if k < self.size else self.size - 1
 
     def joined(self, other: Mixture, weight: float) -> Mixture:
         """Itself, and with this weight in all another one."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from epsie.model.evaluation import Position
-from epsie.proposals.learned.mixture import Array, Weighed
+from epsie.proposals.learned.components import Weighed
 
 
 class Spot:
@@ -13,10 +15,10 @@ class Spot:
     ----------
     x : tuple of float
         The position.
-    u : array
-        Its coordinates. Shape (d,).
+    u : sequence of float
+        Its coordinates.
     log_jacobian : float
-        Log |dx/du|.
+        Log |dx/du|, less a constant.
     weighed : Weighed or None
         The point as the mixture sees it, if that was asked for.
     """
@@ -24,6 +26,10 @@ class Spot:
     __slots__ = ("log_jacobian", "u", "weighed", "x")
 
     def __init__(
-        self, x: Position, u: Array, log_jacobian: float, weighed: Weighed | None = None
+        self,
+        x: Position,
+        u: Sequence[float],
+        log_jacobian: float,
+        weighed: Weighed | None = None,
     ) -> None:
         self.x, self.u, self.log_jacobian, self.weighed = x, u, log_jacobian, weighed

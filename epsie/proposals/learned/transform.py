@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite
 from typing import Any, Self
 
 import numpy as np
 
-from epsie.model.evaluation import Position
+from epsie.proposals.learned.bend import Bend
 from epsie.proposals.learned.coordinates import Coordinate
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.plain import entry, fitting, malformed
@@ -17,7 +16,7 @@ KINDS = ("identity", "log", "softplus", "logit", "angle")
 
 
 class Transform:
-    """A position as an array of coordinates of about unit size, and back. Never changed once made.
+    """Positions as arrays of coordinates of about unit size. Never changed once made.
 
     Parameters
     ----------
@@ -30,51 +29,19 @@ class Transform:
     def __init__(self, coordinates: Sequence[Coordinate], shift: Array, scale: Array) -> None:
         self.coordinates = tuple(coordinates)
         self.shift, self.scale = shift, scale
-        self._bent = [(i, c) for i, c in enumerate(self.coordinates) if c != Coordinate()]
-
-    def forward(self, x: Iterable[float]) -> tuple[Array, float]:
-        """The coordinates of a position, and log |dx/du| less a constant."""
-        u, log_jacobian = np.array(x, dtype=float), 0.0
-        for i, coordinate in self._bent:
-            u[i], log_slope = coordinate.forward(float(u[i]))
-            log_jacobian += log_slope
-        u -= self.shift
-        u /= self.scale
-        return u, log_jacobian
-
-    def inverse(self, u: Array, wraps: bool = False) -> Position | None:
-        """The position with these coordinates; None if there is none within the bounds."""
-        x: list[float] = (u * self.scale + self.shift).tolist()
-        for i, coordinate in self._bent:
-            back = coordinate.inverse(x[i], wraps)
-            if back is None:
-                return None
-            x[i] = back
-        return tuple(x) if isfinite(sum(x)) else None
-
-    def inverse_rows(self, u: Array) -> list[Position | None]:
-        """The same as `inverse` for rows, shape (n, d)."""
-        if self._bent:
-            return [self.inverse(row) for row in u]
-        found = (u * self.scale + self.shift).tolist()
-        return [tuple(x) if isfinite(sum(x)) else None for x in found]
+        self.bend = Bend(self.coordinates)
 
     def forward_rows(self, rows: Array) -> tuple[Array, Array]:
-        """The same as `forward` for rows, shape (n, d), with the same bits."""
-        u, log_jacobians = np.array(rows, dtype=float), np.zeros(len(rows))
-        for i, coordinate in self._bent:
-            both = np.array(list(map(coordinate.forward, u[:, i].tolist()))).reshape(-1, 2)
-            u[:, i] = both[:, 0]
-            log_jacobians += both[:, 1]
+        """The coordinates of positions, shape (n, d), and log |dx/du| of each less a constant."""
+        u, log_jacobians = self.bend.forward_rows(rows)
         u -= self.shift
         u /= self.scale
         return u, log_jacobians
 
     def refined(self, rows: Array) -> Self:
         """The same coordinates, in units of the spread of rows of positions."""
-        u = type(self)(self.coordinates, np.zeros(rows.shape[1]), np.ones(rows.shape[1]))
-        away = u.forward_rows(rows)[0]
-        shift, scale = away.mean(axis=0), away.std(axis=0)
+        u = self.bend.forward_rows(rows)[0]
+        shift, scale = u.mean(axis=0), u.std(axis=0)
         scale = np.where(scale > 0, scale, self.scale)
         return type(self)(self.coordinates, shift, scale)
 
