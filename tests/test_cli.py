@@ -79,7 +79,7 @@ def test_info(runs, command):
         "100, every 2-th kept",
         "betas       1, 0.4, 0\n",
         "at rest",
-        "Normal(x, y)",
+        "Learned(x, y)",
     ):
         assert text in said
     assert "adaptation  ended at 50" in command("info", runs / "plain")[1]

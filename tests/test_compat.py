@@ -337,12 +337,14 @@ def with_blob(x, y):
 
 
 def mh(model=with_blob, **settings):
+    settings.setdefault("default_proposal", p.Normal)
     made = MetropolisHastingsSampler(["x", "y"], model, C, seed=1, **settings)
     made.start_position = {"y": np.zeros(C), "x": np.arange(C)}
     return made
 
 
 def pt(model=with_blob, betas=BETAS, **settings):
+    settings.setdefault("default_proposal", p.Normal)
     made = ParallelTemperedSampler(["x", "y"], model, C, betas, seed=1, **settings)
     ntemps = np.size(betas)
     made.start_position = {"y": np.zeros((ntemps, C)), "x": np.ones((ntemps, C))}
@@ -449,6 +451,9 @@ def test_proposals_are_templates_and_the_default_covers_the_rest():
     assert len({id(part) for part in [given, *own]}) == C + 1
     assert isinstance(mh(gauss).proposals[0], p.Normal)
     assert mh(gauss).proposals[0].cov.tolist() == [1, 1]
+    assert isinstance(mh(gauss, default_proposal=None).proposals[0], p.Learned)
+    (of_args,) = mh(gauss, default_proposal=None, default_proposal_args={"cov": 9}).proposals
+    assert isinstance(of_args, p.Normal)
 
 
 def test_pools_are_anything_with_a_map():

@@ -6,6 +6,7 @@ import pytest
 from epsie import open_run
 from epsie.cli import main
 from epsie.errors import CheckpointError
+from epsie.proposals import Normal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.rundir.source import DirectorySource
 from tests.statistical import seed
@@ -39,7 +40,8 @@ def started(sampler, *shape):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     where = tmp_path_factory.mktemp("plain") / "run"
-    sampler = started(MetropolisHastingsSampler(("a", "b"), model, 4, seed=seed()), 4)
+    names = ["a", "b"]
+    sampler = started(MetropolisHastingsSampler(names, model, 4, Normal(names), seed=seed()), 4)
     sampler.run(400, directory=where, every=150, keep=True)
     return sampler, where
 

@@ -442,7 +442,7 @@ def test_the_domain_of_a_prior_is_that_of_its_proposals(domain):
     posterior = epsie.Posterior(lambda a: 2.0 * math.cos((a - domain[0]) / unit), prior)
     sampler = MetropolisHastingsSampler(posterior, nchains=4, seed=6)
     (proposal,) = sampler.proposals
-    assert proposal.bounds == {"a": domain}
+    assert proposal.config["boundaries"] == {"a": domain}
     sampler.run(6000)
     assert sampler.rhat()["a"] < 1.02
     share = (sampler.positions["a"] < sum(domain) / 2).mean()

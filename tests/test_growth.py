@@ -79,7 +79,8 @@ def workers():
 
 
 def started(model=gaussian, pool=None, proposal=None):
-    sampler = MetropolisHastingsSampler(NAMES, model, NCHAINS, proposal, seed=1, pool=pool)
+    parts = Normal(NAMES) if proposal is None else proposal
+    sampler = MetropolisHastingsSampler(NAMES, model, NCHAINS, parts, seed=1, pool=pool)
     sampler.start_position = dict.fromkeys(NAMES, np.zeros(NCHAINS))
     sampler.run(100)
     return sampler

@@ -150,7 +150,7 @@ def test_two_proposals_learn_for_themselves():
     made.run(1000)
     first, second = made.state["shared"]["learned"]
     assert first["iteration"] == second["iteration"] == 1000
-    assert first["learned_at"] > 300 >= second["learned_at"] > 0
+    assert first["lesson"] > second["lesson"] > 0
 
 
 def test_verify_repeats_what_was_taught():
@@ -174,7 +174,7 @@ def test_a_chain_by_itself_says_that_it_was_taught(tmp_path):
         (("learned", 0, "records"), lambda r: r[:2]),
         (("learned", 0, "barrier"), 1.0),
         (("learned", 0, "learned"), None),
-        (("learned", 0, "learned_at"), 0),
+        (("learned", 0, "lesson"), 0),
         (("learned", 0, "evaluated"), None),
         (("learned", 0, "learned", "rescale"), lambda r: 0 * r),
         (("learned", 0, "records", 0, "visited", "values"), lambda r: r[:, 1:]),

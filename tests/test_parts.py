@@ -8,7 +8,7 @@ import epsie
 from epsie import MetropolisHastingsSampler, ParallelTemperedSampler, Posterior, Prior
 from epsie.cli.commands import main
 from epsie.errors import RunDirectoryError
-from epsie.proposals import Learned, SSAdaptiveBoundedDiscrete
+from epsie.proposals import ATAdaptiveNormal, Learned, NormalDiscrete, SSAdaptiveBoundedDiscrete
 from epsie.storage.rundir.merging import merge
 from epsie.storage.rundir.source import DirectorySource
 from epsie.storage.rundir.states import last_state
@@ -27,15 +27,22 @@ def with_blob(x, y, k):
     return logl, logp, {"sum": x + y, "sign": "positive" if x > 0 else "no"}
 
 
+def alone(settings):
+    """Settings with which each chain learns alone, as in a part of a run it must."""
+    parts = [ATAdaptiveNormal(["x", "y"], None), NormalDiscrete("k")]
+    return {"proposals": parts, **settings}
+
+
 def plain(nchains=8, seed=5, model=POSTERIOR, **settings):
-    return MetropolisHastingsSampler(POSTERIOR.parameters, model, nchains, seed=seed, **settings)
+    return MetropolisHastingsSampler(
+        POSTERIOR.parameters, model, nchains, seed=seed, **alone(settings)
+    )
 
 
 def tempered(nchains=8, seed=5, model=POSTERIOR, **settings):
     ladder = {"betas": [1, 0.3, 0], "adaptive_annealer": DynamicalAnnealer(50, duration=60)}
-    return ParallelTemperedSampler(
-        POSTERIOR.parameters, model, nchains, seed=seed, **ladder, swap_interval=3, **settings
-    )
+    settings = alone({**ladder, "swap_interval": 3, **settings})
+    return ParallelTemperedSampler(POSTERIOR.parameters, model, nchains, seed=seed, **settings)
 
 
 def run(made, directory, n=90, prior=None):

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import multiprocessing
 import multiprocessing.pool
+import multiprocessing.popen_forkserver as popen_forkserver
 import os
 import platform
 import signal
@@ -291,15 +292,24 @@ def test_a_worker_of_a_foreign_pool_dies_at_work(tmp_path, replaced, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_a_foreign_pool_that_replaces_its_workers():
-    workers = set()
+def test_a_foreign_pool_that_replaces_its_workers(monkeypatch):
+    """The exit code of a worker is there once, for the pool: a second reader would get 255."""
+    workers, readers, poll = set(), set(), popen_forkserver.Popen.poll
+
+    def noted(process, *args):
+        if process.returncode is None:
+            readers.add(threading.current_thread())
+        return poll(process, *args)
+
     with replacing(2) as pool:
+        monkeypatch.setattr(popen_forkserver.Popen, "poll", noted)
         made, other = sampler(pool), sampler()
         for _ in range(6):
             made.run(10)
             workers.update(made.utilisation.workers)
         other.run(60)
         assert bits(made) == bits(other)
+        assert readers == {pool._worker_handler}
     assert len(workers) > 4
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 import epsie
 from epsie.proposals import (
     AdaptiveIsotropicSolidAngle,
-    ATAdaptiveNormal,
+    Learned,
     Normal,
     SSAdaptiveBoundedDiscrete,
 )
@@ -57,7 +57,8 @@ def test_both_samplers_take_it_as_the_first_argument_or_as_the_model():
 def test_proposals_go_by_kind():
     sampler = MetropolisHastingsSampler(POSTERIOR, 3)
     by_name = {name: part for part in sampler.proposals for name in part.parameters}
-    assert isinstance(by_name["rate"], ATAdaptiveNormal)
+    assert isinstance(by_name["rate"], Learned)
+    assert by_name["rate"] is by_name["phase"]
     assert isinstance(by_name["k"], SSAdaptiveBoundedDiscrete)
     assert isinstance(by_name["ra"], AdaptiveIsotropicSolidAngle)
     assert by_name["ra"].config["radec"]
@@ -69,7 +70,7 @@ def test_proposals_go_by_kind():
     # What is given stays, and the rest goes by kind; a default is taken for all.
     some = MetropolisHastingsSampler(POSTERIOR, 3, proposals=[Normal(["rate"])])
     assert sum(isinstance(part, Normal) and len(part.parameters) == 1 for part in some.proposals)
-    assert len(some.proposals) == len(sampler.proposals)
+    assert len(some.proposals) == len(sampler.proposals) + 1
     plain = epsie.Posterior(lambda x: -x * x, {"x": (-3, 3)})
     assert type(MetropolisHastingsSampler(plain, 1, default_proposal=Normal).proposals[0]) is Normal
 

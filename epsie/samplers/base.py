@@ -29,7 +29,7 @@ from epsie.samplers.chains import Chains
 from epsie.samplers.exclusive import exclusive
 from epsie.samplers.from_posterior import check_names_of, default_proposals
 from epsie.samplers.part import as_part
-from epsie.samplers.states import use_learner
+from epsie.samplers.states import attach
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -233,10 +233,7 @@ class BaseSampler(Chains):
 
     def _attach(self, advance: Advance) -> None:
         """Take over what `_advanced` gave."""
-        for chain, new in zip(self.chains, advance.segments, strict=True):
-            for segment in new:
-                chain.attach(segment)
-        use_learner(self, advance.learner)
+        attach(self, advance)
 
     @property
     def utilisation(self) -> Utilisation:

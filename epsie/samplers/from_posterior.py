@@ -12,11 +12,11 @@ from epsie.errors import EpsieError
 from epsie.model.evaluation import Model
 from epsie.model.posterior import Posterior
 from epsie.model.prior import Prior
-from epsie.proposals.angular import SSAdaptiveAngular
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.bounded_discrete import SSAdaptiveBoundedDiscrete
 from epsie.proposals.discrete import SSAdaptiveNormalDiscrete
-from epsie.proposals.normal import ATAdaptiveNormal, Normal
+from epsie.proposals.learned.learned import Learned
+from epsie.proposals.normal import Normal
 from epsie.proposals.solid_angle import AdaptiveIsotropicSolidAngle
 
 Init = Callable[..., None]
@@ -61,25 +61,30 @@ def default_proposals(
 ) -> list[BaseProposal]:
     """Proposals for parameters that have none: the default one, or of a posterior one by kind."""
     if default is None and isinstance(model, Posterior):
-        return list(_by_kind(model.prior, names))
-    return [(Normal if default is None else default)(names, **arguments)]
+        return list(_by_kind(model.prior, names, arguments))
+    if default is None:
+        # Arguments without a class are those of `Normal`, as ever.
+        default = Normal if arguments else Learned
+    return [default(names, **arguments)]
 
 
-def _by_kind(prior: Prior, names: Sequence[str]) -> Iterator[BaseProposal]:
+def _by_kind(
+    prior: Prior, names: Sequence[str], arguments: Mapping[str, Any]
+) -> Iterator[BaseProposal]:
     """Proposals for some of the parameters of a prior, by their kinds.
 
     Yields
     ------
     BaseProposal
-        One for all real numbers, one for all angles, one for each integer and each direction.
+        One for all real numbers and angles, and one for each integer and each direction.
     """
-    kinds = prior.kinds
-    real = [name for name in names if kinds[name] == "real"]
-    if real:
-        yield ATAdaptiveNormal(real, None)
-    angles = [name for name in names if kinds[name] == "angle"]
-    if angles:
-        yield SSAdaptiveAngular(angles, bounds={name: prior.bounds[name] for name in angles})
+    kinds, bounds = prior.kinds, prior.bounds
+    learned = [name for name in names if kinds[name] in ("real", "angle")]
+    if learned:
+        angles = [name for name in learned if kinds[name] == "angle"]
+        periods = {name: bounds[name][1] - bounds[name][0] for name in angles}
+        within = {name: bounds[name] for name in learned if np.isfinite(bounds[name]).any()}
+        yield Learned(learned, within or None, periods or None, **arguments)
     integers = [name for name in names if kinds[name] == "integer"]
     for name, scale in _scales(prior, integers).items():
         yield _of_integer(name, prior.bounds[name], scale**2)

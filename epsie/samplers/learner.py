@@ -36,15 +36,14 @@ class Learner:
 
     @property
     def room(self) -> int:
-        """The number of iterations until it learns next; at least one."""
-        left = [c.barrier - c.iteration for c in self.cohorts.values() if c.learns]
-        return max(1, min(left, default=_FOREVER))
+        """The number of iterations until it learns next."""
+        return min(cohort.barrier - cohort.iteration for cohort in self.cohorts.values())
 
     @cached_property
     def lessons(self) -> Lessons:
         """What was learned last, and at which iteration."""
         return {
-            place: (cohort.learned_at, cohort.knowledge)
+            place: (cohort.lesson, cohort.knowledge)
             for place, cohort in self.cohorts.items()
             if cohort.knowledge is not None
         }
@@ -66,7 +65,7 @@ class Learner:
             ]
             cohorts[place] = cohort.after(stretches, part.first)
         twin = Learner(self._parts, cohorts)
-        known = [(c.learned_at, cohorts[place].learned_at) for place, c in self.cohorts.items()]
+        known = [(c.lesson, cohorts[place].lesson) for place, c in self.cohorts.items()]
         if all(former == now for former, now in known):
             # The same object travels once.
             twin.lessons, twin.carrier = self.lessons, self.carrier
@@ -92,9 +91,6 @@ class Learner:
             )
         pairs = zip(self.cohorts.items(), learned, strict=True)
         return Learner(self._parts, {place: c.restored(each) for (place, c), each in pairs})
-
-
-_FOREVER = 2**62
 
 
 def learner_of(chains: Sequence[BaseChain], nchains: int) -> Learner | None:
@@ -134,7 +130,7 @@ def _stretch(part: Learned, place: Place, segment: Segment, state: Mapping[str, 
         logl=stats["logl"],
         logp=stats["logp"],
         rows=np.column_stack([positions[name] for name in part.parameters]),
-        evaluated=segment.contributions[temperature][i],
+        contributed=segment.contributions[temperature][i],
         tallies=state["proposal_dist"]["+".join(part.parameters)]["tallies"],
         beta=state["beta"],
     )

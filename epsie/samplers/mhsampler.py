@@ -37,9 +37,10 @@ class MetropolisHastingsSampler(BaseSampler):
     proposals : BaseProposal or iterable of BaseProposal, optional
         Proposals; every chain gets copies of them.
     default_proposal : type, optional
-        The class of the one proposal for all parameters that have none; `Normal`.
+        The class of the one proposal for all parameters that have none. By default they are learned
+        together by `Learned`; of a `Posterior` what is no real number or angle has one by its kind.
     default_proposal_args : mapping, optional
-        Keyword arguments for it.
+        Keyword arguments for it; those of `Normal` where there is no class.
     seed : int, optional
         The seed of all random numbers; fresh entropy if None.
     pool : object, optional

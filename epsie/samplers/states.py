@@ -8,6 +8,7 @@ from typing import Any
 from epsie.chain.state import SHARED
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.errors import MalformedStateError
+from epsie.execution.executor import Advance
 from epsie.process.signals import interrupt_deferred
 from epsie.samplers.learner import Learner, learner_of
 
@@ -24,6 +25,14 @@ def use_learner(sampler: Any, learner: Learner | None) -> None:
     if learner is not None:
         for chain in sampler.chains:
             chain.teach(learner.lessons)
+
+
+def attach(sampler: Any, advance: Advance) -> None:
+    """Let a sampler take over what copies of its chains did."""
+    for chain, segments in zip(sampler.chains, advance.segments, strict=True):
+        for segment in segments:
+            chain.attach(segment)
+    use_learner(sampler, advance.learner)
 
 
 def sampler_state(sampler: Any) -> dict[Any, Any]:

@@ -107,12 +107,13 @@ class AsyncMapper(Mapper):
         return resolved(result)
 
     def _lost_a_worker(self) -> bool:
-        alive = self._workers()
+        present = self._workers()
+        gone = self._known - present
         if not self._replaces:
-            return bool(self._known - alive)
+            return bool(gone)
         # One that has done all its tasks ends with code 0.
-        self._known = {worker for worker in self._known | alive if worker.exitcode != 0}
-        return any(worker.exitcode for worker in self._known)
+        self._known = present | {worker for worker in gone if worker.exitcode}
+        return bool(self._known - present)
 
     def _refuse(self) -> None:
         with suppress(AttributeError, ValueError):
@@ -139,8 +140,13 @@ class AsyncMapper(Mapper):
             tasks._rlock.release()
 
     def _workers(self) -> set[Any]:
+        """The workers that are not known to have ended."""
         workers = getattr(self.pool, "_pool", None) or []
+        keeper = getattr(self.pool, "_worker_handler", None)
         with suppress(TypeError):
+            if keeper is not None and keeper.is_alive():
+                # It takes out who has ended. The exit code can be read once: not beside it.
+                return set(workers)
             return {worker for worker in list(workers) if getattr(worker, "exitcode", None) is None}
         return set()
 

@@ -10,14 +10,21 @@ import numpy as np
 
 from epsie.process.threads import capped
 from epsie.proposals.learned.barriers import first_barrier, following
-from epsie.proposals.learned.knowledge import Knowledge
+from epsie.proposals.learned.bridge import Bridge, pairs_of
+from epsie.proposals.learned.contribution import Contributed
+from epsie.proposals.learned.history import History
+from epsie.proposals.learned.knowledge import MOVES, Knowledge
 from epsie.proposals.learned.learning import Lesson, learn
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.plain import counted, entry, malformed, rows_of
 from epsie.proposals.learned.record import EVALUATED, Record, best, history_of
+from epsie.proposals.learned.rows import Rows, rows_from
 from epsie.proposals.learned.subject import Subject
 from epsie.proposals.learned.surrogate import points_needed
 from epsie.proposals.learned.transform import Transform
+
+_SINCE = 0.25
+"""The evidence needs no stretches that ended before this share of all iterations."""
 
 
 class Stretch(NamedTuple):
@@ -29,8 +36,8 @@ class Stretch(NamedTuple):
         At each of its iterations. Shape (n,).
     rows : array
         Where it was. Shape (n, d).
-    evaluated : array
-        The best points that were evaluated: see `Contribution`.
+    contributed : Contributed
+        What else it contributes.
     tallies : array
         The counts of its kernel at the end.
     beta : float
@@ -40,7 +47,7 @@ class Stretch(NamedTuple):
     logl: Array
     logp: Array
     rows: Array
-    evaluated: Array
+    contributed: Contributed
     tallies: Array
     beta: float
 
@@ -60,16 +67,15 @@ class Cohort:
 
     def __init__(self, subject: Subject, nchains: int, alone: bool) -> None:
         self.subject, self.nchains, self.alone = subject, nchains, alone
-        self.iteration = self.learned_at = 0
+        self.iteration = self.lesson = 0
         self.barrier = first_barrier(subject.ndim, nchains)
         self.knowledge: Knowledge | None = None
         self._records = tuple([Record(subject.ndim, nchains) for _ in range(nchains)])
         self._evaluated = np.empty((0, EVALUATED + subject.ndim))
-
-    @property
-    def learns(self) -> bool:
-        """Whether it is to learn again."""
-        return self.barrier <= self.subject.end
+        self._begun = 0
+        self._population: History | None = None
+        self._fresh = tuple([Rows(2) for _ in range(nchains)])
+        self._bridges: tuple[Bridge, ...] = ()
 
     def after(self, stretches: Sequence[Stretch], first: Transform) -> Self:
         """Itself after a stretch of each chain, which ends at its barrier or before.
@@ -83,30 +89,69 @@ class Cohort:
         """
         twin = copy.copy(self)
         twin.iteration += len(stretches[0].rows)
-        if not self.learns:
-            return twin
         twin._records = tuple([record.copied() for record in self._records])
-        for record, stretch in zip(twin._records, stretches, strict=True):
+        twin._fresh = tuple([rows.copied() for rows in self._fresh])
+        for record, fresh, stretch in zip(twin._records, twin._fresh, stretches, strict=True):
             _note(record, self.iteration, stretch)
+            if len(stretch.contributed.fresh):
+                fresh.extend(stretch.contributed.fresh)
         if twin.iteration == self.barrier:
-            twin._learn(stretches, first)
+            twin._pass_barrier(stretches, first)
         return twin
 
-    def _learn(self, stretches: Sequence[Stretch], first: Transform) -> None:
-        """Learn at a barrier from all records, which are then thinned."""
-        pooled = np.concatenate([self._evaluated, *[r.evaluated_rows() for r in self._records]])
-        self._evaluated = best(pooled, points_needed(self.subject.ndim))
-        knowledge = None
-        with capped():
-            knowledge = learn(self._lesson(stretches), self.knowledge, first)
-        if knowledge is not None:
-            self.knowledge, self.learned_at = knowledge, self.barrier
-            if knowledge.settled:
-                self._evaluated = self._evaluated[:0]
+    def _pass_barrier(self, stretches: Sequence[Stretch], first: Transform) -> None:
+        """Learn from all records, unless that has ended; they are then thinned."""
+        self._bridges = tuple(self.bridges())
+        self._begun, self._fresh = self.barrier, tuple([Rows(2) for _ in self._fresh])
+        if self.barrier <= self.subject.end:
+            self._learn(stretches, first)
         self.barrier = following(self.barrier)
         for record in self._records:
             record.forget_evaluated()
             record.pass_barrier(self.barrier)
+
+    def _learn(self, stretches: Sequence[Stretch], first: Transform) -> None:
+        pooled = np.concatenate([self._evaluated, *[r.evaluated_rows() for r in self._records]])
+        self._evaluated = best(pooled, points_needed(self.subject.ndim))
+        with capped():
+            knowledge = learn(self._lesson(stretches), self.knowledge, first)
+        if knowledge is not None:
+            self.knowledge, self.lesson = knowledge, self.lesson + 1
+            if knowledge.settled:
+                self._evaluated = self._evaluated[:0]
+
+    def begun_with(self, population: History, first: Transform) -> Self:
+        """Itself with what is learned of a population of the target, before the first step.
+
+        The population is learned from until there are many more draws, and part of the mixture
+        stays fitted to it: what no chain visits for a while is not forgotten.
+        """
+        twin = copy.copy(self)
+        twin._population = population
+        nothing = np.zeros((len(MOVES), 2 + self.subject.ndim))
+        lesson = Lesson(0, [], nothing, None, self.subject, population)
+        with capped():
+            knowledge = learn(lesson, None, first)
+        if knowledge is not None:
+            twin.knowledge, twin.lesson = knowledge, 1
+        return twin
+
+    def bridges(self) -> list[Bridge]:
+        """What the evidence is found from: of the last stretches between barriers, and the present.
+
+        They reach from a quarter of all iterations, at least.
+        """
+        former = [b for b in self._bridges if b.end > _SINCE * self.iteration]
+        known = self.knowledge
+        if known is None or not self.alone or self.iteration == self._begun:
+            return former
+        histories = [record.history(1.0, True).since(self._begun) for record in self._records]
+        logs = [(h.log_densities, known.log_density(h.rows)) for h in histories]
+        draws = [np.column_stack([log_pi, log_q]) for log_pi, log_q in logs if log_pi is not None]
+        fresh = [rows.array() for rows in self._fresh]
+        if not sum(map(len, fresh)):
+            return former
+        return [*former, Bridge(self._begun, self.iteration, draws, fresh)]
 
     def _lesson(self, stretches: Sequence[Stretch]) -> Lesson:
         betas = [stretch.beta for stretch in stretches]
@@ -118,6 +163,7 @@ class Cohort:
             tallies=np.sum([stretch.tallies for stretch in stretches], axis=0),
             evaluated=evaluated if self.alone else None,
             subject=self.subject,
+            population=self._population,
         )
 
     def plain(self) -> dict[str, Any]:
@@ -125,10 +171,14 @@ class Cohort:
         return {
             "iteration": self.iteration,
             "barrier": self.barrier,
-            "learned_at": self.learned_at,
+            "lesson": self.lesson,
             "learned": None if self.knowledge is None else self.knowledge.plain(),
             "records": [record.plain() for record in self._records],
             "evaluated": counted(self._evaluated),
+            "begun": self._begun,
+            "population": None if self._population is None else self._population.plain(),
+            "fresh": [counted(rows.array()) for rows in self._fresh],
+            "bridges": [bridge.plain() for bridge in self._bridges],
         }
 
     def restored(self, plain: Mapping[str, Any]) -> Self:
@@ -140,10 +190,16 @@ class Cohort:
             If it is something else.
         """
         twin, ndim = copy.copy(self), self.subject.ndim
-        for name in ("iteration", "barrier", "learned_at"):
+        for name in ("iteration", "barrier", "lesson"):
             setattr(twin, name, entry(plain, name, int))
+        twin._begun = entry(plain, "begun", int)
+        if (population := plain.get("population")) is not None:
+            twin._population = History.from_plain(population, ndim)
+        twin._fresh = tuple([rows_from(rows) for rows in pairs_of(plain, "fresh", self.nchains)])
+        bridges = entry(plain, "bridges", list)
+        twin._bridges = tuple([Bridge.from_plain(each, self.nchains) for each in bridges])
         learned, records = plain.get("learned"), entry(plain, "records", list)
-        if (learned is None) != (twin.learned_at == 0) or len(records) != self.nchains:
+        if (learned is None) != (twin.lesson == 0) or len(records) != self.nchains:
             raise malformed("it", f"of {self.nchains} chains that learned", records)
         if learned is not None:
             twin.knowledge = Knowledge.from_plain(entry(plain, "learned", dict), ndim)
@@ -159,4 +215,4 @@ def _note(record: Record, before: int, stretch: Stretch) -> None:
     iterations = np.arange(before + 1.0, before + 1 + len(stretch.rows))[noted]
     if len(iterations):
         record.extend(iterations, stretch.logl[noted], stretch.logp[noted], stretch.rows[noted])
-    record.extend_evaluated(stretch.evaluated)
+    record.extend_evaluated(stretch.contributed.evaluated)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
+from typing import NamedTuple
 
 from epsie.model.evaluation import Position
+from epsie.proposals.learned.barriers import stride_of_fresh
+from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.record import EVALUATED, best, evaluated_row
 from epsie.proposals.learned.rows import Rows
@@ -14,8 +17,24 @@ from epsie.proposals.outcome import Outcome
 _PRUNED_AT = 1024
 
 
+class Contributed(NamedTuple):
+    """What a chain contributes in a stretch; all else is in its history.
+
+    Parameters
+    ----------
+    evaluated : array
+        The best points that were evaluated: log density, logl, logp and position. Shape (n, 3 + d).
+    fresh : array
+        Of independent draws, accepted or not, the log densities of target and mixture; -inf of
+        those that were not even evaluated. Shape (m, 2).
+    """
+
+    evaluated: Array
+    fresh: Array
+
+
 class Contribution:
-    """The best points that a chain has evaluated in a stretch; all else is in its history.
+    """Collects what a chain contributes in a stretch.
 
     Parameters
     ----------
@@ -27,11 +46,12 @@ class Contribution:
 
     def __init__(self, ndim: int, nchains: int) -> None:
         self.ndim, self.nchains = ndim, nchains
-        self._rows, self._n = Rows(EVALUATED + ndim), 0
+        self._rows, self._fresh, self._n = Rows(EVALUATED + ndim), Rows(2), 0
+        self._stride = self._upto = 0
 
     @property
     def most(self) -> int:
-        """The number of points that it may contribute."""
+        """The number of evaluated points that it may contribute."""
         return ceil(points_needed(self.ndim) / self.nchains)
 
     def evaluate(self, outcome: Outcome, x: Position) -> None:
@@ -40,12 +60,24 @@ class Contribution:
         self._rows.append(evaluated_row(outcome.beta, outcome.proposed, x))
         self._n += 1
         if self._n >= _PRUNED_AT + self.most:
-            self._rows.set(self.array())
+            self._rows.set(best(self._rows.array(), self.most))
             self._n = self.most
 
-    def array(self) -> Array:
-        """The best points: log density, logl, logp and position. Shape (n, 3 + d)."""
-        return best(self._rows.array(), self.most)
+    def note_fresh(self, iteration: int, outcome: Outcome, kernel: Kernel) -> None:
+        """Note an independent draw, in a long run one of several."""
+        if iteration >= self._upto:
+            self._stride, self._upto = stride_of_fresh(iteration, self.nchains)
+        if iteration % self._stride:
+            return
+        proposed = outcome.proposed
+        if proposed is None or proposed.logp == -inf:
+            self._fresh.append((-inf, 0.0))
+        else:
+            self._fresh.append((proposed.logp + proposed.logl, kernel.log_density_there))
+
+    def array(self) -> Contributed:
+        """All of it."""
+        return Contributed(best(self._rows.array(), self.most), self._fresh.array())
 
     def begun(self) -> Contribution:
         """An empty one, for the next stretch."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epsie.proposals.learned.mixture import Array
+from epsie.proposals.learned.plain import counted, rows_of
 from epsie.proposals.learned.transform import Transform
 
 _BLOCKS = 8
@@ -31,6 +32,24 @@ class History(NamedTuple):
     iterations: Array
     rows: Array
     log_densities: Array | None
+
+    @classmethod
+    def of(cls, rows: Array, log_densities: Array | None) -> Self:
+        """Positions that are later than any iteration, as of a population."""
+        return cls(np.full(len(rows), np.inf), rows, log_densities)
+
+    def plain(self) -> dict[str, Any]:
+        """The positions as plain data, without iterations."""
+        logs = self.log_densities
+        known = np.full(len(self.rows), np.nan) if logs is None else logs
+        return counted(np.column_stack([known, self.rows]))
+
+    @classmethod
+    def from_plain(cls, plain: Any, ndim: int) -> Self:
+        """Positions later than any iteration, from what `plain` gave."""
+        table = rows_of({"population": plain}, "population", 1 + ndim, finite=False)
+        known = bool(np.isfinite(table[:, 0]).all())
+        return cls.of(table[:, 1:].copy(), table[:, 0].copy() if known else None)
 
     def since(self, iteration: float) -> History:
         """The part of it that is later than an iteration."""

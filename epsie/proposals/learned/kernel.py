@@ -77,6 +77,17 @@ class Kernel:
         self._there: Spot | None = None
 
     @property
+    def draws_freshly(self) -> bool:
+        """Whether its last move was an independent draw."""
+        return self._move is MOVES[0]
+
+    @property
+    def log_density_there(self) -> float:
+        """Log q of the last move where it went, if that was an independent draw."""
+        assert self._here is not None and self._there is not None
+        return self.log_density(self._there.x, self._here.x)
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing is searched for any more."""
         return self.knowledge is not None and self.knowledge.settled

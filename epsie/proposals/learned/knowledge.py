@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
 from epsie.proposals.learned.mixture import Array, Mixture
 from epsie.proposals.learned.plain import counted, entry, fitting, malformed, rows_of
 from epsie.proposals.learned.transform import Transform
@@ -98,6 +100,12 @@ class Knowledge(NamedTuple):
             entry(plain, "restart", bool),
             entry(plain, "settled", bool),
         )
+
+    def log_density(self, rows: Array) -> Array:
+        """Log q of the mixture at positions, per unit of the parameters. Shape (n, d) to (n,)."""
+        u, log_jacobians = self.transform.forward_rows(rows)
+        found: Array = self.mixture.quick(u)[0] - log_jacobians
+        return found - float(np.log(self.transform.scale).sum())
 
     @property
     def core(self) -> Mixture:

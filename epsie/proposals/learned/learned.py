@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf, nan, sqrt
+from math import nan, sqrt
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.boundaries import out_of_bounds
 from epsie.proposals.learned.arguments import as_bounds, as_periods, as_scale, first_coordinates
-from epsie.proposals.learned.contribution import Contribution
+from epsie.proposals.learned.contribution import Contributed, Contribution
 from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.knowledge import Knowledge
 from epsie.proposals.learned.mixture import Array
@@ -106,7 +106,7 @@ class Learned(BaseProposal):
         self.pooled = pooled
         self._scale_given = std is not None
         self._scaled(as_scale(std, bounds))
-        self._iteration = self._learned_at = 0
+        self._iteration = self._lesson = 0
         self._own: OwnLearning | None = OwnLearning(self.subject)
         self._joined: Contribution | None = None
         self._factor = np.eye(self.ndim) * (2.38 / sqrt(self.ndim))
@@ -131,19 +131,19 @@ class Learned(BaseProposal):
         self._own, self._joined = None, Contribution(self.ndim, nchains)
 
     @property
-    def _contribution(self) -> Array | None:
-        """The best points that were evaluated in this stretch; None if it learns alone."""
+    def _contribution(self) -> Contributed | None:
+        """What it contributes in this stretch to what chains learn together."""
         return None if self._joined is None else self._joined.array()
 
-    def _teach(self, learned_at: int, knowledge: Knowledge) -> None:
-        """Use what the chains learned together at a barrier.
+    def _teach(self, lesson: int, knowledge: Knowledge) -> None:
+        """Use what the chains learned together in the lesson of this number.
 
-        Its state tells the barrier, but not what was learned: that is to be taught after a resume
+        Its state tells the number, but not what was learned: that is to be taught after a resume
         and in a worker, too.
         """
         kernel = self._kernel
-        if learned_at != self._learned_at:
-            self._kernel, self._learned_at = kernel.changed(knowledge), learned_at
+        if lesson != self._lesson:
+            self._kernel, self._lesson = kernel.changed(knowledge), lesson
         elif isinstance(kernel, Untaught):
             self._kernel = kernel.taught(knowledge)
 
@@ -172,15 +172,14 @@ class Learned(BaseProposal):
             # In a long run some of the jumps are enough.
             if self._iteration < _TALLIED or not self._iteration % _TALLIED_EVERY:
                 kernel.tally(ratio)
-            self._note(outcome, True)
+        self._note(outcome, True)
 
     def _tick(self, outcome: Outcome, chain: Any) -> None:
-        rested = self._rests()
-        self._iterations_at_interval += 1
-        if not rested:
-            self._learn_from(outcome, chain)
-        elif self._iteration < self._end:
+        if self._rests():
             self._note(outcome, False)
+        else:
+            self._learn_from(outcome, chain)
+        self._iterations_at_interval += 1
 
     def _note(self, outcome: Outcome, jumped: bool) -> None:
         """Count an iteration, and learn if it is time to."""
@@ -190,9 +189,12 @@ class Learned(BaseProposal):
             found = own.note(self._iteration, outcome, jumped, self._pick, kernel, self.first)
             if found is not None:
                 self._kernel = kernel.changed(found)
-        elif jumped and outcome.proposed is not None and not kernel.is_settled:
-            assert self._joined is not None
-            self._joined.evaluate(outcome, self._pick(outcome.proposed.x))
+        elif self._joined is not None and jumped:
+            searches = not kernel.is_settled and self._iteration <= self._end
+            if searches and outcome.proposed is not None:
+                self._joined.evaluate(outcome, self._pick(outcome.proposed.x))
+            if kernel.draws_freshly and outcome.beta == 1 and len(outcome.point.x) == self.ndim:
+                self._joined.note_fresh(self._iteration, outcome, kernel)
 
     def reset(self) -> None:
         """Forget the sizes of jumps, but not what was learned of the target."""
@@ -221,10 +223,7 @@ class Learned(BaseProposal):
         return {name: period for name, period in named if period is not None}
 
     def _refusal(self, x: Position) -> str | None:
-        # An angle goes round.
-        subject = self.subject
-        bounds = [(-inf, inf) if p else b for b, p in zip(subject.bounds, subject.periods)]
-        found = out_of_bounds(self.parameters, x, bounds)
+        found = out_of_bounds(self.parameters, x, self.subject.limits)
         return f"{found}; start within `boundaries`" if found else None
 
     def _evolved(self) -> dict[str, Any]:
@@ -235,7 +234,7 @@ class Learned(BaseProposal):
             **self._kernel.plain(),
         }
         if self._own is None:
-            return {**state, "learned_at": self._learned_at}
+            return {**state, "lesson": self._lesson}
         known = self.learned
         return {**state, **self._own.plain(), "learned": None if known is None else known.plain()}
 
@@ -244,7 +243,7 @@ class Learned(BaseProposal):
         return form if self._own is None else {**form, "record": None, "learned": None}
 
     def _evolve(self, state: Mapping[str, Any]) -> None:
-        if ("learned_at" in state) != (self._own is None):
+        if ("lesson" in state) != (self._own is None):
             how = "with others" if self._own is None else "alone"
             raise malformed("it", f"of one that learns {how}", state)
         self._count(state)
@@ -252,14 +251,14 @@ class Learned(BaseProposal):
         self._scaled(fitting(state, "scale", (self.ndim,), positive=True))
         if self._own is None:
             self._kernel = self._shared_kernel(state)
-            self._learned_at = state["learned_at"]
+            self._lesson = state["lesson"]
         else:
             self._kernel = self._own_kernel(state)
             self._own = self._own.restored(state)
 
     def _shared_kernel(self, state: Mapping[str, Any]) -> Kernel:
-        at, known = state["learned_at"], self.learned
-        if at and (at != self._learned_at or known is None):
+        at, known = state["lesson"], self.learned
+        if at and (at != self._lesson or known is None):
             return Untaught(self.first, state)
         kernel = self._kernel.copied() if at else Kernel(self.first, Tuning(self._factor))
         kernel.restore(state)

@@ -29,6 +29,13 @@ WINDOW, LONG_WINDOW = 0.5, 0.75
 _ARCHIVE = 1000
 _BOOST, _LARGEST_BOOST = 0.7, 20.0
 _SURROGATE_WEIGHT = 0.15
+_MANY_ROWS = 4000
+"""As long as there are fewer rows, a population is learned from, too."""
+
+_ORIGIN_WEIGHT = 0.05
+"""The weight of the mixture that is fitted to the population alone."""
+
+_DIFFERENCE_FLOOR = 0.4
 _ENVELOPE_ROWS = 8000
 _ROUNDING = 1e-9
 
@@ -49,6 +56,8 @@ class Lesson(NamedTuple):
         Points at which the target was evaluated, accepted or not, in any order.
     subject : Subject
         What is learned.
+    population : History or None
+        A population of the target from before the first iteration.
     """
 
     iteration: int
@@ -56,6 +65,7 @@ class Lesson(NamedTuple):
     tallies: Array
     evaluated: History | None
     subject: Subject
+    population: History | None = None
 
     @property
     def settled(self) -> bool:
@@ -78,6 +88,9 @@ def learn(lesson: Lesson, former: Knowledge | None, first: Transform) -> Knowled
     """
     share = LONG_WINDOW if lesson.settled else WINDOW
     histories = [h.since(lesson.iteration * (1 - share)) for h in lesson.histories]
+    population = lesson.population
+    if population is not None and sum(len(h.rows) for h in histories) < _MANY_ROWS:
+        histories.append(population)
     rows = np.concatenate([h.rows for h in histories])
     if len(np.unique(rows, axis=0)) < 3:
         return None
@@ -107,21 +120,20 @@ def _learned(
     near = None if settled or lesson.evaluated is None else _surrogate(lesson.evaluated, transform)
     if near is not None:
         mixture = mixture.joined(near, _SURROGATE_WEIGHT)
+    archive = spaced(given.u, _ARCHIVE)
+    if lesson.population is not None:
+        mixture, archive = _with_origin(mixture, archive, sample([lesson.population], transform).u)
     known = first if former is None else former.transform
     restart = near is not None or known.coordinates != transform.coordinates
-    weights = FIRST_WEIGHTS
-    if former is not None:
-        weights = next_weights(former.weights, lesson.tallies, lesson.subject.walk_floor)
-    archive, d = spaced(given.u, _ARCHIVE), given.u.shape[1]
     return Knowledge(
         transform=transform,
         mixture=mixture,
         ncore=fitted.core.size,
         archive=archive,
-        weights=weights,
+        weights=FIRST_WEIGHTS if former is None else _weights(lesson, former),
         spread=_spread(archive),
         rescale=known.scale / transform.scale,
-        walk=_walk(covariance(given.u) + _ROUNDING * np.eye(d) if near is None else near.covs[0]),
+        walk=_walk(covariance(given.u) if near is None else near.covs[0]),
         restart=restart,
         settled=lesson.settled,
     )
@@ -129,8 +141,21 @@ def _learned(
 
 def _walk(cov: Array) -> Array:
     """The factor of the random walk for a target with this covariance."""
-    factor: Array = np.linalg.cholesky(cov) * np.float64(2.38 / sqrt(len(cov)))
+    d = len(cov)
+    factor: Array = np.linalg.cholesky(cov + _ROUNDING * np.eye(d)) * np.float64(2.38 / sqrt(d))
     return factor
+
+
+def _with_origin(mixture: Mixture, archive: Array, population: Array) -> tuple[Mixture, Array]:
+    """The mixture and the archive with what they keep for good of a population."""
+    origin = fit(population[::2], population[1::2]).core
+    rest = spaced(archive, max(_ARCHIVE - len(population), 1))
+    return mixture.joined(origin, _ORIGIN_WEIGHT), np.concatenate([population, rest])
+
+
+def _weights(lesson: Lesson, former: Knowledge) -> Array:
+    floor = 0.0 if lesson.population is None else _DIFFERENCE_FLOOR
+    return next_weights(former.weights, lesson.tallies, lesson.subject.walk_floor, floor)
 
 
 def _fitted(given: Sample, former: Knowledge | None) -> Fitted:

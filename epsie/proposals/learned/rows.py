@@ -58,3 +58,10 @@ class Rows:
         twin = type(self)(self.width)
         twin._full, twin._last = self._full, self._last.copy()
         return twin
+
+
+def rows_from(array: Array) -> Rows:
+    """Rows that begin with these."""
+    rows = Rows(array.shape[1])
+    rows.set(array)
+    return rows

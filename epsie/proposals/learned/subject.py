@@ -33,6 +33,12 @@ class Subject(NamedTuple):
         return len(self.bounds)
 
     @property
+    def limits(self) -> list[tuple[float, float]]:
+        """Where each parameter has to be: an angle goes round."""
+        turns = zip(self.bounds, self.periods)
+        return [bounds if period is None else (-inf, inf) for bounds, period in turns]
+
+    @property
     def end(self) -> float:
         """The iteration from which on nothing is learned."""
         return inf if self.duration is None else self.duration

@@ -15,7 +15,9 @@ _FLOORS = np.array([0.0, 0.3, 0.2, 0.07, 0.35, 0.08])
 _INDEPENDENCE = 0.06
 
 
-def next_weights(former: Array, tallies: Array, walk_floor: float) -> Array:
+def next_weights(
+    former: Array, tallies: Array, walk_floor: float, difference_floor: float = 0.0
+) -> Array:
     """The probabilities of the moves after a barrier.
 
     They follow the square of the capped squared jump a step of the worst parameter, half and half
@@ -29,6 +31,9 @@ def next_weights(former: Array, tallies: Array, walk_floor: float) -> Array:
         See `Lesson`.
     walk_floor : float
         The least probability of the random walk.
+    difference_floor : float
+        The least probability of differences where no independent draw is accepted: of many modes
+        some are in no component. It shrinks to nothing where a fifth is accepted.
     """
     jumps, accepted = tallies[:, 0], tallies[:, 1]
     if not jumps[0]:
@@ -38,6 +43,7 @@ def next_weights(former: Array, tallies: Array, walk_floor: float) -> Array:
     weights = 0.5 * former + 0.5 * worth / worth.sum()
     floors = (0.08 + 0.3 * (1 - accepted[0] / jumps[0])) * _FLOORS
     floors[0] = _INDEPENDENCE
+    floors[2] = max(floors[2], difference_floor * (1 - 5 * accepted[0] / jumps[0]))
     floors[-1] = max(floors[-1], walk_floor)
     found: Array = floors + (1 - floors.sum()) * weights / weights.sum()
     found /= found.sum()
