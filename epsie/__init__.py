@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from epsie.model.joint import Joint as Joint
     from epsie.model.posterior import Posterior as Posterior
     from epsie.model.prior import Prior as Prior
+    from epsie.results.comparison import compare as compare
     from epsie.rng.bit_generators import create_bit_generator as create_bit_generator
     from epsie.rng.bit_generators import create_bit_generators as create_bit_generators
     from epsie.rng.bit_generators import create_seed as create_seed
@@ -67,6 +68,7 @@ _HOMES = {
         "model.joint": "Joint",
         "model.posterior": "Posterior",
         "model.prior": "Prior",
+        "results.comparison": "compare",
         "rng.bit_generators": "create_bit_generator create_bit_generators create_seed",
         "running.saving": "SaveTo",
         "samplers": "MetropolisHastingsSampler ParallelTemperedSampler",

@@ -942,13 +942,13 @@ def test_every_registered_proposal_is_made_anew(tmp_path):
 
 
 def test_nothing_is_looked_up_outside_of_the_registries(tmp_path):
-    from epsie.storage.rundir.recipes import _CLASS, remade
+    from epsie.storage.rundir.recipes import CLASS, remade
 
     for kind, name in (("proposal", "os.system"), ("builtins", "eval"), ("proposal", "__init__")):
         with pytest.raises(CheckpointError, match="has no"):
-            remade({_CLASS: [kind, name], "config": {}})
+            remade({CLASS: [kind, name], "config": {}})
     with pytest.raises(CheckpointError, match="no Normal can be made of"):
-        remade({_CLASS: ["proposal", "normal"], "config": {"evil": 1}})
+        remade({CLASS: ["proposal", "normal"], "config": {"evil": 1}})
 
 
 def test_the_setting_that_differs_is_named(tmp_path):

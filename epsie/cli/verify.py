@@ -122,4 +122,4 @@ class _UnaskedPosterior(Posterior):
         at = at.get(0, at)["current_position"]
         kinds = {name: "integer" if type(value) is int else "real" for name, value in at.items()}
         known = {"parameters": tuple(settings["parameters"]), "kinds": kinds}
-        self.prior: Any = SimpleNamespace(**known, described=lambda: settings["prior"])
+        self.prior: Any = SimpleNamespace(**known, labels={}, described=lambda: settings["prior"])

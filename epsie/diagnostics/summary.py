@@ -57,6 +57,8 @@ class Summary:
     """The faults, in words."""
     facts: tuple[tuple[str, str], ...] = ()
     """Further facts of the run, by name and in words."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """What parameters are called in a table; one with mathematics in it in a notebook alone."""
 
     @property
     def table(self) -> list[list[str]]:
@@ -67,7 +69,7 @@ class Summary:
             values = [self.mean[name], self.sd[name]]
             rows.append(
                 [
-                    in_line(name),
+                    in_line(_text(self.labels.get(name, name), name)),
                     *[digits(value, error) for value in values],
                     digits(error, error),
                     *[digits(value, error) for value in self.quantiles[name].values()],
@@ -104,7 +106,11 @@ class Summary:
 
     def _repr_html_(self) -> str:
         head, *rows = [[html.escape(cell) for cell in row] for row in self.table]
-        body = "".join(f"<tr><th>{row[0]}</th>{_cells(row[1:])}</tr>" for row in rows)
+        names = [html.escape(in_line(self.labels.get(name, name))) for name in self.parameters]
+        body = "".join(
+            f"<tr><th>{name}</th>{_cells(row[1:])}</tr>"
+            for name, row in zip(names, rows, strict=True)
+        )
         said = [*map(": ".join, self.facts), *self.warnings]
         notes = "".join(f"<li>{html.escape(text)}</li>" for text in said)
         return (
@@ -113,6 +119,11 @@ class Summary:
             + f"</tr></thead><tbody>{body}</tbody></table>"
             + (f"<ul>{notes}</ul></div>" if notes else "</div>")
         )
+
+
+def _text(label: str, name: str) -> str:
+    """A label that can be read in a terminal, or else the name."""
+    return name if "$" in label else label
 
 
 _PERCENT = [f"{100 * probability:g}%" for probability in PROBABILITIES]
@@ -137,6 +148,7 @@ def summarise(
     stuck: Mapping[int, int] | None = None,
     warnings: Iterable[str] = (),
     facts: Iterable[tuple[str, str]] = (),
+    labels: Mapping[str, str] | None = None,
     off: Callable[[Mapping[str, float]], Sequence[Astray]] | None = None,
 ) -> Summary:
     """Estimates, their errors, and what is wrong.
@@ -159,6 +171,8 @@ def summarise(
         Further words.
     facts : iterable of (str, str), optional
         What else is known of the run, by name and in words.
+    labels : mapping, optional
+        What parameters are called.
     off : callable, optional
         Gives, of the standard deviations of the draws, the chains whose jumps are far too large or
         too small.
@@ -186,6 +200,7 @@ def summarise(
         stuck=dict(stuck or {}),
         warnings=(*warnings, *found),
         facts=tuple(facts),
+        labels=dict(labels or {}),
     )
 
 

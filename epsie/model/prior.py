@@ -155,12 +155,14 @@ class Prior:
         """It as plain data, by which one prior is told from another.
 
         Where something is not known in closed form: its kind and bounds, and the log densities at
-        8 draws, to 9 digits.
+        8 draws, to 9 digits; of a constraint the error of the normalisation.
         """
         parts = {", ".join(part.names): part.described() for part in self.parts}
         known = all(part.plain is not None for part in self.parts) and self._constraint is None
         points = [] if known else self._rows(self.draw(0, 8))
-        return {"parts": parts, "logp": [float(f"{self.log_density(x):.9g}") for x in points]}
+        found = {"parts": parts, "logp": [float(f"{self.log_density(x):.9g}") for x in points]}
+        error = self.normalisation_error
+        return found | ({"normalisation_error": float(f"{error:.9g}")} if error else {})
 
     def logp(self, **values: float) -> float:
         """The natural logarithm of the normalised density; -inf where it vanishes.

@@ -4,9 +4,9 @@ They are figures of matplotlib, which must be installed (``pip install 'epsie[pl
 not used, so nothing is shown or kept unless you do: ``trace(run).savefig("trace.png")``. A notebook
 shows what is returned.
 
-`labels` gives parameters other names, as ``{"m": "mass / kg"}``. Discrete parameters are shown as
-integers; angles about where they are, so that no peak is cut at 0; parameters of a transdimensional
-chain where they are active.
+`labels` gives parameters other names, as ``{"m": "mass / kg"}``, beside those of a `Prior`.
+Discrete parameters are shown as integers; angles about where they are, so that no peak is cut at 0;
+parameters of a transdimensional chain where they are active.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from epsie.plots.adaptation import adaptation
 from epsie.plots.calibration import calibration
 from epsie.plots.corner import corner
 from epsie.plots.evidence import evidence
+from epsie.plots.prior import prior
 from epsie.plots.temperatures import round_trips, temperatures
 from epsie.plots.trace import trace
 
@@ -28,6 +29,7 @@ __all__ = [
     "calibration",
     "corner",
     "evidence",
+    "prior",
     "round_trips",
     "temperatures",
     "trace",

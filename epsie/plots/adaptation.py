@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.plots import style
-from epsie.plots.sample import Floats
+from epsie.plots.sample import Floats, labels_of
 from epsie.results.quantities import chosen
 from epsie.results.view import View
 
@@ -68,7 +68,8 @@ def adaptation(
         below = figure.add_subplot(2, 1, 2, sharex=above)
         above.tick_params(labelbottom=False)
         order = [view.parameters.index(name) for name in names]
-        texts = [(labels or {}).get(name, name) for name in names]
+        called = labels_of(view, labels)
+        texts = [called.get(name, name) for name in names]
         _draw_widths(below, noted, widths[:, :, order], texts)
         style.end_of_burn_in(below, 1, view.end_of_adaptation)
         below.set_xlabel("iteration")

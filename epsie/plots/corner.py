@@ -7,9 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from epsie.model.prior import Prior
+from epsie.plots.prior import prior_counts, prior_draws
 from epsie.plots.sample import Floats, Sample, samples
-from epsie.plots.style import COLOURS, Picture, caption, fitting, longest_tick, shortened, styled
+from epsie.plots.style import (
+    COLOURS,
+    GREY,
+    Picture,
+    caption,
+    fitting,
+    longest_tick,
+    shortened,
+    styled,
+)
 from epsie.results.burn_in import burn_in_of, rows_after
+from epsie.results.quantities import chosen
 from epsie.results.view import View
 
 _MOST_SAMPLES = 200_000
@@ -24,6 +36,7 @@ def corner(
     burn_in: int | None = None,
     temperature: int = 0,
     labels: Mapping[str, str] | None = None,
+    prior: bool | Prior = False,
 ) -> Picture:
     """The marginal posterior of each parameter and of each pair.
 
@@ -35,6 +48,9 @@ def corner(
     ----------
     source, parameters, burn_in, temperature, labels
         As for `trace`; what is burn-in is left out.
+    prior : bool or Prior, optional
+        Whether the histograms have the prior behind them, in grey. A sampler of a `Posterior` knows
+        it; for a run on disk give it.
 
     Returns
     -------
@@ -51,6 +67,8 @@ def corner(
     shown = samples(view, parameters, labels, temperature, rows)
     step = -(-shown[0].values.size // _MOST_SAMPLES)
     shown = [Sample(s.name, s.values[:, ::step], s.discrete, s.period) for s in shown]
+    drawn = prior_draws(source, prior) if prior else {}
+    behind = [drawn.get(name) for name in chosen(view, parameters)]
     n = len(shown)
     inches = min(2.2, max(0.95, 9 / n))
     size = fitting([sample.name for sample in shown], inches)
@@ -64,7 +82,7 @@ def corner(
     for (row, column), axes in panels.items():
         below, beside = shown[row], shown[column]
         if column == row:
-            _draw_one(axes, below, inches, size)
+            _draw_one(axes, below, inches, size, behind[row])
         else:
             _draw_pair(axes, beside, below)
         _label(axes, beside, below, (row, column, n), inches, size)
@@ -124,8 +142,8 @@ def _label(
         axes.tick_params(labelleft=False)
 
 
-def _draw_one(axes: Any, sample: Sample, inches: float, size: float) -> None:
-    """Draw the histogram of a parameter."""
+def _draw_one(axes: Any, sample: Sample, inches: float, size: float, behind: Floats | None) -> None:
+    """Draw the histogram of a parameter, and that of the prior behind it."""
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     text = sample.summary(72 * inches / (0.58 * size))
@@ -143,7 +161,12 @@ def _draw_one(axes: Any, sample: Sample, inches: float, size: float) -> None:
     axes.stairs(counts, edges, color=COLOURS[0], lw=1.0)
     axes.axvspan(low, high, color=COLOURS[0], alpha=0.08, lw=0, zorder=0)
     axes.axvline(middle, color=COLOURS[1], lw=1.0)
-    axes.set_ylim(0, 1.06 * max(1, counts.max()))
+    highest = max(1, counts.max())
+    if behind is not None:
+        of_prior = prior_counts(behind, sample, edges) * values.size
+        axes.stairs(of_prior, edges, fill=True, color=GREY, alpha=0.3, zorder=0.5)
+        highest = max(highest, of_prior.max())
+    axes.set_ylim(0, 1.06 * highest)
 
 
 def _draw_pair(axes: Any, x: Sample, y: Sample) -> None:

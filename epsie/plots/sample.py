@@ -119,13 +119,24 @@ def samples(
     ValueError
         If there are no such parameters, blobs or temperature, or nothing was visited yet.
     """
-    quantities, labels = chosen(view, parameters), labels or {}
-    if labels:
-        chosen(view, labels, what="labels")
+    quantities, labels = chosen(view, parameters), labels_of(view, labels)
     draws, periods = draws_of(view, quantities, temperature, rows), view.periods
     return [
         _sample(labels.get(name, name), values, periods.get(name)) for name, values in draws.items()
     ]
+
+
+def labels_of(view: View, given: Mapping[str, str] | None) -> dict[str, str]:
+    """The labels that are given, and those of the prior.
+
+    Raises
+    ------
+    ValueError
+        If they are of parameters or blobs that there are not.
+    """
+    if given:
+        chosen(view, given, what="labels")
+    return {**view.labels, **(given or {})}
 
 
 def _sample(name: str, values: NDArray[Any], period: float | None) -> Sample:

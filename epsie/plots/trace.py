@@ -43,7 +43,7 @@ def trace(
     temperature : int, optional
         The index of the temperature, 0 being the coldest.
     labels : mapping, optional
-        Other names of parameters.
+        Other names of parameters; by default those that a `Prior` has.
 
     Returns
     -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from epsie.results.burn_in import BurnIn, burn_in_of, suggested_burn_in
 from epsie.results.draws import draws, maximum_a_posteriori
 from epsie.results.jumps import off_the_aim
 from epsie.results.quantities import Quantity, chosen, draws_of, left_out
+from epsie.results.recipe import recipe
 from epsie.results.source import Source
 from epsie.results.view import Columns, View
 from epsie.tempering import communication
@@ -68,6 +69,11 @@ class Diagnosable:
     def _source(self) -> Source:
         """The source of what is looked at."""
         raise NotImplementedError
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the run as plain data, those that were chosen for it included."""
+        return self._source.settings
 
     @property
     def adaptation_end(self) -> int | None:
@@ -194,6 +200,7 @@ class Diagnosable:
             stuck=self.stuck_chains(temperature=temperature),
             warnings=remarks,
             facts=tempered.facts(view, burn_in),
+            labels=view.labels,
             off=partial(off_the_aim, view, used.iteration, temperature),
         )
         for warning in summary.warnings:
@@ -219,6 +226,7 @@ class Diagnosable:
         periods = view.periods | periods
         return draws, {name: periods[name] for name in draws if name in periods}, used
 
+    recipe = recipe
     to_arviz = to_arviz
     draws = draws
     maximum_a_posteriori = maximum_a_posteriori
@@ -264,7 +272,9 @@ class Diagnosable:
     def log_evidence(self, method: str = "mbar", burn_in: int | None = None) -> Evidence:
         """The evidence.
 
-        For it to be the evidence, the model's `logp` must be a normalised density.
+        Of a `Posterior` nothing else is needed, and the error has that of the normalisation of a
+        constraint in it. Of another model `logp` must be the logarithm of a normalised density,
+        which is said as `caveat`.
 
         Parameters
         ----------

@@ -49,7 +49,7 @@ class Draws(dict[str, NDArray[Any]]):
         try:
             import pandas as pd
         except ImportError as error:
-            raise ImportError("tables need pandas: pip install pandas") from error
+            raise ImportError("tables need pandas: pip install 'epsie[pandas]'") from error
         index = None
         if self.logl.ndim == 2:
             index = pd.MultiIndex.from_product(map(range, self.logl.shape), names=["chain", "draw"])
@@ -65,6 +65,7 @@ def draws(
     temperature: int = 0,
     parameters: str | Iterable[str] | None = None,
     blobs: bool | str | Iterable[str] = False,
+    weighted: bool = False,
 ) -> Draws:
     """The draws that count, by name.
 
@@ -81,6 +82,8 @@ def draws(
         The index of the temperature, 0 being the coldest.
     parameters, blobs : optional
         Which quantities: as for `summary`.
+    weighted : bool, optional
+        Whether draws that count with weights are asked for. No run has any yet.
 
     Returns
     -------
@@ -91,8 +94,14 @@ def draws(
     Raises
     ------
     ValueError
-        If no draw is left, or there is no such parameter, blob or temperature.
+        If no draw is left, or there is no such parameter, blob or temperature, or weights are asked
+        for.
     """
+    if weighted:
+        raise ValueError(
+            "this run has no draws with weights: all are of weight 1, from the chains at one "
+            "temperature. Leave out weighted=True"
+        )
     view = View(self)
     used = burn_in_of(view, burn_in, temperature=temperature)
     rows = rows_after(view, used)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,16 @@ from epsie.chain.adaptation_history import AdaptationHistory
 from epsie.proposals.base import BaseProposal
 
 ALL = slice(None)
+
+
+class Beginning(NamedTuple):
+    """What a run began with, beside its settings."""
+
+    betas: NDArray[np.float64] | None
+    """The ladder of all chains; None if they are not tempered."""
+
+    drawn: bool
+    """Whether it started at draws from the prior of its posterior, and not where it was told."""
 
 
 class Source(Protocol):
@@ -46,6 +56,14 @@ class Source(Protocol):
 
     remarks: tuple[str, ...]
     """Further remarks that are to be made in a summary."""
+
+    @property
+    def beginning(self) -> Beginning | None:
+        """What a run from its start on began with; None of what is no such run."""
+
+    @property
+    def evaluations(self) -> int:
+        """The likelihood evaluations of all chains and temperatures since the start."""
 
     @property
     def betas(self) -> NDArray[np.float64]:

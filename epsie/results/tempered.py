@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -78,13 +79,26 @@ def _estimate(view: View, method: str, burn_in: int | None) -> tuple[evidence.Ev
             "Run on, or give annealers a duration and choose burn_in"
         )
     logl = view.columns("stats", ["logl"])["logl"][..., rows]
-    return evidence.log_evidence(logl, view.source.betas, method), used
+    return normalised(view, evidence.log_evidence(logl, view.source.betas, method)), used
+
+
+def normalised(view: View, found: evidence.Evidence) -> evidence.Evidence:
+    """The evidence with what is known of the normalisation of the prior.
+
+    That of a constraint was counted, with an error; that of a model without a `Prior` is not known.
+    """
+    prior = view.source.settings.get("prior")
+    if prior is None:
+        return evidence.ConditionalEvidence(*found)
+    error = prior.get("normalisation_error", 0.0)
+    return found._replace(standard_error=hypot(found.standard_error, error)) if error else found
 
 
 def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
-    """The evidence and the round trips of a tempered run, by name and in words; none of others."""
+    """The evaluations; of a tempered run the evidence and the round trips: by name and in words."""
+    evaluations = "evaluations", str(view.source.evaluations)
     if view.ntemps == 1:
-        return ()
+        return (evaluations,)
     trips = round_trips(view)
     each = f", {trips.min()} to {trips.max()} of each chain" if len(trips) > 1 else ""
     try:
@@ -95,5 +109,6 @@ def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]
         log_z = f"not known: {' '.join(str(why).split())}"
     else:
         value, error = (digits(x, found.standard_error) for x in found[:2])
-        log_z = f"{value} +- {error} ({found.method}, draws after iteration {used})"
-    return ("log Z", log_z), ("swaps", counted(trips.sum(), "round trip") + each)
+        caveat = f"; {found.caveat}" if found.caveat else ""
+        log_z = f"{value} +- {error} ({found.method}, draws after iteration {used}{caveat})"
+    return evaluations, ("log Z", log_z), ("swaps", counted(trips.sum(), "round trip") + each)

@@ -44,6 +44,12 @@ class View:
         """The names of the parameters."""
         return tuple(self.source.settings["parameters"])
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels that were given with the prior, of those parameters that have one."""
+        found: dict[str, str] = self.source.settings.get("labels", {})
+        return found
+
     @cached_property
     def leaves(self) -> list[BaseProposal]:
         """The proposals of a chain, and what is inside of them."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.base import Segment
+from epsie.chain.state import evaluations_in
 from epsie.logs import logger
 from epsie.running.ending import Ends
 from epsie.running.trace import Trace, accepted, coldest
@@ -126,7 +127,8 @@ class Bar:
     """A bar that says how far a run is, and how it does.
 
     Beside rate and time left, of the run at most, it has the acceptance rate of the last round, the
-    effective sample size of the run so far, roughly, and the chain that mixes slowest with its own.
+    effective sample size of the run so far, roughly, the chain that mixes slowest with its own, and
+    the number of evaluations.
 
     Parameters
     ----------
@@ -157,7 +159,9 @@ class Bar:
             self._ess = roughly(self._trace.values)
             self._last = time.perf_counter() - started
         rate = np.mean([accepted(coldest(segment)) for segment in segments])
-        self._bar.set_postfix_str(f"acceptance {rate:.2f}{self._ess}", refresh=False)
+        asked = sum(evaluations_in(segment.state) for segment in segments)
+        text = f"acceptance {rate:.2f}{self._ess}, {asked} evaluations"
+        self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(made)
         self._spent += time.perf_counter() - started
 

@@ -52,7 +52,7 @@ def begin_as_given(sampler: Any, values: Mapping[str, Any]) -> None:
     # As the model was asked: as numbers that proposals jump from.
     starts = [[_jumpable(level, x) for level, x in zip(levels, at, strict=True)] for at in xs]
     place(sampler, "begin", points, starts)
-    sampler._remarks = remarks_on_starts(sampler, values)
+    sampler._remarks, sampler._drawn = remarks_on_starts(sampler, values), False
 
 
 def _jumpable(level: Any, x: Position) -> Position:
@@ -117,7 +117,7 @@ def begin_as_drawn(sampler: Any, prior: Drawable, tries: int) -> None:
     starts = [[point.x for point in of_chain] for of_chain in points]
     place(sampler, "begin", [points[i] for i in sampler.chain_ids], starts)
     drawn = {name: [draw[name] for draw in first] for name in sampler.parameters}
-    sampler._remarks = remarks_on_starts(sampler, drawn)
+    sampler._remarks, sampler._drawn = remarks_on_starts(sampler, drawn), False
 
 
 def _drawn(
@@ -175,6 +175,7 @@ def ensure_start(sampler: Any) -> None:
     if not isinstance(sampler.model, Posterior):
         raise ValueError(NO_START)
     begin_as_drawn(sampler, sampler.model.prior, 1000)
+    sampler._drawn = True
 
 
 def _position_in(chain: Any, draw: Mapping[str, Any]) -> Position:

@@ -68,7 +68,8 @@ class Writer:
         start = sampler.niterations
         assert folder.run is not None
         manifest = with_history(
-            describe(sampler), folder.run, start, thin, starts_of(sampler), sampler._remarks
+            {**describe(sampler), "drawn": sampler._drawn},
+            *(folder.run, start, thin, starts_of(sampler), sampler._remarks),
         )
         # With the manifest it becomes a run, so that comes last.
         states.write_state(folder, start, start, sampler.state)

@@ -43,7 +43,6 @@ class Chains(Diagnosable):
     _learner: Learner | None = None
     """What has learned from all chains together; None if each learns alone, or none does."""
 
-    _starts: Any = None  # of all chains of the run, by chain and temperature
     _remarks: tuple[str, ...] = ()
     """Remarks on its starts."""
 

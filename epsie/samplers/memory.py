@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.chain.chaindata import stack_tables
 from epsie.proposals.base import BaseProposal
-from epsie.results.source import ALL
+from epsie.results.source import ALL, Beginning
 from epsie.storage.rundir.manifest import Manifest, describe
 
 _BLOCK = 65_536
@@ -36,6 +36,9 @@ class Memory:
         self.start: int = sampler.lastclear
         self.niterations: int = sampler.niterations
         self.spacing, self.left_out = 1, 0
+        self.evaluations: int = sampler.evaluations
+        begun = Beginning(getattr(sampler, "_first_betas", None), sampler._drawn)
+        self.beginning = begun if self.start == 0 else None
         self.remarks: tuple[str, ...] = sampler._remarks
         self.betas = np.array([[leaf.beta for leaf in leaves] for leaves in self._leaves], float)
         self.last_moved = max(getattr(chain, "last_annealed", 0) for chain in sampler.chains)

@@ -123,6 +123,7 @@ class ParallelTemperedSampler(BaseSampler):
             for i, proposals, source in self._sources(nchains)
         ]
         hold(self, chains)
+        self._first_betas = self.betas[0]
 
     @property
     def betas(self) -> NDArray[np.float64]:

@@ -34,6 +34,20 @@ class Evidence(NamedTuple):
     per_chain: Floats
     """The estimate of each chain by itself, shape (nchains,)."""
 
+    @property
+    def caveat(self) -> str:
+        """What must hold for it to be the evidence; '' if the prior is known to be normalised."""
+        return ""
+
+
+class ConditionalEvidence(Evidence):
+    """An estimate of the evidence from a model of which it is not known what its `logp` is."""
+
+    @property
+    def caveat(self) -> str:
+        """What must hold for it to be the evidence."""
+        return "it is the evidence if the model's logp is the logarithm of a normalised density"
+
 
 def log_evidence(logl: ArrayLike, betas: ArrayLike, method: str = "mbar") -> Evidence:
     """The evidence from independent tempered chains.

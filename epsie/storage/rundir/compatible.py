@@ -15,7 +15,7 @@ from epsie.storage.rundir.manifest import APART, Manifest, differing
 from epsie.storage.rundir.source import DirectorySource
 
 _OF_EACH = {
-    *(RUN, "format", "versions", "every", "remarks", "starts"),
+    *(RUN, "format", "versions", "every", "remarks", "starts", "labels", "drawn"),
     *("seed", "seeds", "nchains", "part", "betas", APART),
 }
 """Settings in which runs that go together may differ, or that are looked at by themselves."""

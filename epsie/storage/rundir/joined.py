@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from epsie.chain.adaptation_history import AdaptationHistory
 from epsie.errors import RunDirectoryError
 from epsie.proposals.base import BaseProposal
-from epsie.results.source import ALL
+from epsie.results.source import ALL, Beginning
 from epsie.storage.rundir.compatible import in_order
 from epsie.storage.rundir.manifest import Manifest
 from epsie.storage.rundir.segments import concatenated
@@ -135,6 +135,16 @@ class JoinedSource:
     def betas(self) -> NDArray[np.float64]:
         """Inverse temperatures where each run was saved last, shape (nchains, ntemps)."""
         return self.side_by_side([run.betas for run in self.runs], 0)
+
+    @property
+    def beginning(self) -> Beginning | None:
+        """What the run began with of which these are the parts; None of independent runs."""
+        return None if "seeds" in self.settings else self.runs[0].beginning
+
+    @property
+    def evaluations(self) -> int:
+        """The likelihood evaluations of all runs, each up to where it was saved last."""
+        return sum(run.evaluations for run in self.runs)
 
     @cached_property
     def last_moved(self) -> int:

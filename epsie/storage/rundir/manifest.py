@@ -46,7 +46,9 @@ def describe(sampler: Any) -> Manifest:
         ],
     }
     if isinstance(sampler.model, Posterior):
-        described["prior"] = sampler.model.prior.described()
+        prior = sampler.model.prior
+        labels = {name: label for name, label in prior.labels.items() if label != name}
+        described |= {"prior": prior.described()} | ({"labels": labels} if labels else {})
     return {**described, **sampler._part.described(), **sampler._described()}
 
 
@@ -135,7 +137,7 @@ def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool
     seed : bool
         Whether the seed counts.
     """
-    skipped = set() if seed else {"seed"}
+    skipped = {"labels"} if seed else {"labels", "seed"}
     if described.get("annealer") is not None and not (fresh and manifest["start"] == 0):
         skipped.add("betas")
     found = []

@@ -14,7 +14,7 @@ from numpy.random import BitGenerator, Generator
 
 from epsie.errors import CheckpointError
 
-_CLASS = "epsie class"
+CLASS = "epsie class"
 """The key of a dict that stands for an object."""
 
 _DIRECTIONS = [
@@ -50,7 +50,7 @@ def _described(thing: Any) -> dict[str, Any] | None:
     for kind, classes in _registries().items():
         for name, cls in classes.items():
             if kind_of is cls:
-                return {_CLASS: [kind, name], "config": _plain(thing.config)}
+                return {CLASS: [kind, name], "config": _plain(thing.config)}
     return None
 
 
@@ -62,20 +62,32 @@ def remade(plain: Any) -> Any:
     CheckpointError
         If there is no such class, or it does not take these arguments.
     """
-    if isinstance(plain, dict) and _CLASS in plain:
-        try:
-            (kind, name), config = plain[_CLASS], dict(plain["config"])
-            cls = _registries().get(kind, {}).get(name)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"malformed: {plain!r:.200} makes nothing") from error
-        if cls is None:
-            raise CheckpointError(f"this epsie has no {kind} {name!r}")
+    if isinstance(plain, dict) and CLASS in plain:
+        cls, config = class_of(plain), plain["config"]
         return _called(cls, {key: remade(value) for key, value in config.items()})
     if isinstance(plain, dict):
         return {key: remade(value) for key, value in plain.items()}
     if isinstance(plain, list | tuple):
         return type(plain)([remade(value) for value in plain])
     return plain
+
+
+def class_of(plain: dict[str, Any]) -> type:
+    """The class of the object that plain data make.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such class.
+    """
+    try:
+        (kind, name), _ = plain[CLASS], dict(plain["config"])
+        cls = _registries().get(kind, {}).get(name)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"malformed: {plain!r:.200} makes nothing") from error
+    if cls is None:
+        raise CheckpointError(f"this epsie has no {kind} {name!r}")
+    return cls
 
 
 def updated(plain: Any) -> Any:
@@ -88,7 +100,7 @@ def updated(plain: Any) -> Any:
     if not isinstance(plain, dict):
         return plain
     plain = {key: updated(value) for key, value in plain.items()}
-    kind, config = plain.get(_CLASS), plain.get("config")
+    kind, config = plain.get(CLASS), plain.get("config")
     # Text alone, as an array would be compared element by element.
     known = isinstance(kind, list | tuple) and all(isinstance(of, str) for of in kind)
     if known and kind in _DIRECTIONS and isinstance(config, dict):
@@ -96,13 +108,25 @@ def updated(plain: Any) -> Any:
     return plain
 
 
-def _called(cls: type, config: dict[str, Any]) -> Any:
-    positional: Any = ()
+def arguments_of(cls: type, config: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What a class takes by position and by name, of all its arguments.
+
+    Raises
+    ------
+    CheckpointError
+        If what it takes by position is not several.
+    """
+    positional, named = (), dict(config)
     for parameter in inspect.signature(cls).parameters.values():
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            positional = config.pop(parameter.name, ())
+            positional = named.pop(parameter.name, ())
             if not isinstance(positional, list | tuple):
                 raise CheckpointError(f"malformed: {positional!r:.200} are no arguments")
+    return positional, named
+
+
+def _called(cls: type, config: dict[str, Any]) -> Any:
+    positional, config = arguments_of(cls, config)
     try:
         return cls(*positional, **config)
     except Exception as error:  # of arguments that may be anything

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory, joined
-from epsie.chain.state import chains_in
+from epsie.chain.state import chains_in, evaluations_in
 from epsie.checks import as_count
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
-from epsie.results.source import ALL
+from epsie.results.source import ALL, Beginning
 from epsie.storage.rundir.folder import RUN
 from epsie.storage.rundir.manifest import Manifest, read_manifest
 from epsie.storage.rundir.recipes import remade
@@ -175,6 +175,20 @@ class DirectorySource:
         """Inverse temperatures where the run was saved last, shape (nchains, ntemps)."""
         found: NDArray[np.float64] = self.ladders(self.niterations - 1)[1][-1]
         return found
+
+    @property
+    def beginning(self) -> Beginning | None:
+        """What the run began with; None if that was no start, or its ladders differed."""
+        ladders = self.settings.get("betas")
+        if self.start or (ladders is not None and len(np.unique(ladders, axis=0)) > 1):
+            return None
+        return Beginning(None if ladders is None else ladders[0], self.settings.get("drawn", False))
+
+    @cached_property
+    def evaluations(self) -> int:
+        """The likelihood evaluations up to where the run was saved last."""
+        _, state = last_state(self.directory, self.run)
+        return sum(map(evaluations_in, chains_in(state).values()))
 
     @cached_property
     def last_moved(self) -> int:
