@@ -90,7 +90,7 @@ def sampler_facts(sampler: Any) -> Facts:
         chains += f" x {ntemps} temperatures"
     facts = [("chains", chains), ("parameters", f"parameters {some(sampler.parameters)}")]
     facts.append(("proposals", some([type(part).__name__ for part in sampler.proposals])))
-    if not sampler._has_start:
+    if sampler.chains[0].start is None:
         return [*facts, ("iterations", "no start position yet")]
     facts.append(("iterations", counted(sampler.niterations, "iteration")))
     if sampler.niterations > sampler.lastclear:

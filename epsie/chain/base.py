@@ -13,9 +13,9 @@ from numpy.random import BitGenerator, Generator
 from epsie.chain.adaptation_history import Note, note_of, noted
 from epsie.chain.history import Rows
 from epsie.chain.record import Record
-from epsie.chain.start import present_point
+from epsie.chain.start import points_at, present_point
 from epsie.copying import copied
-from epsie.model.evaluation import Model, Point
+from epsie.model.evaluation import Model, Point, Position
 from epsie.process.cancellation import NEVER, GivenUp
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.distribution import Distribution, is_built_in
@@ -189,6 +189,10 @@ class BaseChain(Record):
             If the model fails, or refuses a position.
         """
         return [present_point(level) for level in self.by_temperature]
+
+    def points_at(self, xs: Sequence[Position]) -> list[Point]:
+        """The points at positions, evaluated by the model: see `epsie.chain.start`."""
+        return points_at(self.by_temperature[0], xs)
 
     def renew(self, points: Sequence[Point]) -> None:
         """Take over what the present model says of where it stands."""

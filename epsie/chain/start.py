@@ -219,6 +219,23 @@ def examined(level: Level, x: Position) -> tuple[Point | None, list[str]]:
     return point, [f"{named} {refusal}"] if refusal else []
 
 
+def points_at(level: Level, xs: Sequence[Position]) -> list[Point]:
+    """The points at positions, wherever the chain stands; with no likelihood where NaN is rejected.
+
+    Raises
+    ------
+    ModelError
+        If the model raises or returns what it may not.
+    """
+    points = []
+    for x in xs:
+        try:
+            points.append(evaluate(level._model, level.parameters, x, None))
+        except Exception as error:
+            points.append(level._rejected(x, error))
+    return points
+
+
 def present_point(level: Level) -> Point:
     """The present point of a chain, evaluated anew by the model.
 

@@ -123,6 +123,11 @@ class Executor:
         self._checked = self._mapper.in_process
 
     @property
+    def workers(self) -> int | None:
+        """The number of workers, where it is known."""
+        return self._mapper.workers
+
+    @property
     def is_unchecked(self) -> bool:
         """Whether a worker is to be compared with this process."""
         return self.check_workers and not self._checked

@@ -269,7 +269,7 @@ class Diagnosable:
         """The number of temperatures that the mean barrier of the chains recommends."""
         return communication.recommended_ntemps(float(self.communication_barrier.mean()))
 
-    def log_evidence(self, method: str = "mbar", burn_in: int | None = None) -> Evidence:
+    def log_evidence(self, method: str | None = None, burn_in: int | None = None) -> Evidence:
         """The evidence.
 
         Of a `Posterior` nothing else is needed, and the error has that of the normalisation of a
@@ -278,8 +278,10 @@ class Diagnosable:
 
         Parameters
         ----------
-        method : {'mbar', 'bridge', 'stepping_stone', 'thermodynamic'}, optional
-            How to estimate it: see `epsie.tempering.evidence`.
+        method : {'mbar', 'bridge', 'stepping_stone', 'thermodynamic', 'mixture'}, optional
+            How to estimate it: from temperatures by one of the first four, 'mbar' if None, see
+            `epsie.tempering.evidence`; of plain chains that have learned together by the last, see
+            `epsie.tempering.bridges`. These see nothing of modes in which none of them was.
         burn_in : int, optional
             Samples up to this iteration are left out, iterations before a clear counted. By default
             as everywhere, but not before adaptation has ended and all ladders have come to rest.

@@ -74,6 +74,10 @@ class Source(Protocol):
         """The last iteration at which a ladder was changed; 0 if none ever was."""
 
     @property
+    def shared(self) -> dict[str, Any]:
+        """What the chains share where it ends: what they learned together, and an annealed start."""
+
+    @property
     def adaptation_history(self) -> AdaptationHistory:
         """Jump widths and ladders, at iterations ever farther apart."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.results import plain_evidence
 from epsie.results.burn_in import evidence_burn_in
 from epsie.results.view import View
 from epsie.shown import counted, digits
@@ -46,7 +47,9 @@ def ratios(view: View) -> NDArray[np.float64]:
     return np.ascontiguousarray(np.concatenate([nothing, *pieces], axis=-1))
 
 
-def log_evidence(view: View, method: str = "mbar", burn_in: int | None = None) -> evidence.Evidence:
+def log_evidence(
+    view: View, method: str | None = None, burn_in: int | None = None
+) -> evidence.Evidence:
     """The evidence from the draws after a burn-in, each chain with its own ladder.
 
     Raises
@@ -58,13 +61,15 @@ def log_evidence(view: View, method: str = "mbar", burn_in: int | None = None) -
     return _estimate(view, method, burn_in)[0]
 
 
-def _estimate(view: View, method: str, burn_in: int | None) -> tuple[evidence.Evidence, int]:
+def _estimate(view: View, method: str | None, burn_in: int | None) -> tuple[evidence.Evidence, int]:
     """See `log_evidence`; and the iteration after which draws were used."""
     if view.ntemps == 1:
-        raise ValueError(
-            "the evidence needs two temperatures or more: a ParallelTemperedSampler with betas "
-            "that descend from 1 to 0"
-        )
+        if method not in (None, plain_evidence.METHOD):
+            raise ValueError(
+                f"the evidence by {method!r} needs two temperatures or more: a "
+                "ParallelTemperedSampler with betas that descend from 1 to 0"
+            )
+        return plain_evidence.log_evidence(view, burn_in).evidence, burn_in or 0
     used, rested = evidence_burn_in(view, burn_in).iteration, view.source.last_moved
     if used < rested:
         raise ValueError(
@@ -79,7 +84,7 @@ def _estimate(view: View, method: str, burn_in: int | None) -> tuple[evidence.Ev
             "Run on, or give annealers a duration and choose burn_in"
         )
     logl = view.columns("stats", ["logl"])["logl"][..., rows]
-    return normalised(view, evidence.log_evidence(logl, view.source.betas, method)), used
+    return normalised(view, evidence.log_evidence(logl, view.source.betas, method or "mbar")), used
 
 
 def normalised(view: View, found: evidence.Evidence) -> evidence.Evidence:
@@ -98,13 +103,13 @@ def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]
     """The evaluations; of a tempered run the evidence and the round trips: by name and in words."""
     evaluations = "evaluations", str(view.source.evaluations)
     if view.ntemps == 1:
-        return (evaluations,)
+        return evaluations, *plain_evidence.facts(view, burn_in)
     trips = round_trips(view)
     each = f", {trips.min()} to {trips.max()} of each chain" if len(trips) > 1 else ""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", re.escape(evidence.UNTOLD))
-            found, used = _estimate(view, "mbar", burn_in)
+            found, used = _estimate(view, None, burn_in)
     except (ValueError, RuntimeWarning) as why:
         log_z = f"not known: {' '.join(str(why).split())}"
     else:

@@ -50,7 +50,20 @@ class Budget:
     def __init__(self, most: int, sampler: Any) -> None:
         self._most = most
         self._in_one: int = sum(chain.most_evaluations for chain in sampler.chains)
-        self._made: int = sampler.evaluations
+        self._sampler, self._stepped = sampler, 0
+        self._is_full = False
+
+    @property
+    def _made(self) -> int:
+        if not self._stepped:
+            return int(self._sampler.evaluations)
+        annealed = self._sampler.annealed
+        return self._stepped + (0 if annealed is None else int(annealed.evaluations))
+
+    def allows(self, evaluations: int) -> bool:
+        """Whether there may be so many evaluations before the first step."""
+        self._is_full = evaluations > self._most
+        return not self._is_full
 
     @property
     def room(self) -> int:
@@ -60,14 +73,20 @@ class Budget:
     @property
     def met(self) -> bool:
         """Whether none fits for sure."""
-        return self.room < 1
+        return self._is_full or self.room < 1
 
     def saw(self, segments: Sequence[Segment]) -> None:
         """Count."""
-        self._made = sum(evaluations_in(segment.state) for segment in segments)
+        self._stepped = sum(evaluations_in(segment.state) for segment in segments)
 
     def lack(self) -> str:
         """The number of evaluations made, and of those that an iteration may take, in words."""
+        if self._is_full:
+            return (
+                f"{self._made} of {self._most} evaluations are made, and the annealed start is at "
+                f"beta = {self._sampler.annealed.betas[-1]:.3g}, on its way to 1: a run with a "
+                "larger max_evaluations goes on with it"
+            )
         return (
             f"{self._made} of {self._most} evaluations are made, and an iteration may take "
             f"{self._in_one}"
@@ -137,6 +156,15 @@ class Ends:
     def room(self) -> float:
         """The number of iterations that may be made at once."""
         return min((end.room for end in self.each), default=inf)
+
+    def allow(self, evaluations: int) -> bool:
+        """Whether a start may go on to so many evaluations."""
+        for end in self.each:
+            if isinstance(end, Budget) and not end.allows(evaluations):
+                return False
+            if isinstance(end, Deadline) and end.met:
+                return False
+        return True
 
     @property
     def met(self) -> str:

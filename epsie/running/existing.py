@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from epsie.errors import RunDirectoryError
-from epsie.running.starts import ensure_start
+from epsie.running.annealed_start import ensure_start
 from epsie.storage.rundir.folder import MANIFEST, RUN, leftovers, refuse_strangers
 from epsie.storage.rundir.holder import NAME as LOCK
 from epsie.storage.rundir.manifest import (
@@ -112,7 +112,7 @@ def _at_run(
     refuse_strangers(directory, manifest.get(RUN))
     iteration, state = last_state(directory, manifest.get(RUN))
     left_over(directory, manifest["start"], iteration)
-    if sampler._has_start and encode(sampler.state) == encode(state):
+    if sampler.chains[0].start is not None and encode(sampler.state) == encode(state):
         return Existing(found, manifest)
     if not (adopt and fresh):
         raise RunDirectoryError(
@@ -152,7 +152,7 @@ def listing(directory: Path) -> Listing:
 
 def starts_of(sampler: Any) -> str | None:
     """A digest of where all chains of a run started; None if a sampler does not know any more."""
-    if not sampler._has_start or sampler.niterations or sampler._starts is None:
+    if sampler.chains[0].start is None or sampler.niterations or sampler._starts is None:
         return None
     digest = hashlib.sha256()
     by_parameter = np.moveaxis(np.array(sampler._starts, dtype=float), (0, 1, 2), (2, 1, 0))

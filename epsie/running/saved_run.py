@@ -13,6 +13,7 @@ from epsie.execution.repeating import Verifier
 from epsie.logs import logger
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
+from epsie.running.annealed_start import go_on
 from epsie.running.ending import Limits
 from epsie.running.existing import examine, listing
 from epsie.running.interrupts import Interrupts
@@ -105,6 +106,8 @@ class _Rounds:
         most = min(iterations or _UNSAVED, max(1, _UNSAVED // bytes_per_iteration(sampler)))
         most = max(most, writer.reported - writer.saved)
         length, saved_at = 1, time.monotonic()
+        if not self._begin():
+            return
         with progress.showing(left):
             while left and interrupts.stop is None and not progress.ended:
                 if writer.saved == sampler.niterations and not self.save.keep:
@@ -122,6 +125,26 @@ class _Rounds:
                     interrupts.save = False
                     writer.save()
                     saved_at = time.monotonic()
+
+    def _begin(self) -> bool:
+        """Let the sampler finish its annealed start, if it has one; whether it has."""
+        writer, interrupts = self.writer, self.interrupts
+        annealed = writer.sampler.annealed
+        if annealed is None or annealed.done:
+            return True
+        asked = (self.progress.ends, writer.save_start, lambda: interrupts.stop is not None)
+        try:
+            with interrupts.cuttable():
+                done = go_on(writer.sampler, *asked)
+        except BaseException as error:
+            writer.save_start()
+            if isinstance(error, KeyboardInterrupt) and interrupts.stop is not None:
+                return False
+            error.add_note(f"The annealed start in {writer.directory} is saved as far as it came")
+            raise
+        if not done:
+            writer.save_start()
+        return done
 
     def _round(self, length: int) -> tuple[int, int]:
         """Let the sampler make a round; how many iterations it made, and how many next time."""

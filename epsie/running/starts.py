@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from epsie.chain.start import NO_START, as_columns, as_position, check_names, whole_numbers
+from epsie.chain.start import as_columns, as_position, check_names, whole_numbers
 from epsie.checks import given
 from epsie.logs import logger
 from epsie.model.evaluation import Point, Position
-from epsie.model.posterior import Posterior
 from epsie.model.prior import Prior
 from epsie.running.points import place
 
@@ -160,22 +159,6 @@ def _drawn(
 
 def _generator(seed: int, at: tuple[int, int]) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, *at)))
-
-
-def ensure_start(sampler: Any) -> None:
-    """Start a sampler of a `Posterior` at draws from its prior, if no start is set.
-
-    Raises
-    ------
-    ValueError
-        If there is no start, and the model is no posterior.
-    """
-    if sampler._has_start:
-        return
-    if not isinstance(sampler.model, Posterior):
-        raise ValueError(NO_START)
-    begin_as_drawn(sampler, sampler.model.prior, 1000)
-    sampler._drawn = True
 
 
 def _position_in(chain: Any, draw: Mapping[str, Any]) -> Position:

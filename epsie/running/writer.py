@@ -162,6 +162,13 @@ class Writer:
             logger.warning("the segments in %s could not be merged: %s", directory, error)
         self.reported = stop
 
+    def save_start(self) -> None:
+        """Save how far an annealed start has come, before the first step."""
+        self.check()
+        state = self.sampler.state
+        states.write_state(self.folder, self.manifest["start"], self.saved, state)
+        self._state = state
+
     def _replace_unreadable(self) -> None:
         """Remove the state that could not be read, and what followed the one before it."""
         left = segments.left_over(self.directory, self.manifest["start"], self.saved)

@@ -18,18 +18,18 @@ from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals, check_cover
 from epsie.rng.bit_generators import create_bit_generators, create_seed, find_bit_generator
+from epsie.running.annealed_start import ensure_start, go_on
 from epsie.running.ending import Limits
+from epsie.running.learning import attach
 from epsie.running.points import renew
 from epsie.running.progress import Progress, logged_run
 from epsie.running.saved_run import resumed, saved_run
 from epsie.running.saving import SaveTo, saving_of
-from epsie.running.starts import ensure_start
 from epsie.running.stopping import Until, as_until, stopper_of
 from epsie.samplers.chains import Chains
 from epsie.samplers.exclusive import exclusive
-from epsie.samplers.from_posterior import check_names_of, default_proposals
+from epsie.samplers.from_posterior import as_begins, check_names_of, default_proposals
 from epsie.samplers.part import as_part
-from epsie.samplers.states import attach
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -65,8 +65,10 @@ class BaseSampler(Chains):
         nan: NanPolicy,
         check_workers: bool,
         chains: Iterable[int] | None,
+        start: str | None,
     ) -> None:
         self._seed_given, self._chosen_chains = seed is not None, chains
+        self._begins = as_begins(start, model)
         if callable(parameters) and not callable(model):
             raise TypeError(
                 f"the names of the parameters come first, then the model: "
@@ -221,9 +223,10 @@ class BaseSampler(Chains):
         with logged_run(self, n, ends):
             if n:
                 renew(self)
-            advance = self._advanced(n, Progress(progress, ends), verifier)
-            with interrupt_deferred():
-                self._attach(advance)
+            if go_on(self, ends):
+                advance = self._advanced(n, Progress(progress, ends), verifier)
+                with interrupt_deferred():
+                    self._attach(advance)
 
     def _advanced(
         self, niterations: int, progress: Progress, verifier: Verifier | None = None

@@ -15,6 +15,7 @@ from epsie.execution.executor import Executor
 from epsie.model.evaluation import Model
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
+from epsie.running.annealed_start import Annealed, evaluations_of
 from epsie.running.points import take_up
 from epsie.running.saving import Saving
 from epsie.running.starts import Drawable, begin_as_drawn, begin_as_given
@@ -39,6 +40,11 @@ class Chains(Diagnosable):
     _use: Use | None = None
     """The use, a run or a change, that a thread makes of it now; None if there is none."""
     _executor: Executor
+
+    _begins: str | None = None
+    """The way it finds its starts if none are set: 'annealed', or None for draws from a prior."""
+    annealed: Annealed | None = None
+    """Its annealed start, on its way or done."""
 
     _learner: Learner | None = None
     """What has learned from all chains together; None if each learns alone, or none does."""
@@ -124,8 +130,8 @@ class Chains(Diagnosable):
 
     @property
     def evaluations(self) -> int:
-        """The likelihood evaluations of all chains since the start: see `Chain.evaluations`."""
-        return sum(chain.evaluations for chain in self.chains)
+        """The likelihood evaluations since the start, also an annealed one: see `Chain`."""
+        return evaluations_of(self)
 
     @property
     def lastclear(self) -> int:
@@ -161,9 +167,8 @@ class Chains(Diagnosable):
         Parameters
         ----------
         prior : Prior or mapping or callable
-            A `Prior`; a dict of what a prior takes, as pairs of bounds and distributions of
-            `scipy.stats`; or ``prior(rng)``, which with a numpy generator gives a dict with a value
-            for each parameter.
+            A `Prior`, or a dict of what it takes; or ``prior(rng)``, which with a numpy generator
+            gives a dict with a value for each parameter.
         tries : int, optional
             How often to draw at most for each chain and temperature.
 
@@ -176,10 +181,6 @@ class Chains(Diagnosable):
         """
         begin_as_drawn(self, prior, as_count(tries, "tries"))
 
-    @property
-    def _has_start(self) -> bool:
-        return self.chains[0].start is not None
-
     @exclusive
     def clear(self) -> None:
         """Drop the history. The present positions become the start; results do not change."""
@@ -188,9 +189,7 @@ class Chains(Diagnosable):
 
     @property
     def state(self) -> dict[int, Any]:
-        """All that the chains' future depends on, as plain data: a dict by chain id.
-
-        Under 'shared' is what the chains have learned together, if they do.
+        """All that the chains' future depends on: by id, and 'shared' what they share, if anything.
 
         Raises
         ------
@@ -256,7 +255,7 @@ class Chains(Diagnosable):
 
     @property
     def _may_have_blobs(self) -> bool:
-        return not self._has_start or self.chains[0].hasblobs
+        return self.chains[0].start is None or self.chains[0].hasblobs
 
     def _stacked(self, table: str, rows: slice = slice(None)) -> NDArray[np.void]:
         """Rows of a table of all chains as one array."""

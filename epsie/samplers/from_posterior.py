@@ -38,6 +38,24 @@ def takes_posterior(init: Init) -> Init:
     return taking
 
 
+def as_begins(start: str | None, model: Any) -> str | None:
+    """The way a sampler finds its starts, if none are set.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, or needs the prior of a `Posterior`.
+    """
+    if start not in (None, "annealed"):
+        raise ValueError(f"start must be 'annealed' or None; got {start!r}")
+    if start == "annealed" and not isinstance(model, Posterior):
+        raise ValueError(
+            "start='annealed' goes from the prior to the posterior, so that it needs both: give "
+            "epsie.Posterior(log_likelihood, prior) in place of names and model"
+        )
+    return start
+
+
 def check_names_of(model: Any, parameters: Sequence[str]) -> None:
     """Refuse names that are not those of a posterior.
 

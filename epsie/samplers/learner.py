@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from epsie.annealed.population import Population
 from epsie.chain.base import BaseChain, Lessons, Segment
 from epsie.chain.state import levels_in
 from epsie.errors import MalformedStateError
 from epsie.pools.transport import ModelCarrier
 from epsie.proposals.learned.cohort import Cohort, Stretch
+from epsie.proposals.learned.history import History
 from epsie.proposals.learned.learned import Learned
 from epsie.proposals.learned.plain import entry
 
@@ -70,6 +72,29 @@ class Learner:
             # The same object travels once.
             twin.lessons, twin.carrier = self.lessons, self.carrier
         return twin
+
+    def begun_with(
+        self, populations: Sequence[Population], names: Sequence[str], parameters: Sequence[str]
+    ) -> Learner:
+        """The learner with what it learns of populations, before the first step.
+
+        Parameters
+        ----------
+        populations : sequence of Population
+            Of the target at each temperature.
+        names : sequence of str
+            The parameters of their rows.
+        parameters : sequence of str
+            Those of the chains.
+        """
+        cohorts = {}
+        for (temperature, i), cohort in self.cohorts.items():
+            part, population = self._parts[temperature, i], populations[temperature]
+            rows = population.rows[:, [names.index(name) for name in part.parameters]]
+            alone = len(part.parameters) == len(parameters)
+            logs = population.logp + population.beta * population.logl if alone else None
+            cohorts[temperature, i] = cohort.begun_with(History.of(rows, logs), part.first)
+        return Learner(self._parts, cohorts)
 
     def plain(self) -> dict[str, Any]:
         """Itself as plain data."""

@@ -13,6 +13,7 @@ from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.chain.chaindata import stack_tables
 from epsie.proposals.base import BaseProposal
 from epsie.results.source import ALL, Beginning
+from epsie.running.learning import shared_state
 from epsie.storage.rundir.manifest import Manifest, describe
 
 _BLOCK = 65_536
@@ -52,6 +53,11 @@ class Memory:
     def adaptation_history(self) -> AdaptationHistory:
         """Jump widths and ladders since the start or a resume, where they were noted."""
         return adaptation_history(self._sampler.chains)
+
+    @cached_property
+    def shared(self) -> dict[str, Any]:
+        """What the chains share."""
+        return shared_state(self._sampler)
 
     def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
         """A table piece by piece, shape (ntemps, nchains, m)."""

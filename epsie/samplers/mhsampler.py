@@ -96,11 +96,12 @@ class MetropolisHastingsSampler(BaseSampler):
         nan: NanPolicy = "raise",
         check_workers: bool = True,
         chains: Iterable[int] | None = None,
+        start: str | None = None,
     ) -> None:
         default = (default_proposal, default_proposal_args)
         super().__init__(
             parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers,
-            chains,
+            chains, start,
         )  # fmt: skip
         self.create_chains(nchains)
 

@@ -89,11 +89,12 @@ class ParallelTemperedSampler(BaseSampler):
         nan: NanPolicy = "raise",
         check_workers: bool = True,
         chains: Iterable[int] | None = None,
+        start: str | None = None,
     ) -> None:
         default = (default_proposal, default_proposal_args)
         super().__init__(
             parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers,
-            chains,
+            chains, start,
         )  # fmt: skip
         self._swap_scheme = swap_scheme
         self.create_chains(nchains, betas, swap_interval, adaptive_annealer, reset_after_swap)

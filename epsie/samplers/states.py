@@ -8,10 +8,10 @@ from typing import Any
 from epsie.chain.state import SHARED
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.errors import MalformedStateError
-from epsie.execution.executor import Advance
 from epsie.process.signals import interrupt_deferred
+from epsie.running.annealed_start import Annealed
+from epsie.running.learning import ANNEALED, shared_state, use_learner
 from epsie.samplers.learner import Learner, learner_of
-
 
 def hold(sampler: Any, chains: list[Any]) -> None:
     """Let a sampler hold new chains, which have no starts yet."""
@@ -19,22 +19,6 @@ def hold(sampler: Any, chains: list[Any]) -> None:
     sampler.chains = chains
     # The starts of all chains of the run, and whether they are draws from the prior of a posterior.
     sampler._starts, sampler._drawn = None, False
-
-
-def use_learner(sampler: Any, learner: Learner | None) -> None:
-    """Let the chains of a sampler use what a learner has taught."""
-    sampler._learner = learner
-    if learner is not None:
-        for chain in sampler.chains:
-            chain.teach(learner.lessons)
-
-
-def attach(sampler: Any, advance: Advance) -> None:
-    """Let a sampler take over what copies of its chains did."""
-    for chain, segments in zip(sampler.chains, advance.segments, strict=True):
-        for segment in segments:
-            chain.attach(segment)
-    use_learner(sampler, advance.learner)
 
 
 def sampler_state(sampler: Any) -> dict[Any, Any]:
@@ -45,9 +29,9 @@ def sampler_state(sampler: Any) -> dict[Any, Any]:
     ValueError
         If no start is set.
     """
-    state = {chain.chain_id: chain.state for chain in sampler.chains}
-    learner: Learner | None = sampler._learner
-    return state if learner is None else {**state, SHARED: learner.plain()}
+    state: dict[Any, Any] = {chain.chain_id: chain.state for chain in sampler.chains}
+    shared = shared_state(sampler)
+    return {**state, SHARED: shared} if shared else state
 
 
 def set_sampler_state(sampler: Any, state: Mapping[Any, Any]) -> None:
@@ -62,15 +46,18 @@ def set_sampler_state(sampler: Any, state: Mapping[Any, Any]) -> None:
     for chain in sampler.chains:
         chain.check_state(state[chain.chain_id])
     learner: Learner | None = sampler._learner
-    if (learner is None) != (SHARED not in state):
+    shared = state.get(SHARED, {})
+    if (learner is None) != ("learned" not in shared):
         is_, are = ("not in it", "do") if learner is not None else ("in it", "do not")
         raise MalformedStateError(
             f"what chains learned together is {is_}, but the chains of this sampler {are} learn "
             "together: give it the proposals of the state's sampler"
         )
     if learner is not None:
-        learner = learner.restored(state[SHARED])
+        learner = learner.restored(shared)
+    annealed = Annealed.from_plain(shared[ANNEALED]) if ANNEALED in shared else None
     with interrupt_deferred():
         for chain in sampler.chains:
             chain.set_state(state[chain.chain_id])
         use_learner(sampler, learner)
+        sampler.annealed = annealed

@@ -23,7 +23,7 @@ from epsie.proposals.learned.subject import Subject
 from epsie.proposals.learned.surrogate import points_needed
 from epsie.proposals.learned.transform import Transform
 
-_SINCE = 0.25
+_SINCE = 0.4
 """The evidence needs no stretches that ended before this share of all iterations."""
 
 
@@ -146,7 +146,8 @@ class Cohort:
         if known is None or not self.alone or self.iteration == self._begun:
             return former
         histories = [record.history(1.0, True).since(self._begun) for record in self._records]
-        logs = [(h.log_densities, known.log_density(h.rows)) for h in histories]
+        with capped():
+            logs = [(h.log_densities, known.log_density(h.rows)) for h in histories]
         draws = [np.column_stack([log_pi, log_q]) for log_pi, log_q in logs if log_pi is not None]
         fresh = [rows.array() for rows in self._fresh]
         if not sum(map(len, fresh)):
@@ -178,7 +179,7 @@ class Cohort:
             "begun": self._begun,
             "population": None if self._population is None else self._population.plain(),
             "fresh": [counted(rows.array()) for rows in self._fresh],
-            "bridges": [bridge.plain() for bridge in self._bridges],
+            "bridges": [bridge.plain() for bridge in self.bridges()],
         }
 
     def restored(self, plain: Mapping[str, Any]) -> Self:
@@ -197,7 +198,8 @@ class Cohort:
             twin._population = History.from_plain(population, ndim)
         twin._fresh = tuple([rows_from(rows) for rows in pairs_of(plain, "fresh", self.nchains)])
         bridges = entry(plain, "bridges", list)
-        twin._bridges = tuple([Bridge.from_plain(each, self.nchains) for each in bridges])
+        found = [Bridge.from_plain(each, self.nchains) for each in bridges]
+        twin._bridges = tuple([bridge for bridge in found if bridge.begin < twin._begun])
         learned, records = plain.get("learned"), entry(plain, "records", list)
         if (learned is None) != (twin.lesson == 0) or len(records) != self.nchains:
             raise malformed("it", f"of {self.nchains} chains that learned", records)

@@ -146,6 +146,11 @@ class JoinedSource:
         """The likelihood evaluations of all runs, each up to where it was saved last."""
         return sum(run.evaluations for run in self.runs)
 
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Nothing: runs share nothing."""
+        return {}
+
     @cached_property
     def last_moved(self) -> int:
         """The last iteration at which a ladder was changed; 0 if none ever was."""

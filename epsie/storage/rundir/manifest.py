@@ -45,6 +45,8 @@ def describe(sampler: Any) -> Manifest:
             for part in sampler.proposals
         ],
     }
+    if sampler._begins is not None:
+        described["begins"] = sampler._begins
     if isinstance(sampler.model, Posterior):
         prior = sampler.model.prior
         labels = {name: label for name, label in prior.labels.items() if label != name}
@@ -240,6 +242,7 @@ def rebuilt(
         "pool": pool,
         "bit_generator": manifest["bit_generator"],
         "nan": manifest["nan"],
+        "start": manifest.get("begins"),
     }
     return cls._remade(manifest, annealer, settings)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory, joined
-from epsie.chain.state import chains_in, evaluations_in
+from epsie.chain.state import SHARED, chains_in, evaluations_in
 from epsie.checks import as_count
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
@@ -188,7 +188,14 @@ class DirectorySource:
     def evaluations(self) -> int:
         """The likelihood evaluations up to where the run was saved last."""
         _, state = last_state(self.directory, self.run)
-        return sum(map(evaluations_in, chains_in(state).values()))
+        of_chains = sum(map(evaluations_in, chains_in(state).values()))
+        return of_chains + int(self.shared.get("annealed", {}).get("evaluations", 0))
+
+    @cached_property
+    def shared(self) -> dict[str, Any]:
+        """What the chains shared where the run was saved last."""
+        found: dict[str, Any] = last_state(self.directory, self.run)[1].get(SHARED, {})
+        return found
 
     @cached_property
     def last_moved(self) -> int:

@@ -1,0 +1,66 @@
+"""The evidence of plain chains, from what they learned together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from epsie.proposals.learned.bridge import Bridge
+from epsie.results.view import View
+from epsie.shown import counted, digits
+from epsie.tempering.bridges import Bridged, Stretch, bridged
+from epsie.tempering.log_z import Floats
+
+METHOD = "mixture"
+"""The name of the method."""
+
+_MUCH_MISSED = 0.05
+
+
+def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
+    """The evidence of chains at one temperature, from the stretches after a burn-in.
+
+    Raises
+    ------
+    ValueError
+        If the chains did not learn together, or it is too early.
+    """
+    learned = view.source.shared.get("learned", [])
+    alone = len(learned) == 1 and len(view.source.settings["proposals"]) == 1
+    if not alone:
+        raise ValueError(
+            "the evidence of plain chains comes from what they learn together, of all parameters "
+            "by one Learned proposal, as by default. Give none other, or sample with temperatures "
+            "that descend to beta = 0: ParallelTemperedSampler"
+        )
+    plain = learned[0]["bridges"]
+    bridges = [Bridge.from_plain(each, view.nchains) for each in plain]
+    used = [b for b in bridges if burn_in is None or b.end > burn_in]
+    return bridged([Stretch(_ratios(b.draws), _ratios(b.fresh)) for b in used])
+
+
+def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
+    """The annealed start, the evidence, and what it may miss, by name and in words."""
+    shared = view.source.shared
+    found: list[tuple[str, str]] = []
+    if (start := shared.get("annealed")) is not None:
+        levels = counted(len(start["betas"]), "level")
+        found.append(("start", f"annealed, {levels}, {start['evaluations']} evaluations"))
+    if len(shared.get("learned", [])) != 1 or view.ntemps > 1:
+        return tuple(found)
+    try:
+        (log_z, error, method, _), miss = log_evidence(view, burn_in)
+    except ValueError as why:
+        return (*found, ("log Z", f"not known: {' '.join(str(why).split())}"))
+    value, off = (digits(x, error) for x in (log_z, error))
+    text = f"{value} +- {off} ({method})"
+    if miss > _MUCH_MISSED:
+        text += (
+            f"; {miss:.0%} of the draws are where nothing independent was proposed, so that it may "
+            "be wrong, and modes be missing: sample with tempering, or more chains"
+        )
+    return (*found, ("log Z", text))
+
+
+def _ratios(pairs: Sequence[Floats]) -> list[Floats]:
+    """Log pi - log q from pairs of them."""
+    return [rows[:, 0] - rows[:, 1] for rows in pairs]

@@ -1,0 +1,226 @@
+"""The annealed start of a sampler: evaluated in its pool, and saved on its way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from epsie.annealed.population import Population, systematic
+from epsie.annealed.start import AnnealedStart
+from epsie.chain.start import NO_START
+from epsie.logs import logger
+from epsie.model.evaluation import Point, Position
+from epsie.model.posterior import Posterior
+from epsie.process.signals import interrupt_deferred
+from epsie.proposals.learned.plain import entry
+from epsie.running.ending import Ends
+from epsie.running.learning import use_learner
+from epsie.running.points import place
+from epsie.running.starts import begin_as_drawn, begin_as_given
+
+_SIZE, _PER_PARAMETER = 256, 4
+"""The least number of particles, and of them for each parameter."""
+
+_TASKS_PER_WORKER, _MOST_TASKS = 4, 64
+_SAVED_EVERY = 1.0
+"""Seconds."""
+
+
+class Annealed(NamedTuple):
+    """An annealed start, on its way or done.
+
+    Parameters
+    ----------
+    seed : int
+        Its seed.
+    evaluations : int
+        The number of evaluations.
+    betas : list of float
+        The inverse temperatures of its levels.
+    live_share : float
+        The share of draws of the prior that have a likelihood.
+    progress : dict or None
+        All that evolves; None once it is done.
+    """
+
+    seed: int
+    evaluations: int = 0
+    betas: Sequence[float] = ()
+    live_share: float = 1.0
+    progress: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, start: AnnealedStart) -> Self:
+        """What is kept of a start that goes on."""
+        share = float(start.live_share)
+        return cls(start.seed, start.evaluations, list(start.betas), share, start.state)
+
+    @property
+    def done(self) -> bool:
+        """Whether the chains have begun."""
+        return self.progress is None
+
+    def plain(self) -> dict[str, Any]:
+        """Itself as plain data."""
+        return {**self._asdict(), "betas": list(self.betas)}
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> Self:
+        """An annealed start from what `plain` gave.
+
+        Raises
+        ------
+        MalformedStateError
+            If it is something else.
+        """
+        progress = plain.get("progress") and entry(plain, "progress", dict)
+        seed, evaluations = entry(plain, "seed", int), entry(plain, "evaluations", int)
+        betas, share = entry(plain, "betas", list), entry(plain, "live_share", float)
+        return cls(seed, evaluations, betas, share, progress)
+
+
+def evaluations_of(sampler: Any) -> int:
+    """The likelihood evaluations of a sampler since the start; an annealed one counts."""
+    annealed: Annealed | None = sampler.annealed
+    if annealed is not None and not annealed.done:
+        return annealed.evaluations
+    of_chains: int = sum(chain.evaluations for chain in sampler.chains)
+    return of_chains + (0 if annealed is None else annealed.evaluations)
+
+
+def begin_annealed(sampler: Any) -> None:
+    """Begin a sampler with an annealed start: its chains stand at the first draws of the prior.
+
+    So there is a state to save; they begin anew when the start is done.
+    """
+    prior = sampler.model.prior
+    size = max(_SIZE, _PER_PARAMETER * len(prior.parameters))
+    start = AnnealedStart(prior, size, sampler.seed)
+    first: list[Point] = []
+    while not first:
+        xs = _in_order(sampler, start.ask())
+        points = _evaluated(sampler, xs)
+        start.tell([point.logl for point in points])
+        first = [point for point in points if point.logl > -np.inf]
+    ntemps, of = len(sampler.chains[0].by_temperature), sampler._part.of
+    points = [first[i % len(first)] for i in range(of * ntemps)]
+    by_chain = [points[i * ntemps : (i + 1) * ntemps] for i in range(of)]
+    held = [by_chain[i] for i in sampler.chain_ids]
+    place(sampler, "begin", held, [[point.x for point in each] for each in by_chain])
+    sampler.annealed = Annealed.of(start)
+
+
+def go_on(
+    sampler: Any,
+    ends: Ends,
+    save: Callable[[], None] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Go on with the annealed start of a sampler, if it has one; whether it is done.
+
+    Parameters
+    ----------
+    sampler : BaseSampler
+        The sampler. It is changed between batches alone.
+    ends : Ends
+        What may end the run, and with it the start: it goes on with the next.
+    save : callable, optional
+        Saves the sampler, now and then.
+    stopped : callable, optional
+        Whether somebody has asked to stop.
+    """
+    annealed: Annealed | None = sampler.annealed
+    if annealed is None or annealed.progress is None:
+        return True
+    size = max(_SIZE, _PER_PARAMETER * len(sampler.parameters))
+    start = AnnealedStart(sampler.model.prior, size, annealed.seed)
+    start.state = annealed.progress
+    saved = time.monotonic()
+    while not start.done:
+        asked = start.ask()
+        if stopped() or not ends.allow(start.evaluations + len(asked)):
+            return False
+        start.tell([point.logl for point in _evaluated(sampler, _in_order(sampler, asked))])
+        if len(start.betas) != len(annealed.betas):
+            logger.info(
+                "annealed start: level %d, beta %.3g, %d evaluations",
+                len(start.betas), start.betas[-1], start.evaluations,
+            )  # fmt: skip
+        sampler.annealed = annealed = Annealed.of(start)
+        if save is not None and time.monotonic() - saved >= _SAVED_EVERY:
+            save()
+            saved = time.monotonic()
+    _begin_chains(sampler, start)
+    if save is not None:
+        save()
+    return True
+
+
+def _begin_chains(sampler: Any, start: AnnealedStart) -> None:
+    """Let the chains begin at the population, and know what it tells of the target."""
+    ladder = [float(level.beta) for level in sampler.chains[0].by_temperature]
+    populations = [_nearest(start, beta) for beta in ladder]
+    chosen = [_starts(start, population, sampler._part.of) for population in populations]
+    values = {}
+    for name in sampler.parameters:
+        i = start.space.names.index(name)
+        values[name] = sampler._faced(np.array([[x[i] for x in xs] for xs in chosen]))
+    with interrupt_deferred():
+        begin_as_given(sampler, values)
+        if (learner := sampler._learner) is not None:
+            known = learner.begun_with(populations, start.space.names, sampler.parameters)
+            use_learner(sampler, known)
+        sampler.annealed = Annealed.of(start)._replace(progress=None)
+
+
+def _nearest(start: AnnealedStart, beta: float) -> Population:
+    """The population of the level that is nearest to an inverse temperature."""
+    return min(start.progress.populations, key=lambda p: abs(p.beta**0.5 - beta**0.5))
+
+
+def _starts(start: AnnealedStart, population: Population, n: int) -> list[Position]:
+    """An even choice of the particles of a population."""
+    if population.beta == 1.0:
+        return start.space.positions(start.starts(n).rows)
+    rows = population.rows
+    return start.space.positions(rows[systematic(np.full(len(rows), 1 / len(rows)), n, 0.5)])
+
+
+def _in_order(sampler: Any, xs: Sequence[Position]) -> list[Position]:
+    """Positions of the prior in the order of the sampler's parameters."""
+    names = sampler.model.prior.parameters
+    places = [names.index(name) for name in sampler.parameters]
+    return [tuple([x[i] for i in places]) for x in xs]
+
+
+def _evaluated(sampler: Any, xs: Sequence[Position]) -> list[Point]:
+    """The points at positions, evaluated in the pool."""
+    executor = sampler._executor
+    tasks = min(_MOST_TASKS, _TASKS_PER_WORKER * (executor.workers or _MOST_TASKS))
+    each = max(1, ceil(len(xs) / tasks))
+    parts = [list(xs[i : i + each]) for i in range(0, len(xs), each)]
+    found = executor.ask([sampler.chains[0]] * len(parts), "points_at", parts)
+    return [point for points in found for point in points]
+
+
+def ensure_start(sampler: Any) -> None:
+    """Start a sampler of a `Posterior` at draws from its prior, or anneal, if no start is set.
+
+    Raises
+    ------
+    ValueError
+        If there is no start, and the model is no posterior.
+    """
+    if sampler.chains[0].start is not None:
+        return
+    if not isinstance(sampler.model, Posterior):
+        raise ValueError(NO_START)
+    if sampler._begins == "annealed":
+        begin_annealed(sampler)
+    else:
+        begin_as_drawn(sampler, sampler.model.prior, 1000)
+        sampler._drawn = True

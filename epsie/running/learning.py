@@ -1,0 +1,35 @@
+"""Chains that go on with what copies of them did, and with what was learned from all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from epsie.execution.executor import Advance
+
+
+ANNEALED = "annealed"
+"""The key of an annealed start in what is shared."""
+
+
+def shared_state(sampler: Any) -> dict[str, Any]:
+    """What the chains of a sampler share, as plain data: what they learned, and an annealed start."""
+    shared: dict[str, Any] = {} if sampler._learner is None else sampler._learner.plain()
+    if sampler.annealed is not None:
+        shared[ANNEALED] = sampler.annealed.plain()
+    return shared
+
+
+def use_learner(sampler: Any, learner: Any) -> None:
+    """Let the chains of a sampler use what a learner has taught."""
+    sampler._learner = learner
+    if learner is not None:
+        for chain in sampler.chains:
+            chain.teach(learner.lessons)
+
+
+def attach(sampler: Any, advance: Advance) -> None:
+    """Let a sampler take over what copies of its chains did."""
+    for chain, segments in zip(sampler.chains, advance.segments, strict=True):
+        for segment in segments:
+            chain.attach(segment)
+    use_learner(sampler, advance.learner)
