@@ -107,19 +107,19 @@ PRIOR = {"x": (-5, 5), "y": (-5, 5)}
 
 def test_the_same_line_goes_on_with_a_directory(tmp_path):
     directory = tmp_path / "run"
-    first = epsie.sample(shell, PRIOR, seed=3, directory=directory, max_evaluations=1500)
+    first = epsie.sample(shell, PRIOR, seed=3, directory=directory, max_evaluations=3500)
     assert first.stopped_by == "max_evaluations"
     assert first.lacks() != ""
-    again = epsie.sample(shell, PRIOR, directory=directory, max_evaluations=2500, pool=2)
+    again = epsie.sample(shell, PRIOR, directory=directory, max_evaluations=5000, pool=2)
     assert again.niterations > first.niterations
-    whole = epsie.sample(shell, PRIOR, seed=3, max_evaluations=2500)
+    whole = epsie.sample(shell, PRIOR, seed=3, max_evaluations=5000)
     for name in PRIOR:
         assert (again.current_positions[name] == whole.current_positions[name]).all()
     # What differs is named; nothing is changed.
     for other, text in (
-        ({"nchains": 5}, "nchains: the run has 8, now it is 5"),
+        ({"nchains": 5}, "nchains: the run has 16, now it is 5"),
         ({"seed": 4}, "seed: the run has 3, now it is 4"),
-        ({"tempered": False}, "parallel_tempered.*metropolis_hastings"),
+        ({"tempered": True}, "metropolis_hastings.*parallel_tempered"),
     ):
         with pytest.raises(epsie.RunDirectoryError, match=text):
             epsie.sample(shell, PRIOR, directory=directory, max_evaluations=10_000, **other)
@@ -132,14 +132,14 @@ def test_plain_chains_on_demand(tmp_path):
         lambda x: -0.5 * x * x, {"x": (-9, 9)}, tempered=False, seed=1, directory=tmp_path / "run"
     )
     assert type(run) is MetropolisHastingsSampler
-    assert run.nchains == 8
+    assert run.nchains == 16
     again = epsie.sample(lambda x: -0.5 * x * x, {"x": (-9, 9)}, directory=tmp_path / "run")
     assert type(again) is MetropolisHastingsSampler
     assert again.niterations == run.niterations
 
 
 def test_a_flat_likelihood_has_two_temperatures_more():
-    run = epsie.sample(lambda x: 0.0, {"x": (0, 1)}, seed=1, max_evaluations=4000)
+    run = epsie.sample(lambda x: 0.0, {"x": (0, 1)}, seed=1, max_evaluations=4000, tempered=True)
     assert type(run) is ParallelTemperedSampler
     assert run.betas[0, 0] == 1
     assert run.betas[0, -1] == 0

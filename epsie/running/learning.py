@@ -6,13 +6,12 @@ from typing import Any
 
 from epsie.execution.executor import Advance
 
-
 ANNEALED = "annealed"
 """The key of an annealed start in what is shared."""
 
 
 def shared_state(sampler: Any) -> dict[str, Any]:
-    """What the chains of a sampler share, as plain data: what they learned, and an annealed start."""
+    """What the chains of a sampler share: what they learned, and an annealed start."""
     shared: dict[str, Any] = {} if sampler._learner is None else sampler._learner.plain()
     if sampler.annealed is not None:
         shared[ANNEALED] = sampler.annealed.plain()

@@ -13,6 +13,7 @@ from epsie.running.annealed_start import Annealed
 from epsie.running.learning import ANNEALED, shared_state, use_learner
 from epsie.samplers.learner import Learner, learner_of
 
+
 def hold(sampler: Any, chains: list[Any]) -> None:
     """Let a sampler hold new chains, which have no starts yet."""
     sampler._learner = learner_of(chains, sampler._part.of)

@@ -140,7 +140,8 @@ def _length(stretch: Stretch, length: float, log_z: float) -> float:
     if not pooled.var() > 0:
         return 1.0
     variances = [len(h) ** 2 * variance_of_mean(h) for h in own if len(h) > 3]
-    return max(1.0, sum(variances) / (sum(len(h) for h in own if len(h) > 3) * pooled.var()))
+    number = sum(len(h) for h in own if len(h) > 3)
+    return max(1.0, float(sum(variances) / (number * pooled.var())))
 
 
 def _error(
@@ -156,7 +157,5 @@ def _error(
 
 
 def _miss(stretches: Sequence[Stretch]) -> float:
-    found = [
-        (np.concatenate(s.draws) > np.concatenate(s.fresh).max()).mean() for s in stretches
-    ]
+    found = [(np.concatenate(s.draws) > np.concatenate(s.fresh).max()).mean() for s in stretches]
     return float(np.mean(found))

@@ -36,7 +36,8 @@ class History(NamedTuple):
     @classmethod
     def of(cls, rows: Array, log_densities: Array | None) -> Self:
         """Positions that are later than any iteration, as of a population."""
-        return cls(np.full(len(rows), np.inf), rows, log_densities)
+        # In one order in memory, also after a resume, as rounding depends on it.
+        return cls(np.full(len(rows), np.inf), np.ascontiguousarray(rows), log_densities)
 
     def plain(self) -> dict[str, Any]:
         """The positions as plain data, without iterations."""

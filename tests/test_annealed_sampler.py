@@ -1,0 +1,202 @@
+"""Samplers that begin with an annealed start: what they find, and that nothing of it is lost."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import epsie
+from epsie.copying import same
+from epsie.errors import EpsieError, MalformedStateError
+from epsie.proposals import ATAdaptiveNormal
+from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+from tests.statistical import seed
+
+ROOT = Path(__file__).parent.parent
+PRIOR = {name: (-20, 20) for name in "abcd"}
+LOG_Z = -4 * math.log(40)
+"""Of two normalised peaks, well inside of the prior."""
+
+
+def two_peaks(a, b, c, d):
+    """Ten standard deviations apart, with 0.3 and 0.7 of the mass."""
+    x = np.array([a, b, c, d])
+    below = math.log(0.3) - 0.5 * float(np.square(x + 2.5).sum())
+    above = math.log(0.7) - 0.5 * float(np.square(x - 2.5).sum())
+    return float(np.logaddexp(below, above)) - 2 * math.log(2 * math.pi)
+
+
+POSTERIOR = epsie.Posterior(two_peaks, PRIOR)
+
+
+def sampler(nchains=8, pool=None, posterior=POSTERIOR, **settings):
+    settings = {"seed": seed(), "pool": pool, "start": "annealed", **settings}
+    return MetropolisHastingsSampler(posterior, nchains=nchains, **settings)
+
+
+def test_both_modes_and_the_evidence():
+    made = sampler(16)
+    made.run(2000)
+    assert made.annealed.done
+    assert 1000 < made.annealed.evaluations < 8000
+    assert made.annealed.betas[0] == 0 and made.annealed.betas[-1] == 1
+    calls = made.annealed.evaluations + sum(chain.evaluations for chain in made.chains)
+    assert made.evaluations == calls
+    share = (made.positions["a"][:, 500:] < 0).mean()
+    # At least 3,000 effective draws: a false alarm is less than 1e-6 probable.
+    assert share == pytest.approx(0.3, abs=0.04)
+    found = made.log_evidence()
+    assert found.method == "mixture"
+    assert found.per_chain.shape == (16,)
+    assert found.standard_error < 0.02
+    assert abs(found.log_z - LOG_Z) < 5 * found.standard_error
+    text = str(made.summary())
+    assert "annealed" in text and "log Z" in text
+
+
+@pytest.mark.slow
+def test_the_error_of_the_evidence_is_honest():
+    """The rms pull of 12 runs is within chi-square's 1e-5 limits for 12, and so is their mean."""
+    pulls = []
+    for number in range(12):
+        made = sampler(8, seed=number)
+        made.run(1500)
+        found = made.log_evidence()
+        pulls.append((found.log_z - LOG_Z) / found.standard_error)
+    assert 0.25 < np.sqrt(np.mean(np.square(pulls))) < 1.95
+
+
+def test_pools_splits_and_resumes_in_any_phase(tmp_path):
+    whole = sampler()
+    whole.run(200)
+    made = sampler(pool=2)
+    made.run(200)
+    assert same(made.state, whole.state)
+    most = whole.annealed.evaluations
+    for number, budget in enumerate((200, most // 2, most + 8 * 30)):
+        directory = tmp_path / str(number)
+        first = sampler()
+        first.run(10_000, directory=directory, max_evaluations=budget)
+        assert first.stopped_by == "max_evaluations"
+        assert first.evaluations <= max(budget, 256)
+        again = MetropolisHastingsSampler.resume(directory, POSTERIOR, pool=2 if number else None)
+        assert again.evaluations == first.evaluations
+        again.run(total=200)
+        assert same(again.state, whole.state)
+        opened = epsie.open_run(directory)
+        assert repr(opened.log_evidence()) == repr(whole.log_evidence())
+        assert np.array_equal(opened.positions["a"], whole.positions["a"])
+
+
+SCRIPT = """
+import sys, time
+from tests.test_annealed_sampler import sampler, two_peaks, PRIOR
+import epsie
+def slow(a, b, c, d):
+    time.sleep(2e-4)
+    return two_peaks(a, b, c, d)
+made = sampler(posterior=epsie.Posterior(slow, PRIOR), seed=7)
+made.run(total=150, directory=sys.argv[1], every="1s")
+"""
+
+
+def test_a_killed_start_goes_on(tmp_path):
+    """SIGKILL while particles move, and SIGTERM."""
+    whole = sampler(seed=7)
+    whole.run(150)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = [sys.executable, "-c", SCRIPT, str(tmp_path / "run")]
+    for sign in (signal.SIGKILL, signal.SIGTERM):
+        process = subprocess.Popen(run, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while not (tmp_path / "run" / "manifest.epsie").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.4)
+        process.send_signal(sign)
+        process.wait(60)
+    again = MetropolisHastingsSampler.resume(tmp_path / "run", POSTERIOR)
+    again.run(total=150)
+    assert same(again.state, whole.state)
+
+
+def test_a_failure_keeps_what_was_told(tmp_path):
+    failing = [True]
+
+    def fragile(a, b, c, d):
+        if failing and abs(a) < 1:
+            raise RuntimeError("no")
+        return two_peaks(a, b, c, d)
+
+    made = sampler(posterior=epsie.Posterior(fragile, PRIOR), pool=None)
+    with pytest.raises(epsie.ModelError, match="no"):
+        made.run(100, directory=tmp_path / "run")
+    failing.clear()
+    made.run(100, directory=tmp_path / "run")
+    whole = sampler()
+    whole.run(100)
+    assert same(made.state, whole.state)
+
+
+def test_tempered_chains_begin_at_their_own_levels():
+    ladder = [1.0, 0.2, 0.02, 0.0]
+    made = ParallelTemperedSampler(POSTERIOR, 4, ladder, seed=seed(), start="annealed")
+    made.run(50)
+    assert made.annealed.done
+    spread = np.abs(np.array(made.start_position["a"])).mean(axis=1)
+    assert spread[0] < spread[-1]
+
+
+def test_other_proposals_begin_there_too():
+    made = sampler(proposals=[ATAdaptiveNormal(list("abcd"), None)])
+    made.run(100)
+    assert np.abs(made.start_position["a"]).max() < 8
+    with pytest.raises(ValueError, match="learn together"):
+        made.log_evidence()
+
+
+def test_a_start_that_is_given_is_taken():
+    made = sampler(2)
+    made.start_position = {name: [0.0, 1.0] for name in "abcd"}
+    made.run(10)
+    assert made.annealed is None
+
+
+def test_a_budget_that_ends_during_the_start_says_so(caplog):
+    made = sampler()
+    with caplog.at_level("INFO", logger="epsie"):
+        made.run(100, max_evaluations=1000)
+    assert made.niterations == 0
+    assert made.stopped_by == "max_evaluations"
+    assert "the annealed start is at beta = 0." in caplog.text
+    made.run(100)
+    whole = sampler()
+    whole.run(100)
+    assert same(made.state, whole.state)
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match="start must be 'annealed' or None; got 'warm'"):
+        sampler(start="warm")
+    with pytest.raises(ValueError, match="needs both: give epsie.Posterior"):
+        MetropolisHastingsSampler(["x"], lambda x: (0.0, 0.0), 2, start="annealed")
+    nowhere = epsie.Posterior(lambda x: -math.inf, {"x": (0, 1)})
+    with pytest.raises(EpsieError, match="draws from the prior 0 have a likelihood"):
+        sampler(posterior=nowhere).run(1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("seed", 1.0), ("betas", None), ("progress", 3), ("evaluations", "1")]
+)
+def test_a_malformed_start_is_refused(key, value):
+    made = sampler()
+    made.run(10, max_evaluations=700)
+    state = made.state
+    state["shared"]["annealed"][key] = value
+    with pytest.raises(MalformedStateError):
+        sampler().set_state(state)
