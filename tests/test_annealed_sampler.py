@@ -19,7 +19,7 @@ from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from tests.statistical import seed
 
 ROOT = Path(__file__).parent.parent
-PRIOR = {name: (-20, 20) for name in "abcd"}
+PRIOR = dict.fromkeys("abcd", (-20, 20))
 LOG_Z = -4 * math.log(40)
 """Of two normalised peaks, well inside of the prior."""
 
@@ -123,6 +123,14 @@ def test_a_killed_start_goes_on(tmp_path):
     again = MetropolisHastingsSampler.resume(tmp_path / "run", POSTERIOR)
     again.run(total=150)
     assert same(again.state, whole.state)
+
+
+def test_its_recipe_makes_it_again():
+    made = sampler()
+    made.run(40)
+    known = {"log_likelihood": two_peaks, "prior": PRIOR}
+    exec(made.recipe(), known)
+    assert same(known["sampler"].state, made.state)
 
 
 def test_a_failure_keeps_what_was_told(tmp_path):

@@ -77,7 +77,7 @@ def test_info(runs, command):
     for text in (
         "parallel tempered, 2 chains x 3 temperatures",
         "100, every 2-th kept",
-        "betas       1, 0.4, 0\n",
+        "betas        1, 0.4, 0\n",
         "at rest",
         "Learned(x, y)",
     ):

@@ -169,7 +169,7 @@ def test_what_an_opened_run_refuses(tmp_path):
     plain = made("plain")
     plain.run(20, directory=tmp_path / "plain")
     for thing in (plain, epsie.open_run(tmp_path / "plain")):
-        with pytest.raises(ValueError, match="two temperatures or more"):
+        with pytest.raises(ValueError, match="learn together"):
             thing.log_evidence()
         with pytest.raises(ValueError, match="one temperature only"):
             _ = thing.round_trips

@@ -280,8 +280,8 @@ class Diagnosable:
         ----------
         method : {'mbar', 'bridge', 'stepping_stone', 'thermodynamic', 'mixture'}, optional
             How to estimate it: from temperatures by one of the first four, 'mbar' if None, see
-            `epsie.tempering.evidence`; of plain chains that have learned together by the last, see
-            `epsie.tempering.bridges`. These see nothing of modes in which none of them was.
+            `epsie.tempering.evidence`; of plain chains that learned together by the last, which sees
+            nothing of modes in which none of them was: see `epsie.tempering.bridges`.
         burn_in : int, optional
             Samples up to this iteration are left out, iterations before a clear counted. By default
             as everywhere, but not before adaptation has ended and all ladders have come to rest.
@@ -289,8 +289,7 @@ class Diagnosable:
         Returns
         -------
         Evidence
-            `log_z`, its `standard_error`, the `method` and the estimate `per_chain`. Each chain is
-            estimated with its own ladder.
+            `log_z`, its `standard_error`, `method`, and `per_chain`, each with its own ladder.
 
         Raises
         ------

@@ -77,6 +77,8 @@ def _arguments(
     yield from (f"{name}={settings[name]!r}" for name in _AS_THEY_ARE if name in settings)
     if part["chains"] is not None:
         yield f"chains={part['chains']}"
+    if "begins" in settings:
+        yield f"start={settings['begins']!r}"
 
 
 def _text(plain: Any, classes: set[tuple[str, str]]) -> str:

@@ -75,7 +75,7 @@ class Source(Protocol):
 
     @property
     def shared(self) -> dict[str, Any]:
-        """What the chains share where it ends: what they learned together, and an annealed start."""
+        """What the chains share where it ends: what they learned, and an annealed start."""
 
     @property
     def adaptation_history(self) -> AdaptationHistory:

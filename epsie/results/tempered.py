@@ -69,7 +69,8 @@ def _estimate(view: View, method: str | None, burn_in: int | None) -> tuple[evid
                 f"the evidence by {method!r} needs two temperatures or more: a "
                 "ParallelTemperedSampler with betas that descend from 1 to 0"
             )
-        return plain_evidence.log_evidence(view, burn_in).evidence, burn_in or 0
+        found = plain_evidence.log_evidence(view, burn_in).evidence
+        return normalised(view, found), burn_in or 0
     used, rested = evidence_burn_in(view, burn_in).iteration, view.source.last_moved
     if used < rested:
         raise ValueError(

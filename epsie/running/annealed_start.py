@@ -111,7 +111,7 @@ def begin_annealed(sampler: Any) -> None:
     by_chain = [points[i * ntemps : (i + 1) * ntemps] for i in range(of)]
     held = [by_chain[i] for i in sampler.chain_ids]
     place(sampler, "begin", held, [[point.x for point in each] for each in by_chain])
-    sampler.annealed = Annealed.of(start)
+    sampler.annealed, sampler._drawn = Annealed.of(start), True
 
 
 def go_on(
@@ -171,6 +171,7 @@ def _begin_chains(sampler: Any, start: AnnealedStart) -> None:
         values[name] = sampler._faced(np.array([[x[i] for x in xs] for xs in chosen]))
     with interrupt_deferred():
         begin_as_given(sampler, values)
+        sampler._drawn = True
         if (learner := sampler._learner) is not None:
             known = learner.begun_with(populations, start.space.names, sampler.parameters)
             use_learner(sampler, known)
