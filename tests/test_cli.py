@@ -82,7 +82,7 @@ def test_info(runs, command):
         "Learned(x, y)",
     ):
         assert text in said
-    assert "adaptation  ended at 50" in command("info", runs / "plain")[1]
+    assert "adaptation   ended at 50" in command("info", runs / "plain")[1]
     assert "pass again: Drift" in command("info", runs / "own")[1]
 
 

@@ -280,7 +280,7 @@ class Diagnosable:
         ----------
         method : {'mbar', 'bridge', 'stepping_stone', 'thermodynamic', 'mixture'}, optional
             How to estimate it: from temperatures by one of the first four, 'mbar' if None, see
-            `epsie.tempering.evidence`; of plain chains that learned together by the last, which sees
+            `epsie.tempering.evidence`; of plain chains that learned together by the last, that sees
             nothing of modes in which none of them was: see `epsie.tempering.bridges`.
         burn_in : int, optional
             Samples up to this iteration are left out, iterations before a clear counted. By default
