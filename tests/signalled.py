@@ -147,6 +147,8 @@ def left_wrong(directory, expected):
 
 
 if __name__ == "__main__":
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     whole = sampler(quick)
     whole.run(LONGEST)
     rng = random.Random(int(sys.argv[2]))
