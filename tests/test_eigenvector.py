@@ -366,7 +366,7 @@ def test_skewed_target_is_invariant(cls):
 @pytest.mark.parametrize("width", [0.5, 1e3])
 def test_flat_target_is_invariant(width):
     cov = width**2 * np.array(SKEWED_COV)
-    walk = walk_of(flat, pair(cov=cov), 6, f"flat {width}")
+    walk = walk_of(flat, pair(cov=cov), 4, f"flat {width}")
     check_invariance(flat_draw, walk, FLAT_MARGINALS, generator(f"start flat {width}"))
 
 

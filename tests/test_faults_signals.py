@@ -24,8 +24,9 @@ slow = pytest.mark.slow
 # ---- two signals at once
 
 
-@pytest.mark.parametrize("count", [24, pytest.param(100, marks=slow)])
+@pytest.mark.parametrize("count", [12, pytest.param(100, marks=slow)])
 def test_two_signals_within_a_millisecond(count):
+    """Twelve: each pair, with and without a pool, in memory and in a directory."""
     found = signalled.outcomes(count, seed())
     assert len(found) == count
     assert [outcome for outcome in found if outcome["wrong"]] == []
