@@ -134,16 +134,8 @@ def begun(
     u : float
         The uniform variate of systematic resampling.
     """
-    import os
-
-    if os.environ.get("SORT"):
-        z = (population.rows - population.rows.mean(0)) / (population.rows.std(0) + 1e-300)
-        zw = z * weights[:, None]
-        ax = np.linalg.eigh(zw.T @ z - np.outer(zw.sum(0), zw.sum(0)))[1][:, -1]
-        o = np.argsort(z @ ax, kind="stable")
-        arrived = population.taken(o[systematic(weights[o], size, u)], beta)
-    else:
-        arrived = population.taken(systematic(weights, size, u), beta)
+    order = along(population.rows, weights)
+    arrived = population.taken(order[systematic(weights[order], size, u)], beta)
     transform, reference = _best(space, population, weights, arrived.rows)
     return Level(beta, transform, reference, transform.forward_rows(arrived.rows)[0]), arrived
 
@@ -162,3 +154,15 @@ def _best(
         found.append((score, transform, reference))
     plain, bent = found[0], found[-1]
     return (bent if bent[0] > plain[0] + _GAIN else plain)[1:]
+
+
+def along(rows: Array, weights: Array) -> Any:
+    """The order of weighted rows along the direction in which they are the most spread.
+
+    Systematic resampling in it gives each mode what its weight is, to one particle.
+    """
+    away = rows - rows.mean(axis=0)
+    away /= np.maximum(np.abs(away).max(axis=0), 1e-300)
+    away -= weights @ away
+    axis = np.linalg.eigh((away * weights[:, np.newaxis]).T @ away)[1][:, -1]
+    return np.argsort(away @ axis, kind="stable")

@@ -17,6 +17,9 @@ from epsie.proposals.learned.mixture import Array
 FRESH, WITHIN, DIFFERENCE = range(3)
 """The moves: a draw from the reference, one within a component of it, a difference of particles."""
 
+_BELOW = (0.6, 0.8)
+"""Most often a draw from the reference: that alone keeps the weights of distant modes."""
+
 _TARGET, _SMALLEST, _LARGEST = 0.35, 0.02, 0.999
 """Of rho: the acceptance rate to which it is tuned from step to step, and between what."""
 
@@ -46,13 +49,9 @@ class Jumps(NamedTuple):
 def propose(
     space: Space, level: Level, population: Population, rho: float, generator: Generator
 ) -> Jumps:
-    """A jump of each particle, by one of the three moves with equal probabilities."""
+    """A jump of each particle, by one of the three moves."""
     here = level.see(space, population.rows, population.logp)
-    import os
-
-    a, b = map(float, os.environ.get("KERN", ".333,.667").split(","))
-    v = generator.random(len(here.rows))
-    kinds = (v > a).astype(int) + (v > b)
+    kinds = np.searchsorted(_BELOW, generator.random(len(here.rows)), side="right")
     rows = np.empty_like(here.rows)
     for kind, move in enumerate((_fresh, _within, _difference)):
         chosen = np.flatnonzero(kinds == kind)

@@ -36,6 +36,11 @@ class Population(NamedTuple):
         """Some of its particles, at another inverse temperature."""
         return type(self)(beta, self.rows[chosen], self.logl[chosen], self.logp[chosen])
 
+    def joined(self, other: Population) -> Self:
+        """Its particles and others."""
+        both = [np.concatenate(pair) for pair in zip(self[1:], other[1:], strict=True)]
+        return type(self)(self.beta, *both)
+
     def plain(self) -> dict[str, Any]:
         """Itself as plain data."""
         table = np.column_stack([self.rows, self.logl, self.logp])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 
-from epsie.annealed.level import begun
+from epsie.annealed.level import along, begun
 from epsie.annealed.moves import Jumps, decide, moved, next_rho, propose
 from epsie.annealed.population import Population, next_beta, systematic, weights_of
 from epsie.annealed.progress import FIRST_RHO, Progress
@@ -159,7 +159,7 @@ class AnnealedStart:
             batch=self.progress.batch + 1, evaluations=self.progress.evaluations + len(given)
         )
         if isinstance(asked, Population):
-            self.progress = self._after_draws(progress, asked._replace(logl=given))
+            self.progress = self._after_draws(progress, asked, given)
         else:
             self.progress = self._after_step(progress, asked, given)
         self._asked = None
@@ -167,28 +167,19 @@ class AnnealedStart:
     def starts(self, n: int) -> Population:
         """An even choice from the population, as starts of chains.
 
-        Particles are ordered by the component of the last mixture of which they are, so that each
-        mode gets as many as it has of all, up to one.
+        Particles are ordered along the direction in which they are the most spread, so that each
+        mode gets as many as it has of all, to one.
 
         Parameters
         ----------
         n : int
             How many.
         """
-        generator, population = self._generator(2), self.population
-        order = generator.permutation(len(population.rows))
-        if self.progress.level is not None:
-            order = order[np.argsort(self.components()[order], kind="stable")]
-        chosen = systematic(np.full(len(order), 1 / len(order)), n, generator.random())
-        return population.taken(order[chosen], population.beta)
-
-    def components(self) -> Any:
-        """The component of the last mixture of which each particle most likely is. Shape (n,)."""
-        level = self.progress.level
-        if level is None:
-            raise ValueError("the start still draws from the prior: nothing was fitted")
-        u = level.transform.forward_rows(self.population.rows)[0]
-        return level.reference.mixture.at_rows(u)[1].argmax(axis=1)
+        population = self.population
+        equal = np.full(len(population.rows), 1 / len(population.rows))
+        order = along(population.rows, equal)
+        chosen = order[systematic(equal, n, self._generator(2).random())]
+        return population.taken(chosen, population.beta)
 
     def _batch(self) -> Jumps | Population:
         """What is asked now: of draws those inside the prior, of jumps all."""
@@ -217,15 +208,13 @@ class AnnealedStart:
     @staticmethod
     def _wanted(asked: Jumps | Population) -> Array:
         """The rows whose likelihood is asked for."""
-        if isinstance(asked, Population):
-            return asked.rows
-        return asked.there.rows[asked.there.logp > -np.inf]
+        of = asked if isinstance(asked, Population) else asked.there
+        return of.rows[of.logp > -np.inf]
 
-    def _after_draws(self, progress: Progress, drawn: Population) -> Progress:
+    def _after_draws(self, progress: Progress, drawn: Population, given: Array) -> Progress:
         """Keep the draws that have a likelihood; go on to the first level if they are enough."""
-        live = drawn.taken(np.flatnonzero(drawn.logl > -np.inf), 0.0)
-        pairs = zip(progress.population[1:], live[1:], strict=True)
-        population = Population(0.0, *[np.concatenate(pair) for pair in pairs])
+        inside = drawn.taken(drawn.logp > -np.inf, 0.0)._replace(logl=given)
+        population = progress.population.joined(inside.taken(given > -np.inf, 0.0))
         n, number = len(population.rows), progress.drawn + len(drawn.rows)
         progress = progress._replace(drawn=number, population=population)
         if number >= _MANY_DRAWS and n * _MANY_DRAWS < number:
