@@ -99,7 +99,9 @@ def test_a_wrong_scale_is_caught():
 @pytest.mark.slow
 def test_a_funnel_as_it_is_declared_is_right_with_evidence():
     """Two means within 5, log Z within 4 of their errors: false alarm 1e-4."""
-    run = epsie.sample(log_likelihood, MEMBERS, seed=1, max_evaluations=300_000, progress=False)
+    run = epsie.sample(
+        log_likelihood, MEMBERS, seed=1, tempered=True, max_evaluations=300_000, progress=False
+    )
     assert max(map(abs, errors_of(run).values())) < 5, errors_of(run)
     found = run.log_evidence()
     assert abs(found.log_z - exact()[3]) < 4 * found.standard_error < 0.6
