@@ -14,6 +14,7 @@ from pairs import Pair, against_bare
 from epsie.proposals import (
     BaseProposal,
     BoundedDiscrete,
+    Mixture,
     NestedTransdimensional,
     Normal,
     NormalBirth,
@@ -111,6 +112,10 @@ CASES = [
     Case("adaptive_bounded_eigenvector", 2, 5.0, BOX | BEGUN),
     Case("learned", 2, 5.0),
     Case("learned", 10, 3.0),
+    Case("robust_adaptive", 10),
+    Case("crank_nicolson", 10),
+    Case("differential_evolution", 10),
+    Case("snooker", 10),
 ]
 """A new proposal needs one line here; without one the table says that it was not measured."""
 
@@ -125,8 +130,10 @@ def figures(quick: bool) -> Iterator[Figure]:
             yield _figure(case.title, case.limit, _timed(case.ndim, case.build(), slices))
     parts = [Normal(name, scale(10) ** 2) for name in NAMES]
     yield _figure("step: joint of ten normals, 10-D", None, _timed(10, parts, slices))
+    parts = [Mixture(Normal(NAMES, scale(10) ** 2), Normal(NAMES, 0.1))]
+    yield _figure("step: mixture of two normals, 10-D", None, _timed(10, parts, slices))
     yield _figure("step: nested_transdimensional, 3 components", 12.0, _nested(slices))
-    for name in sorted(set(proposals) - measured - {"joint", "nested_transdimensional"}):
+    for name in sorted(set(proposals) - measured - {"joint", "mixture", "nested_transdimensional"}):
         yield Figure(f"step: {name}", None, "x", remark="needs a line in step.py")
 
 

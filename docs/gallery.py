@@ -194,6 +194,22 @@ def joint(left: Any, right: Any) -> None:
     right.set(xlabel="x", ylabel="k", title="Normal and NormalDiscrete")
 
 
+def mixture(left: Any, right: Any) -> None:
+    """Jumps of which some are small and some are large, and the probabilities that are learned."""
+    made = p.Mixture(p.Normal(["x", "y"], 0.02), p.Normal(["x", "y"], 2.0), weights=[1, 1])
+    drawn = jumps(made, {"x": 0.0, "y": 0.0}, 400)
+    left.plot(drawn["x"], drawn["y"], ".", color=ORANGE, ms=2.5, alpha=0.7)
+    left.scatter(0, 0, **CROSS)
+    left.set(xlabel="x", ylabel="y", title="Two normals, equally often")
+    parts = [p.Normal("x", width**2) for width in (0.1, 1, 2.4, 10)]
+    mixed = p.Mixture(*parts, adaptation_duration=10000)
+    chain = Chain("x", lambda x: (-0.5 * x * x, 0.0), [mixed], 1)
+    chain.start_position = {"x": 0.0}
+    chain.run(3000)
+    right.bar(["0.1", "1", "2.4", "10"], mixed.weights, color=ORANGE)
+    right.set(xlabel="width of a normal jump", ylabel="probability", title="Learned of a normal")
+
+
 def learned(left: Any, right: Any) -> None:
     """What was learned of a banana, and jumps from one place."""
 
@@ -232,6 +248,7 @@ PICTURES: dict[str, tuple[Draw, str | None]] = {
     "nested_transdimensional": (nested, None),
     "joint": (joint, None),
     "learned": (learned, None),
+    "mixture": (mixture, None),
 }
 """How each distribution is drawn, and on which projection."""
 

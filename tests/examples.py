@@ -33,6 +33,7 @@ SKY = {"ra": 6.1, "dec": -1.2}
 BOX = {"x": (-1.0, 2.0), "y": (-5.0, 40.0)}
 INTS = {"j": (-1, 3), "k": (0, 60)}
 MIXED = {"j": True, "k": False}
+ARCHIVE = np.array([[0.1, -3.0], [1.9, 3.0], [-0.9, 5.0], [1.0, -1.0], [0.4, 0.7]])
 WIDTHS = {"x": 10.0, "y": 5}
 
 COMPONENTS = {"k": 2, "v": math.nan, "x": 0.3, "y": math.nan, "z": 1.0}
@@ -180,6 +181,37 @@ EXAMPLES: dict[str, list[Example]] = {
         lambda: p.Learned(["y", "x"]),
         lambda: p.Learned(["x", "y"], BOX, None, 100, [0.5, 2.0], 2, 20),
         lambda: p.Learned(["x", "y"], {"x": (-2, math.inf)}, {"y": 3}),
+    ),
+    "robust_adaptive": _of(
+        XY,
+        lambda: p.RobustAdaptive(["y", "x"]),
+        lambda: p.RobustAdaptive(["x", "y"], BOX, None, 100, [0.5, 2.0], 2, 20),
+    ),
+    "crank_nicolson": _of(
+        XY,
+        lambda: p.CrankNicolson(["y", "x"]),
+        lambda: p.CrankNicolson(["x", "y"], BOX, mean=[0.0, 1.0], cov=9 * CORRELATED, dofs=5),
+    ),
+    "differential_evolution": _of(
+        XY,
+        lambda: p.DifferentialEvolution(["y", "x"]),
+        lambda: p.DifferentialEvolution(["x", "y"], BOX, {"x": 3}, ARCHIVE, 100),
+    ),
+    "snooker": _of(
+        XY,
+        lambda: p.Snooker(["y", "x"], BOX),
+        lambda: p.Snooker(["x", "y"], archive=ARCHIVE),
+    ),
+    "mixture": _of(
+        XY,
+        lambda: p.Mixture(p.Normal(["x", "y"]), p.Normal(["y", "x"], 0.01), weights=[3, 1]),
+        lambda: p.Mixture(
+            p.AdaptiveNormal(["y", "x"], WIDTHS, 20),
+            p.BoundedNormal(["x", "y"], BOX),
+            p.ATAdaptiveNormal(["x", "y"], 20, componentwise=True),
+            adaptation_duration=200,
+        ),
+        lambda: p.Mixture(p.RobustAdaptive(["x", "y"]), p.DifferentialEvolution(["y", "x"], BOX)),
     ),
 }
 

@@ -19,6 +19,8 @@ from epsie.proposals.bounded_normal import (
     BoundedNormal,
     SSAdaptiveBoundedNormal,
 )
+from epsie.proposals.crank_nicolson import CrankNicolson
+from epsie.proposals.differential_evolution import DifferentialEvolution
 from epsie.proposals.discrete import (
     AdaptiveNormalDiscrete,
     ATAdaptiveNormalDiscrete,
@@ -28,9 +30,12 @@ from epsie.proposals.discrete import (
 from epsie.proposals.eigenvector import AdaptiveEigenvector, Eigenvector
 from epsie.proposals.joint import JointProposal
 from epsie.proposals.learned.learned import Learned
+from epsie.proposals.mixture import Mixture
 from epsie.proposals.nested_transdimensional import NestedTransdimensional
 from epsie.proposals.normal import AdaptiveNormal, ATAdaptiveNormal, Normal, SSAdaptiveNormal
 from epsie.proposals.registry import births, proposals
+from epsie.proposals.robust_adaptive import RobustAdaptive
+from epsie.proposals.snooker import Snooker
 from epsie.proposals.solid_angle import AdaptiveIsotropicSolidAngle, IsotropicSolidAngle
 
 __all__ = [
@@ -54,20 +59,25 @@ __all__ = [
     "BoundedDiscrete",
     "BoundedEigenvector",
     "BoundedNormal",
+    "CrankNicolson",
+    "DifferentialEvolution",
     "Eigenvector",
     "IsotropicSolidAngle",
     "JointProposal",
     "Learned",
     "LogNormalBirth",
+    "Mixture",
     "NestedTransdimensional",
     "Normal",
     "NormalBirth",
     "NormalDiscrete",
+    "RobustAdaptive",
     "SSAdaptiveAngular",
     "SSAdaptiveBoundedDiscrete",
     "SSAdaptiveBoundedNormal",
     "SSAdaptiveNormal",
     "SSAdaptiveNormalDiscrete",
+    "Snooker",
     "UniformBirth",
     "births",
     "proposals",

@@ -7,11 +7,16 @@ from epsie.proposals import (
     bounded_discrete,
     bounded_eigenvector,
     bounded_normal,
+    crank_nicolson,
+    differential_evolution,
     discrete,
     eigenvector,
     joint,
+    mixture,
     nested_transdimensional,
     normal,
+    robust_adaptive,
+    snooker,
     solid_angle,
 )
 from epsie.proposals.base import BaseProposal
@@ -30,6 +35,11 @@ _FILES = (
     solid_angle,
     nested_transdimensional,
     learned,
+    robust_adaptive,
+    crank_nicolson,
+    differential_evolution,
+    snooker,
+    mixture,
 )
 
 proposals: dict[str, type[BaseProposal]] = {

@@ -38,6 +38,7 @@ _ORIGIN_WEIGHT = 0.05
 _DIFFERENCE_FLOOR = 0.4
 _ENVELOPE_ROWS = 8000
 _ROUNDING = 1e-9
+_BROAD = 5.0
 
 
 class Lesson(NamedTuple):
@@ -136,6 +137,34 @@ def _learned(
         walk=_walk(covariance(given.u) if near is None else near.covs[0]),
         restart=restart,
         settled=lesson.settled,
+    )
+
+
+def remember(lesson: Lesson, former: Knowledge | None, first: Transform) -> Knowledge | None:
+    """The knowledge of moves that need former positions alone: `learn`, but nothing is fitted."""
+    histories = [h.since(lesson.iteration * (1 - LONG_WINDOW)) for h in lesson.histories]
+    rows = np.concatenate([h.rows for h in histories])
+    if len(np.unique(rows, axis=0)) < 3:
+        return None
+    known = first if former is None else former.transform
+    subject = lesson.subject
+    transform = known if former else chosen(subject.bounds, subject.periods, rows, known)
+    archive = spaced(transform.forward_rows(rows)[0], _ARCHIVE)
+    return known_of_archive(transform, archive, known.scale / transform.scale)
+
+
+def known_of_archive(transform: Transform, archive: Array, rescale: Array) -> Knowledge:
+    """The knowledge that former positions alone give."""
+    cov = covariance(archive) + _ROUNDING * np.eye(archive.shape[1])
+    return Knowledge(
+        transform=transform,
+        mixture=Mixture.of([1.0], archive.mean(axis=0)[np.newaxis], cov[np.newaxis], [_BROAD]),
+        ncore=1,
+        archive=archive,
+        weights=FIRST_WEIGHTS,
+        spread=_spread(archive),
+        rescale=rescale,
+        walk=_walk(cov),
     )
 
 

@@ -18,6 +18,7 @@ from epsie.proposals.learned.transform import Transform
 from epsie.proposals.outcome import Outcome
 
 Pick = Callable[[Position], Position]
+Teacher = Callable[[Lesson, Knowledge | None, Transform], Knowledge | None]
 
 _PRUNED_EVERY = 2048
 """Iterations after which of the evaluated points the best ones are kept: a record is bounded."""
@@ -30,10 +31,12 @@ class OwnLearning:
     ----------
     subject : Subject
         What is learned.
+    teacher : callable, optional
+        What makes knowledge of a lesson, as `learn` does.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
+    def __init__(self, subject: Subject, teacher: Teacher = learn) -> None:
+        self.subject, self.teacher = subject, teacher
         self.barrier = first_barrier(subject.ndim)
         self.record = Record(subject.ndim)
 
@@ -61,7 +64,8 @@ class OwnLearning:
         alone = len(point.x) == self.subject.ndim
         # Also where a chain is run alone: the last bits of a fit depend on the number of threads.
         with capped():
-            knowledge = learn(self._lesson(outcome.beta, alone, kernel), kernel.knowledge, first)
+            lesson = self._lesson(outcome.beta, alone, kernel)
+            knowledge = self.teacher(lesson, kernel.knowledge, first)
         self._pass_barrier()
         if knowledge is not None and knowledge.settled:
             record.forget_evaluated()
@@ -87,7 +91,7 @@ class OwnLearning:
 
     def copied(self) -> Self:
         """An independent copy."""
-        twin = type(self)(self.subject)
+        twin = type(self)(self.subject, self.teacher)
         twin.barrier, twin.record = self.barrier, self.record.copied()
         return twin
 
@@ -97,7 +101,7 @@ class OwnLearning:
 
     def restored(self, plain: Mapping[str, Any]) -> Self:
         """One that goes on from what `plain` gave."""
-        twin = type(self)(self.subject)
+        twin = type(self)(self.subject, self.teacher)
         twin.barrier = plain["barrier"]
         twin.record = Record.from_plain(entry(plain, "record", dict), self.subject.ndim)
         return twin
