@@ -138,14 +138,14 @@ def test_table_marks_chains_that_disagree_and_chains_that_never_moved(tutorial, 
 def test_main_job(tutorial, reference, tmp_path, capsys):
     where = tmp_path / "new" / "directory"
     tutorial.main([
-        "--chains", "4", "--iterations", "8000", "--processes", "2", "--output", str(where)
+        "--chains", "4", "--iterations", "4000", "--processes", "2", "--output", str(where)
     ])  # fmt: skip
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split()[0]: line.split() for line in lines[2:10]}
     assert list(rows) == list(tutorial.PARAMETERS)
     for name, row in rows.items():
         assert float(row[1]) == pytest.approx(reference[name]["mean"], abs=reference[name]["sd"])
-    assert lines[-2].startswith("32,000 evaluations in")
+    assert lines[-2].startswith("16,000 evaluations in")
     assert (where / "lynx_hare.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -54,12 +54,12 @@ def starts(nchains, kind, label):
     return found | dict(zip(NAMES[4:], [*amplitudes, *rest], strict=True))
 
 
-def sampled(proposal, kind, seed, model=model):
+def sampled(proposal, kind, seed, model=model, durations=3):
     made = MetropolisHastingsSampler(NAMES, model, 4, [proposal], seed=seed)
     made.start_position = starts(4, kind, f"K2-24 {kind} {seed}")
     made.run(DURATION)
     made.clear()
-    made.run(3 * DURATION)
+    made.run(durations * DURATION)
     return made
 
 
@@ -113,6 +113,6 @@ def without_the_second(log_k2, **others):
 
 
 def test_a_planted_defect_is_seen():
-    made = sampled(p.ATAdaptiveNormal(NAMES, DURATION), "near", 1, without_the_second)
+    made = sampled(p.ATAdaptiveNormal(NAMES, DURATION), "near", 1, without_the_second, 1)
     row = made.summary(blobs=["k1"])
     assert row.mean["k1"] != pytest.approx(4.47, abs=4 * row.mcse_mean["k1"])

@@ -343,7 +343,7 @@ def survive(directory, kills, processes=0, longest=0.4):
 @pytest.mark.parametrize(
     ("kills", "processes"),
     [
-        (4, 0),
+        (2, 0),
         pytest.param(20, 0, marks=pytest.mark.slow),
         pytest.param(20, 2, marks=pytest.mark.slow),
     ],
