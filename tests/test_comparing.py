@@ -8,6 +8,7 @@ from scipy import stats
 
 import epsie
 from epsie import MetropolisHastingsSampler, ParallelTemperedSampler, Posterior, Prior, plots
+from epsie.proposals import ATAdaptiveNormal
 from epsie.tempering.evidence import Evidence
 
 LADDER = [1, 0.3, 0.05, 0]
@@ -92,7 +93,8 @@ def test_evaluations_are_told(tmp_path):
 
 def test_labels_of_the_prior_are_everywhere(tmp_path):
     prior = Prior(x=(-4, 4), y=(-4, 4), labels={"x": r"$x_1$", "y": "height / m"})
-    sampler = MetropolisHastingsSampler(Posterior(log_likelihood, prior), 4, seed=1)
+    learning = {"seed": 1, "proposals": ATAdaptiveNormal(["x", "y"], 200)}
+    sampler = MetropolisHastingsSampler(Posterior(log_likelihood, prior), 4, **learning)
     sampler.run(300, directory=tmp_path / "run")
     for source in (sampler, epsie.open_run(tmp_path / "run")):
         summary = source.summary()
@@ -104,16 +106,13 @@ def test_labels_of_the_prior_are_everywhere(tmp_path):
             texts = [t.get_text() for axes in figure.axes for t in (axes.title, axes.xaxis.label)]
             texts += [axes.get_title("left") for axes in figure.axes]
             for axes in figure.axes:
-                texts += (
-                    [t.get_text() for t in (axes.get_legend() or axes).get_texts()]
-                    if (axes.get_legend())
-                    else []
-                )
+                legend = axes.get_legend()
+                texts += [text.get_text() for text in legend.get_texts()] if legend else []
             assert any("$x_1$" in text for text in texts), draw
         given = plots.corner(source, labels={"y": "other"})
         assert any("other" in axes.get_title() for axes in given.axes)
     other = Prior(x=(-4, 4), y=(-4, 4))
-    again = MetropolisHastingsSampler(Posterior(log_likelihood, other), 4, seed=1)
+    again = MetropolisHastingsSampler(Posterior(log_likelihood, other), 4, **learning)
     again.run(total=310, directory=tmp_path / "run")
 
 

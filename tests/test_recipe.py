@@ -48,12 +48,13 @@ def tempered():
     return of_posterior(ParallelTemperedSampler, **ladder, swap_interval=2, swap_scheme="deo")
 
 
+ALONE = p.Learned(["x", "y", "phase"], periods={"phase": 2 * np.pi}, pooled=False)
 MADE = {
     "plain": (plain, {"model": model, "start_position": START}),
     "posterior": (of_posterior, {"log_likelihood": log_likelihood, "prior": PRIOR}),
     "tempered": (tempered, {"log_likelihood": log_likelihood, "prior": PRIOR}),
     "part": (
-        lambda: of_posterior(chains=[1, 3]),
+        lambda: of_posterior(chains=[1, 3], proposals=ALONE),
         {"log_likelihood": log_likelihood, "prior": PRIOR},
     ),
 }
