@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("scipy.stats", "h5py", "mpi4py", "matplotlib", "arviz_stats", "randomgen", "tqdm")
+HEAVY = ("scipy", "h5py", "mpi4py", "matplotlib", "arviz_stats", "randomgen", "tqdm")
 
 
 def run(code):

@@ -15,7 +15,6 @@ from math import log, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from epsie.tempering.evidence import Evidence, variance_of_mean
 from epsie.tempering.log_z import Floats
@@ -102,6 +101,8 @@ def _shares(
     stretch: Stretch, length: float, chains: Sequence[int], log_z: float
 ) -> tuple[Floats, Floats]:
     """Of draws the probability to be of q, of independent draws that to be of pi."""
+    from scipy.special import expit
+
     draws = np.concatenate([stretch.draws[i] for i in chains])
     fresh = np.concatenate([stretch.fresh[i] for i in chains])
     odds = log(len(draws) / length) - log(len(fresh)) - log_z
