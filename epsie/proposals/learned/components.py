@@ -149,4 +149,5 @@ def _log_sum_of_array(logs: Array) -> float:
 
 def _each(function: Callable[[float], float], values: Array) -> Array:
     """A function of `math` of each value; numpy's may have other last bits."""
-    return np.array(list(map(function, values.ravel().tolist()))).reshape(values.shape)
+    each = map(function, values.ravel().tolist())
+    return np.fromiter(each, float, values.size).reshape(values.shape)

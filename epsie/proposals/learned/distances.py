@@ -6,7 +6,8 @@ way those of a point alone and among rows have the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,11 @@ Array = NDArray[np.float64]
 
 Numbers = Any
 """A number of each component: a list for a few, an array for many."""
+
+_dots: Callable[[Array, Array], Array] = getattr(np, "vecdot", None) or partial(
+    np.einsum, "...i,...i->..."
+)
+"""Products along the last axis: numpy has had a faster function of its own since 2.0."""
 
 
 class Distances:
@@ -44,14 +50,13 @@ class Distances:
         away -= self._origin
         white = self._unfactor.dot(away)
         white -= self._shift
-        white *= white
-        return np.add.reduce(white.reshape(self._shape), axis=1)
+        white = white.reshape(self._shape)
+        return _dots(white, white)
 
     def of_step(self, step: Sequence[float]) -> Numbers:
         """The squares of a step, as each component measures it. Shape (K,)."""
-        white = self._unfactor.dot(np.array(step))
-        white *= white
-        return np.add.reduce(white.reshape(self._shape), axis=1)
+        white = self._unfactor.dot(np.array(step)).reshape(self._shape)
+        return _dots(white, white)
 
     def at_rows(self, rows: Array) -> Array:
         """The same as `at` for rows, shape (n, d), with the same bits. Shape (n, K)."""
@@ -64,8 +69,8 @@ class Distances:
 
     def _squares(self, white: Array) -> Array:
         white -= self._shift
-        white *= white
-        squares: Array = np.add.reduce(white.reshape(-1, *self._shape), axis=2)
+        white = white.reshape(-1, *self._shape)
+        squares: Array = _dots(white, white)
         return squares
 
 

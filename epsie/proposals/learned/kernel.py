@@ -138,11 +138,11 @@ class Kernel:
         if self.knowledge is None or here is None:
             return
         tally = self.tallies[MOVES.index(self._move)]
-        tally[0] += 1
-        if there is not None and ratio > 0:
-            tally[1] += ratio
-            away = [(y - x) / s for x, y, s in zip(here.u, there.u, self._spread)]
-            tally[2:] += [ratio * min(z * z, _FAR) for z in away]
+        if there is None or not ratio > 0:
+            tally[0] += 1
+            return
+        away = [(y - x) / s for x, y, s in zip(here.u, there.u, self._spread)]
+        tally += [1.0, ratio, *[ratio * min(z * z, _FAR) for z in away]]
 
     def _spot(self, x: Position) -> Spot:
         """The spot of a position, looked up by the position itself, as a swap may have moved it."""
