@@ -14,6 +14,7 @@ from math import inf, log, pi
 import matplotlib.pyplot as plt
 import numpy as np
 
+import epsie
 from epsie import diagnostics
 from epsie.chain import Chain
 from epsie.proposals import Normal
@@ -27,15 +28,34 @@ flashes = 1.0 + 2.0 * np.tan(rng.uniform(-pi / 2, pi / 2, 40))
 print(np.sort(flashes).round(1))
 
 # %% [markdown]
+# ## The answer
+#
+# A likelihood and a prior are all that the answer depends on. A flash from a lighthouse at $(a, o)$
+# arrives at $x$ with the density $\frac{1}{\pi}\,\frac{o}{o^2 + (x - a)^2}$. A priori the
+# lighthouse is anywhere within 10 km along the coast and up to 6 km out.
+
+
+# %%
+def log_likelihood(along, out):
+    """The natural logarithm of the likelihood."""
+    return float(np.log(out / pi / (out**2 + (flashes - along) ** 2)).sum())
+
+
+prior = epsie.Prior(along=(-10, 10), out=(0, 6))
+run = epsie.sample(log_likelihood, prior, seed=1)
+print(run.summary())
+assert abs(run.summary().mean["along"] - 1) < 1 and abs(run.summary().mean["out"] - 2) < 1
+
+# %% [markdown]
+# The rest of this page takes it apart, down to one chain and one jump.
+#
 # ## The model
 #
 # A model is a function. It takes the parameters by name and returns two natural logarithms: that of
 # the likelihood, and that of the prior density.
 #
-# A flash from a lighthouse at $(a, o)$ arrives at $x$ with the density
-# $\frac{1}{\pi}\,\frac{o}{o^2 + (x - a)^2}$. A priori the lighthouse is anywhere within 10 km
-# along the coast and up to 6 km out. Outside of the prior return `-inf` twice: such a jump is
-# rejected.
+# Outside of the prior return `-inf` twice: such a jump is rejected. A
+# `epsie.Posterior(log_likelihood, prior)` is just this function; here it is by hand.
 
 
 # %%
@@ -43,11 +63,10 @@ def model(along, out):
     """The logarithms of the likelihood and of the prior density."""
     if not (-10 < along < 10 and 0 < out < 6):
         return -inf, -inf
-    logl = np.log(out / pi / (out**2 + (flashes - along) ** 2)).sum()
-    return float(logl), -log(20 * 6)
+    return log_likelihood(along, out), -log(20 * 6)
 
 
-print(model(along=1.0, out=2.0))
+print(model(along=1.0, out=2.0), epsie.Posterior(log_likelihood, prior)(along=1.0, out=2.0))
 
 # %% [markdown]
 # ## The chain

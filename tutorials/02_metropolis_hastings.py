@@ -13,7 +13,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy import stats
 
+import epsie
 from epsie import plots
 from epsie.proposals import ATAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler
@@ -24,11 +26,37 @@ rng = np.random.default_rng(2)
 counts = rng.poisson(30 * np.exp(-seconds / 12) + 4)
 
 # %% [markdown]
-# ## The model
+# ## The answer
 #
 # In second $i$ we expect $\mu_i = a\,e^{-t_i/\tau} + b$ counts, and the counts are Poisson. Rates
-# and times are positive, and a factor of two means the same at any size; so we sample logarithms,
-# with a prior that is normal in each of them.
+# and times are positive: each has a log-normal prior. What else is of interest comes beside the log
+# likelihood, as a dict: a *blob*.
+
+
+# %%
+def log_likelihood(a, tau, b):
+    """The natural logarithm of the likelihood, and what else is of interest."""
+    mu = a * np.exp(-seconds / tau) + b
+    return counts @ np.log(mu) - mu.sum(), {"half_life": log(2) * tau, "nuclei": a * tau}
+
+
+prior = epsie.Prior(
+    a=stats.lognorm(1, scale=exp(3)),
+    tau=stats.lognorm(1, scale=exp(2.5)),
+    b=stats.lognorm(1, scale=exp(1)),
+)
+run = epsie.sample(log_likelihood, prior, seed=1)
+answer = run.summary(blobs=True)
+print(answer)
+
+# %% [markdown]
+# That is all, if you want to choose nothing. The rest of this page makes the same by hand, with a
+# sampler, and looks into it.
+#
+# ## The model
+#
+# Rates and times are positive, and a factor of two means the same at any size; so we sample
+# logarithms, with a prior that is normal in each of them.
 #
 # The third thing that a model may return is a *blob*: a dict of whatever you want to keep. It is
 # stored beside each position, so nothing has to be computed twice.

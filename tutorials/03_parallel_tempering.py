@@ -14,8 +14,10 @@ from math import cos, inf, log, pi, sin, sqrt
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy import stats
 from scipy.special import logsumexp
 
+import epsie
 from epsie import diagnostics, geometric_ladder, plots
 from epsie.chain import BarrierAnnealer
 from epsie.proposals import ATAdaptiveBoundedNormal, ATAdaptiveNormal
@@ -73,6 +75,27 @@ exact_log_z = logsumexp(log_likelihoods) - log(len(frequencies))
 density = np.exp(log_likelihoods - exact_log_z)
 
 # %% [markdown]
+# ## The answer
+#
+# With nothing to choose, from the likelihood and the prior:
+
+
+# %%
+def log_likelihood(frequency, a, b):
+    """The natural logarithm of the likelihood."""
+    return model(frequency, a, b)[0]
+
+
+prior = epsie.Prior(frequency=(0, 1), a=stats.norm(0, SCALE), b=stats.norm(0, SCALE))
+run = epsie.sample(log_likelihood, prior, seed=1, tempered=True)
+print(run.summary())
+evidence = run.log_evidence()
+print(f"log Z = {evidence.log_z:.2f} +- {evidence.standard_error:.2f}, exact {exact_log_z:.2f}")
+assert abs(evidence.log_z - exact_log_z) < 4 * evidence.standard_error + 0.05
+
+# %% [markdown]
+# The rest of this page does that by hand.
+#
 # ## One temperature is not enough
 #
 # First, eight ordinary chains. Each stays in the peak that it happened to find, so that the heights

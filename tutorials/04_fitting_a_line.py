@@ -21,6 +21,7 @@ import line_fit
 import matplotlib.pyplot as plt
 import numpy as np
 
+import epsie
 from epsie import open_run
 from epsie.proposals import ATAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler
@@ -35,9 +36,28 @@ y += yerr * rng.randn(50)
 
 
 # %% [markdown]
+# ## The answer
+#
+# With a uniform prior in -5 < m < 0.5, 0 < b < 10 and -10 < log f < 1, on two processes:
+
+
+# %%
+def log_likelihood(m, b, log_f):
+    """The natural logarithm of the likelihood."""
+    line = m * x + b
+    variance = yerr**2 + line**2 * np.exp(2 * log_f)
+    return -0.5 * np.sum((y - line) ** 2 / variance + np.log(2 * np.pi * variance))
+
+
+run = epsie.sample(
+    log_likelihood, epsie.Prior(m=(-5, 0.5), b=(0, 10), log_f=(-10, 1)), seed=123, pool=2
+)
+print(run.summary())
+
+# %% [markdown]
 # ## The model
 #
-# With a uniform prior in -5 < m < 0.5, 0 < b < 10 and -10 < log f < 1.
+# The same by hand, to run it in all ways. A model returns the log likelihood and the log prior.
 
 
 # %%
@@ -45,10 +65,7 @@ def model(m, b, log_f):
     """The logarithms of likelihood and prior density."""
     if not (-5 < m < 0.5 and 0 < b < 10 and -10 < log_f < 1):
         return -inf, -inf
-    line = m * x + b
-    variance = yerr**2 + line**2 * np.exp(2 * log_f)
-    logl = -0.5 * np.sum((y - line) ** 2 / variance + np.log(2 * np.pi * variance))
-    return logl, -log(5.5 * 10 * 11)
+    return log_likelihood(m, b, log_f), -log(5.5 * 10 * 11)
 
 
 # %% [markdown]
@@ -95,11 +112,11 @@ for x_i, y_i, yerr_i in zip(x, y, yerr):
     log_posterior -= 0.5 * ((y_i - line) ** 2 / variance + np.log(variance))
 weights = np.exp(log_posterior - log_posterior.max())
 weights /= weights.sum()
-summary = sampler.summary()
-for name, values in (("m", m), ("b", b), ("log_f", log_f)):
-    exact = (weights * values).sum()
-    print(f"{name:5} {summary.mean[name]:.4f} +- {summary.mcse_mean[name]:.4f}, exact {exact:.4f}")
-    assert abs(summary.mean[name] - exact) < 4 * summary.mcse_mean[name]
+for summary in (run.summary(), sampler.summary()):
+    for name, values in (("m", m), ("b", b), ("log_f", log_f)):
+        mean, error, exact = summary.mean[name], summary.mcse_mean[name], (weights * values).sum()
+        print(f"{name:5} {mean:.4f} +- {error:.4f}, exact {exact:.4f}")
+        assert abs(mean - exact) < 4 * error
 
 # %%
 kept = sampler.positions[:, LEARNING:].ravel()
