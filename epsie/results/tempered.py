@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.results import plain_evidence
+from epsie.results import learned
 from epsie.results.burn_in import evidence_burn_in
 from epsie.results.view import View
 from epsie.shown import counted, digits
@@ -64,12 +64,12 @@ def log_evidence(
 def _estimate(view: View, method: str | None, burn_in: int | None) -> tuple[evidence.Evidence, int]:
     """See `log_evidence`; and the iteration after which draws were used."""
     if view.ntemps == 1:
-        if method not in (None, plain_evidence.METHOD):
+        if method not in (None, learned.METHOD):
             raise ValueError(
                 f"the evidence by {method!r} needs two temperatures or more: a "
                 "ParallelTemperedSampler with betas that descend from 1 to 0"
             )
-        found = plain_evidence.log_evidence(view, burn_in).evidence
+        found = learned.log_evidence(view, burn_in).evidence
         return normalised(view, found), burn_in or 0
     used, rested = evidence_burn_in(view, burn_in).iteration, view.source.last_moved
     if used < rested:
@@ -104,7 +104,7 @@ def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]
     """The evaluations; of a tempered run the evidence and the round trips: by name and in words."""
     evaluations = "evaluations", str(view.source.evaluations)
     if view.ntemps == 1:
-        return evaluations, *plain_evidence.facts(view, burn_in)
+        return evaluations, *learned.facts(view, burn_in)
     trips = round_trips(view)
     each = f", {trips.min()} to {trips.max()} of each chain" if len(trips) > 1 else ""
     try:

@@ -22,8 +22,8 @@ from epsie.running.learning import use_learner
 from epsie.running.points import place
 from epsie.running.starts import begin_as_drawn, begin_as_given
 
-_SIZE, _PER_PARAMETER = 256, 4
-"""The least number of particles, and of them for each parameter."""
+_LEAST, _PER_PARAMETER, _MOST = 256, 48, 512
+"""The number of particles: so many for each parameter, as a mode must have some to be learned."""
 
 _TASKS_PER_WORKER, _MOST_TASKS = 4, 64
 _SAVED_EVERY = 1.0
@@ -92,14 +92,18 @@ def evaluations_of(sampler: Any) -> int:
     return of_chains + (0 if annealed is None else annealed.evaluations)
 
 
+def _size(ndim: int) -> int:
+    """The number of particles for so many parameters."""
+    return max(min(max(_LEAST, _PER_PARAMETER * ndim), _MOST), 4 * ndim)
+
+
 def begin_annealed(sampler: Any) -> None:
     """Begin a sampler with an annealed start: its chains stand at the first draws of the prior.
 
     So there is a state to save; they begin anew when the start is done.
     """
     prior = sampler.model.prior
-    size = max(_SIZE, _PER_PARAMETER * len(prior.parameters))
-    start = AnnealedStart(prior, size, sampler.seed)
+    start = AnnealedStart(prior, _size(len(prior.parameters)), sampler.seed)
     first: list[Point] = []
     while not first:
         xs = _in_order(sampler, start.ask())
@@ -136,8 +140,7 @@ def go_on(
     annealed: Annealed | None = sampler.annealed
     if annealed is None or annealed.progress is None:
         return True
-    size = max(_SIZE, _PER_PARAMETER * len(sampler.parameters))
-    start = AnnealedStart(sampler.model.prior, size, annealed.seed)
+    start = AnnealedStart(sampler.model.prior, _size(len(sampler.parameters)), annealed.seed)
     start.state = annealed.progress
     saved = time.monotonic()
     while not start.done:

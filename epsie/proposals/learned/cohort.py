@@ -23,6 +23,10 @@ from epsie.proposals.learned.subject import Subject
 from epsie.proposals.learned.surrogate import points_needed
 from epsie.proposals.learned.transform import Transform
 
+LOGGED = 4
+"""Of each lesson are noted: its iteration, the number of components, the probability of independent
+draws from then on, and the share of them that was accepted up to then."""
+
 _SINCE = 0.4
 """The evidence needs no stretches that ended before this share of all iterations."""
 
@@ -74,6 +78,7 @@ class Cohort:
         self._evaluated = np.empty((0, EVALUATED + subject.ndim))
         self._begun = 0
         self._population: History | None = None
+        self._log = np.empty((0, LOGGED))
         self._fresh = tuple([Rows(2) for _ in range(nchains)])
         self._bridges: tuple[Bridge, ...] = ()
 
@@ -117,6 +122,10 @@ class Cohort:
             knowledge = learn(self._lesson(stretches), self.knowledge, first)
         if knowledge is not None:
             self.knowledge, self.lesson = knowledge, self.lesson + 1
+            jumps, accepted = np.sum([stretch.tallies[0, :2] for stretch in stretches], axis=0)
+            rate, size = accepted / jumps if jumps else np.nan, knowledge.mixture.size
+            row = [self.barrier, size, knowledge.weights[0], rate]
+            self._log = np.concatenate([self._log, [row]])
             if knowledge.settled:
                 self._evaluated = self._evaluated[:0]
 
@@ -177,6 +186,7 @@ class Cohort:
             "records": [record.plain() for record in self._records],
             "evaluated": counted(self._evaluated),
             "begun": self._begun,
+            "log": counted(self._log),
             "population": None if self._population is None else self._population.plain(),
             "fresh": [counted(rows.array()) for rows in self._fresh],
             "bridges": [bridge.plain() for bridge in self.bridges()],
@@ -194,6 +204,7 @@ class Cohort:
         for name in ("iteration", "barrier", "lesson"):
             setattr(twin, name, entry(plain, name, int))
         twin._begun = entry(plain, "begun", int)
+        twin._log = rows_of(plain, "log", LOGGED, finite=False)
         if (population := plain.get("population")) is not None:
             twin._population = History.from_plain(population, ndim)
         twin._fresh = tuple([rows_from(rows) for rows in pairs_of(plain, "fresh", self.nchains)])

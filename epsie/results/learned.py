@@ -1,10 +1,13 @@
-"""The evidence of plain chains, from what they learned together."""
+"""What plain chains have learned together: how well it proposes, and the evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 
 from epsie.proposals.learned.bridge import Bridge
+from epsie.proposals.learned.cohort import LOGGED
+from epsie.proposals.learned.plain import rows_of
 from epsie.results.view import View
 from epsie.shown import counted, digits
 from epsie.tempering.bridges import Bridged, Stretch, bridged
@@ -13,7 +16,7 @@ from epsie.tempering.log_z import Floats
 METHOD = "mixture"
 """The name of the method."""
 
-_MUCH_MISSED = 0.05
+_MUCH_MISSED, _HARDLY = 0.05, 0.1
 
 
 def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
@@ -41,11 +44,13 @@ def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
 def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
     """The annealed start, the evidence, and what it may miss, by name and in words."""
     shared = view.source.shared
+    learned = shared.get("learned", []) if view.ntemps == 1 else []
     found: list[tuple[str, str]] = []
     if (start := shared.get("annealed")) is not None:
         levels = counted(len(start["betas"]), "level")
         found.append(("start", f"annealed, {levels}, {start['evaluations']} evaluations"))
-    if len(shared.get("learned", [])) != 1 or view.ntemps > 1:
+    found += [("learned", _words(rows_of(each, "log", LOGGED, finite=False))) for each in learned]
+    if len(learned) != 1:
         return tuple(found)
     try:
         (log_z, error, method, _), miss = log_evidence(view, burn_in)
@@ -59,6 +64,24 @@ def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]
             "be wrong, and modes be missing: sample with tempering, or more chains"
         )
     return (*found, ("log Z", text))
+
+
+def _words(log: Floats) -> str:
+    """What was learned last, and how well it proposes."""
+    if not len(log):
+        return "nothing yet"
+    iteration, size, share, rate = log[-1].tolist()
+    text = f"{counted(int(size), 'component')} at iteration {int(iteration)}; {share:.0%} of jumps "
+    text += "are independent draws"
+    if isnan(rate):
+        return text
+    text += f", {rate:.0%} of them accepted"
+    if rate < _HARDLY:
+        text += (
+            ": what was learned is not like the posterior yet. Run longer, or sample with "
+            "tempering if it has very many modes"
+        )
+    return text
 
 
 def _ratios(pairs: Sequence[Floats]) -> list[Floats]:
