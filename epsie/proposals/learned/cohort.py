@@ -135,6 +135,9 @@ class Cohort:
         The population is learned from until there are many more draws, and part of the mixture
         stays fitted to it: what no chain visits for a while is not forgotten.
         """
+        # In no order: others are held out in a fit.
+        order = np.random.default_rng(0).permutation(len(population.rows))
+        population = population.taken(order)
         twin = copy.copy(self)
         twin._population = population
         nothing = np.zeros((len(MOVES), 2 + self.subject.ndim))

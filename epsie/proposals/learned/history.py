@@ -39,6 +39,11 @@ class History(NamedTuple):
         # In one order in memory, also after a resume, as rounding depends on it.
         return cls(np.full(len(rows), np.inf), np.ascontiguousarray(rows), log_densities)
 
+    def taken(self, chosen: Any) -> History:
+        """Some of its positions, or all in another order."""
+        logs = None if self.log_densities is None else self.log_densities[chosen]
+        return History(self.iterations[chosen], self.rows[chosen], logs)
+
     def plain(self) -> dict[str, Any]:
         """The positions as plain data, without iterations."""
         logs = self.log_densities

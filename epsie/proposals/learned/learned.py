@@ -29,8 +29,11 @@ from epsie.proposals.learned.untaught import Untaught
 from epsie.proposals.outcome import Outcome
 from epsie.rng.stream import Stream
 
+_OF_SPREAD = 0.3
+"""The first scale, of the spread of the starts, which are dispersed as a rule."""
+
 _TALLIED, _TALLIED_EVERY = 1000, 8
-"""All jumps up to this iteration are counted, later every so many-th."""
+"""All jumps up to this iteration are counted, later every so many-th, which is enough."""
 
 
 class Learned(BaseProposal):
@@ -122,7 +125,7 @@ class Learned(BaseProposal):
     def _start_from(self, stds: Sequence[float]) -> None:
         """Take the spread of the starts for its first scale, where there is any."""
         if not self._scale_given and not self._iteration:
-            spread = np.array(stds, dtype=float)
+            spread = _OF_SPREAD * np.array(stds, dtype=float)
             self._scaled(np.where(spread > 0, spread, self._scale))
             self._kernel = Kernel(self.first, Tuning(self._factor))
 
@@ -169,7 +172,6 @@ class Learned(BaseProposal):
         if self._iteration < self._end:
             kernel, ratio = self._kernel, outcome.acceptance_ratio
             kernel.tune(ratio)
-            # In a long run some of the jumps are enough.
             if self._iteration < _TALLIED or not self._iteration % _TALLIED_EVERY:
                 kernel.tally(ratio)
         self._note(outcome, True)
