@@ -141,8 +141,7 @@ class Learned(BaseProposal):
     def _teach(self, lesson: int, knowledge: Knowledge) -> None:
         """Use what the chains learned together in the lesson of this number.
 
-        Its state tells the number, but not what was learned: that is to be taught after a resume
-        and in a worker, too.
+        Its state tells the number alone: after a resume and in a worker it is to be taught, too.
         """
         kernel = self._kernel
         if lesson != self._lesson:
