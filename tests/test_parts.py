@@ -231,3 +231,19 @@ def test_runs_that_learned_each_by_itself_are_merged_to_be_looked_at(tmp_path, c
     assert end.value.code == 0 and "is whole; it was merged" in capsys.readouterr().out
     with pytest.raises(ValueError, match="learn together"):
         plain(4, proposals=proposals, chains=[0, 1])
+
+
+def test_the_evidence_of_runs_that_learned_each_by_itself_is_averaged(tmp_path):
+    directories = [tmp_path / name for name in "ab"]
+    each = [
+        epsie.sample(
+            lambda x: -x * x / 2, {"x": (-10, 10)}, seed=seed, directory=directory, progress=False
+        ).log_evidence()
+        for seed, directory in enumerate(directories)
+    ]
+    found = epsie.open_run(directories).log_evidence()
+    assert found.log_z == pytest.approx(np.mean([of.log_z for of in each]), abs=1e-12)
+    within = np.hypot(*[of.standard_error for of in each]) / 2
+    between = abs(each[0].log_z - each[1].log_z) / 2
+    assert found.standard_error == pytest.approx(max(within, between))
+    assert len(found.per_chain) == sum(len(of.per_chain) for of in each)

@@ -69,6 +69,9 @@ def _estimate(view: View, method: str | None, burn_in: int | None) -> tuple[evid
                 f"the evidence by {method!r} needs two temperatures or more: a "
                 "ParallelTemperedSampler with betas that descend from 1 to 0"
             )
+        if independent := getattr(view.source, "independent", ()):
+            each = [_estimate(View(run), method, burn_in)[0] for run in independent]
+            return evidence.averaged(each), burn_in or 0
         found = learned.log_evidence(view, burn_in).evidence
         return normalised(view, found), burn_in or 0
     used, rested = evidence_burn_in(view, burn_in).iteration, view.source.last_moved

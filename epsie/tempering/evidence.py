@@ -9,6 +9,7 @@ likelihood, logl = -inf, counts as L = 0.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from math import inf, isfinite, nan, sqrt
 from typing import NamedTuple
 
@@ -86,6 +87,16 @@ def log_evidence(logl: ArrayLike, betas: ArrayLike, method: str = "mbar") -> Evi
         least = values[values > -inf].min()
         warnings.warn(f"{UNTOLD}; got {least:g}", RuntimeWarning, stacklevel=users_line())
     return Evidence(log_z, error, method, per_chain)
+
+
+def averaged(runs: Sequence[Evidence]) -> Evidence:
+    """The mean over independent runs; its error is that of theirs, or of their spread if larger."""
+    log_z = np.array([run.log_z for run in runs])
+    within = sqrt(sum(run.standard_error**2 for run in runs)) / len(runs)
+    between = float(log_z.std(ddof=1)) / sqrt(len(runs))
+    per_chain = np.concatenate([run.per_chain for run in runs])
+    first = runs[0]
+    return type(first)(float(log_z.mean()), max(within, between), first.method, per_chain)
 
 
 UNTOLD = (

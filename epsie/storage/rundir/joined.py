@@ -137,6 +137,11 @@ class JoinedSource:
         return self.side_by_side([run.betas for run in self.runs], 0)
 
     @property
+    def independent(self) -> list[DirectorySource]:
+        """The runs, if each is one by itself, which learned from its own chains; else none."""
+        return self.runs if len(self.settings.get("seeds", ())) == len(self.runs) else []
+
+    @property
     def beginning(self) -> Beginning | None:
         """What the run began with of which these are the parts; None of independent runs."""
         return None if "seeds" in self.settings else self.runs[0].beginning
