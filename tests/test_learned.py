@@ -335,7 +335,7 @@ def test_a_malformed_state_is_refused(way, value):
     made = sampler()
     made.run(100)
     state = _changed(part(made).state, way, value)
-    with pytest.raises(MalformedStateError, match="state of a learned proposal is malformed"):
+    with pytest.raises(MalformedStateError, match="state of what was learned is malformed"):
         Learned(NAMES).set_state(state)
 
 

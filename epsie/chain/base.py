@@ -25,7 +25,7 @@ from epsie.rng.stream import Stream
 from epsie.tempering.swaps import SwapRows
 
 Lessons = Mapping[tuple[int, int], tuple[int, Any]]
-"""For a proposal, by temperature and place, at which iteration what was learned."""
+"""For a proposal, by temperature and place, the number of the lesson and what was learned."""
 
 
 @dataclass(slots=True)

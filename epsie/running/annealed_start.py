@@ -16,9 +16,9 @@ from epsie.logs import logger
 from epsie.model.evaluation import Point, Position
 from epsie.model.posterior import Posterior
 from epsie.process.signals import interrupt_deferred
-from epsie.proposals.learned.plain import entry
+from epsie.proposals.learned.plain import entry, malformed
+from epsie.running.attaching import use_learner
 from epsie.running.ending import Ends
-from epsie.running.learning import use_learner
 from epsie.running.points import place
 from epsie.running.starts import begin_as_drawn, begin_as_given
 
@@ -30,7 +30,7 @@ _SAVED_EVERY = 1.0
 """Seconds."""
 
 
-class Annealed(NamedTuple):
+class StartProgress(NamedTuple):
     """An annealed start, on its way or done.
 
     Parameters
@@ -77,15 +77,19 @@ class Annealed(NamedTuple):
         MalformedStateError
             If it is something else.
         """
-        progress = plain.get("progress") and entry(plain, "progress", dict)
         seed, evaluations = entry(plain, "seed", int), entry(plain, "evaluations", int)
         betas, share = entry(plain, "betas", list), entry(plain, "live_share", float)
-        return cls(seed, evaluations, betas, share, progress)
+        if plain.keys() != set(cls._fields):
+            raise malformed("an annealed start", f"a dict of {', '.join(cls._fields)}", plain)
+        done = plain["progress"] is None
+        return cls(
+            seed, evaluations, betas, share, None if done else entry(plain, "progress", dict)
+        )
 
 
 def evaluations_of(sampler: Any) -> int:
     """The likelihood evaluations of a sampler since the start; an annealed one counts."""
-    annealed: Annealed | None = sampler.annealed
+    annealed: StartProgress | None = sampler.annealed
     if annealed is not None and not annealed.done:
         return annealed.evaluations
     of_chains: int = sum(chain.evaluations for chain in sampler.chains)
@@ -115,7 +119,7 @@ def begin_annealed(sampler: Any) -> None:
     by_chain = [points[i * ntemps : (i + 1) * ntemps] for i in range(of)]
     held = [by_chain[i] for i in sampler.chain_ids]
     place(sampler, "begin", held, [[point.x for point in each] for each in by_chain])
-    sampler.annealed, sampler._drawn = Annealed.of(start), True
+    sampler.annealed, sampler._drawn = StartProgress.of(start), True
 
 
 def go_on(
@@ -137,7 +141,7 @@ def go_on(
     stopped : callable, optional
         Whether somebody has asked to stop.
     """
-    annealed: Annealed | None = sampler.annealed
+    annealed: StartProgress | None = sampler.annealed
     if annealed is None or annealed.progress is None:
         return True
     start = AnnealedStart(sampler.model.prior, _size(len(sampler.parameters)), annealed.seed)
@@ -153,7 +157,7 @@ def go_on(
                 "annealed start: level %d, beta %.3g, %d evaluations",
                 len(start.betas), start.betas[-1], start.evaluations,
             )  # fmt: skip
-        sampler.annealed = annealed = Annealed.of(start)
+        sampler.annealed = annealed = StartProgress.of(start)
         if save is not None and time.monotonic() - saved >= _SAVED_EVERY:
             save()
             saved = time.monotonic()
@@ -178,7 +182,7 @@ def _begin_chains(sampler: Any, start: AnnealedStart) -> None:
         if (learner := sampler._learner) is not None:
             known = learner.begun_with(populations, start.space.names, sampler.parameters)
             use_learner(sampler, known)
-        sampler.annealed = Annealed.of(start)._replace(progress=None)
+        sampler.annealed = StartProgress.of(start)._replace(progress=None)
 
 
 def _nearest(start: AnnealedStart, beta: float) -> Population:

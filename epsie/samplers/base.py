@@ -19,8 +19,8 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals, check_cover
 from epsie.rng.bit_generators import create_bit_generators, create_seed, find_bit_generator
 from epsie.running.annealed_start import ensure_start, go_on
+from epsie.running.attaching import attach
 from epsie.running.ending import Limits
-from epsie.running.learning import attach
 from epsie.running.points import renew
 from epsie.running.progress import Progress, logged_run
 from epsie.running.saved_run import resumed, saved_run

@@ -15,7 +15,7 @@ from epsie.execution.executor import Executor
 from epsie.model.evaluation import Model
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
-from epsie.running.annealed_start import Annealed, evaluations_of
+from epsie.running.annealed_start import StartProgress, evaluations_of
 from epsie.running.points import take_up
 from epsie.running.saving import Saving
 from epsie.running.starts import Drawable, begin_as_drawn, begin_as_given
@@ -43,7 +43,7 @@ class Chains(Diagnosable):
 
     _begins: str | None = None
     """The way it finds its starts if none are set: 'annealed', or None for draws from a prior."""
-    annealed: Annealed | None = None
+    annealed: StartProgress | None = None
     """Its annealed start, on its way or done."""
 
     _learner: Learner | None = None

@@ -43,7 +43,7 @@ class Learner:
 
     @cached_property
     def lessons(self) -> Lessons:
-        """What was learned last, and at which iteration."""
+        """The number of the last lesson of each proposal, and what was learned in it."""
         return {
             place: (cohort.lesson, cohort.knowledge)
             for place, cohort in self.cohorts.items()

@@ -13,7 +13,7 @@ from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.chain.chaindata import stack_tables
 from epsie.proposals.base import BaseProposal
 from epsie.results.source import ALL, Beginning
-from epsie.running.learning import shared_state
+from epsie.running.attaching import shared_state
 from epsie.storage.rundir.manifest import Manifest, describe
 
 _BLOCK = 65_536

@@ -9,8 +9,8 @@ from epsie.chain.state import SHARED
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.errors import MalformedStateError
 from epsie.process.signals import interrupt_deferred
-from epsie.running.annealed_start import Annealed
-from epsie.running.learning import ANNEALED, shared_state, use_learner
+from epsie.running.annealed_start import StartProgress
+from epsie.running.attaching import ANNEALED, shared_state, use_learner
 from epsie.samplers.learner import Learner, learner_of
 
 
@@ -56,7 +56,7 @@ def set_sampler_state(sampler: Any, state: Mapping[Any, Any]) -> None:
         )
     if learner is not None:
         learner = learner.restored(shared)
-    annealed = Annealed.from_plain(shared[ANNEALED]) if ANNEALED in shared else None
+    annealed = StartProgress.from_plain(shared[ANNEALED]) if ANNEALED in shared else None
     with interrupt_deferred():
         for chain in sampler.chains:
             chain.set_state(state[chain.chain_id])

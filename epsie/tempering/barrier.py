@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.checks import as_count
-from epsie.tempering.annealed import Annealed
+from epsie.tempering.laddered import Laddered
 from epsie.tempering.ladders import is_ladder
 
 
@@ -77,7 +77,7 @@ class BarrierAnnealer:
         self.nsweeps = 0
         self.rejections, self.counts = [0.0] * npairs, [0] * npairs
 
-    def __call__(self, chain: Annealed) -> None:
+    def __call__(self, chain: Laddered) -> None:
         """Measure a sweep; at the end of a round, move the chain's ladder."""
         if chain.iteration > self.duration or chain.ntemps < 3:
             return
@@ -94,7 +94,7 @@ class BarrierAnnealer:
             self.round_length *= 2
             self._begin_round(len(rates))
 
-    def _measure(self, chain: Annealed) -> None:
+    def _measure(self, chain: Laddered) -> None:
         ratios = chain.swaps.latest.ratios
         counted = len(ratios) - (not chain.has_likelihood_at_hottest)
         for pair in range(counted):

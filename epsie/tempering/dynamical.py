@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.checks import as_count
-from epsie.tempering.annealed import Annealed
+from epsie.tempering.laddered import Laddered
 from epsie.tempering.ladders import is_ladder
 
 
@@ -95,7 +95,7 @@ class DynamicalAnnealer:
             ladder[-1] = 0.0
         return ladder
 
-    def __call__(self, chain: Annealed) -> None:
+    def __call__(self, chain: Laddered) -> None:
         """Move the chain's ladder after a sweep."""
         if chain.ntemps < 3 or chain.iteration > self._end:
             return

@@ -15,11 +15,8 @@ from typing import Any
 from epsie.checks import as_count
 from epsie.errors import PoolError, WorkersDied
 from epsie.pools.base import Function, Pool
-from epsie.pools.own.process import Process, Silence, thread_variables
+from epsie.pools.own.process import Process, Silence
 from epsie.pools.transport import pickled
-
-ONE_THREAD = thread_variables(1)
-"""The environment that leaves linear algebra one thread from the start."""
 
 
 class InterruptiblePool(Pool):

@@ -77,6 +77,6 @@ def entry(plain: Any, name: str, kind: type) -> Any:
 def malformed(name: str, must: str, value: Any) -> MalformedStateError:
     """The error for what no proposal could have written."""
     return MalformedStateError(
-        f"the state of a learned proposal is malformed: {name} must be {must}; got one of type "
+        f"the state of what was learned is malformed: {name} must be {must}; got one of type "
         f"{type(value).__name__}"
     )

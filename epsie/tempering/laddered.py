@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from epsie.tempering.swaps import SwapHistory
 
 
-class Annealed(Protocol):
+class Laddered(Protocol):
     """A chain at several temperatures, after a sweep of swaps."""
 
     betas: NDArray[np.float64]
