@@ -175,6 +175,19 @@ def test_a_start_that_is_given_is_taken():
     assert made.annealed is None
 
 
+def test_what_a_person_sets_ends_a_start_on_its_way():
+    made = sampler(2)
+    made.run(10, max_evaluations=300)
+    with pytest.raises(ValueError, match="is not done"):
+        made.model = POSTERIOR
+    starts = {name: [0.25, 1.25] for name in "abcd"}
+    made.start_position = starts
+    assert made.annealed is None
+    made.run(1)
+    assert made.start_position["a"].tolist() == starts["a"]
+    assert made.evaluations == 4
+
+
 def test_a_budget_that_ends_during_the_start_says_so(caplog):
     made = sampler()
     with caplog.at_level("INFO", logger="epsie"):

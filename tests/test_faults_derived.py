@@ -167,7 +167,7 @@ def test_a_tempered_run_tells_its_evidence_and_round_trips(tempered, capsys):
     found = sampler.log_evidence(burn_in=500)
     assert abs(found.log_z - LOG_Z) < 5 * found.standard_error
     facts = dict(sampler.summary(500).facts)
-    assert facts["log Z"].endswith("(mbar, draws after iteration 500)")
+    assert "(mbar, draws after iteration 500" in facts["log Z"]
     value, _, error = facts["log Z"].split()[:3]
     assert float(value) == pytest.approx(found.log_z, abs=0.1 * found.standard_error)
     assert float(error) == pytest.approx(found.standard_error, rel=0.1)
@@ -217,6 +217,6 @@ def test_info_of_a_run_that_cannot_be_read_whole(tempered, capsys, monkeypatch):
 
 
 def test_a_plain_run_tells_neither(plain, capsys):
-    assert plain[0].summary(0).facts == ()
+    assert [name for name, _ in plain[0].summary(0).facts] == ["evaluations"]
     for command in ("summary", "info"):
         assert "log Z" not in told(capsys, command, plain[1])[1]

@@ -210,3 +210,59 @@ def test_a_part_of_a_run_cannot_learn_together():
     MetropolisHastingsSampler(
         NAMES, model, 8, [Learned(NAMES, pooled=False)], seed=1, chains=range(4)
     )
+
+
+def test_a_state_is_taken_over_whatever_was_learned_before():
+    """By a sampler that has made as many lessons, and by one that has made more."""
+    one, other, fresh = sampler(), sampler(), sampler()
+    one.run(200)
+    other.chains[0].stream.state = other.chains[1].stream.state
+    other.run(200)
+    early = sampler()
+    early.run(40)
+    for state in (one.state, early.state):
+        state = copy.deepcopy(state)
+        fresh = sampler()
+        fresh.set_state(state)
+        other.set_state(state)
+        for made in (fresh, other):
+            made.run(150)
+        np.testing.assert_equal(other.state, fresh.state)
+        assert other.positions.tobytes() == fresh.positions.tobytes()
+
+
+def test_another_model_is_learned_of_anew():
+    """Nothing of the former one is in the evidence, or in what is searched for."""
+    made = sampler()
+    made.run(1000)
+    former = made.log_evidence().log_z
+    made.model = lambda x, y: (model(x, y)[0] - 50, 0.0)
+    with pytest.raises(ValueError, match="too few independent draws"):
+        made.log_evidence()
+    made.run(1000)
+    found = made.log_evidence()
+    assert abs(found.log_z - (former - 50)) < 0.2
+
+
+def test_new_starts_end_what_the_evidence_is_found_from():
+    made = sampler()
+    made.run(300)
+    made.start_position = {name: np.zeros(4) for name in NAMES}
+    with pytest.raises(ValueError, match="too few independent draws"):
+        made.log_evidence()
+
+
+def test_a_burn_in_of_the_evidence_is_where_a_stretch_begins():
+    made = sampler()
+    made.run(300)
+    assert made.log_evidence(burn_in=200).log_z != made.log_evidence().log_z
+    with pytest.raises(ValueError, match="burn_in may be .* at most; got 299"):
+        made.log_evidence(burn_in=299)
+
+
+def test_knowledge_of_other_parameters_is_refused():
+    one = sampler(parts=[Learned(["x"]), Learned(["y"])])
+    one.run(100)
+    other = sampler(parts=[Learned(["y"]), Learned(["x"])])
+    with pytest.raises(MalformedStateError, match="these temperatures and parameters"):
+        other.set_state(one.state)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isnan
 
-from epsie.proposals.learned.bridge import Bridge
-from epsie.proposals.learned.cohort import LOGGED
+from epsie.proposals.learned.cohort import LOGGED, bridges_in
 from epsie.proposals.learned.plain import rows_of
 from epsie.results.view import View
 from epsie.shown import counted, digits
@@ -35,9 +34,13 @@ def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
             "by one Learned proposal, as by default. Give none other, or sample with temperatures "
             "that descend to beta = 0: ParallelTemperedSampler"
         )
-    plain = learned[0]["bridges"]
-    bridges = [Bridge.from_plain(each, view.nchains) for each in plain]
-    used = [b for b in bridges if burn_in is None or b.end > burn_in]
+    bridges = bridges_in(learned[0], len(view.parameters), view.nchains)
+    used = [b for b in bridges if burn_in is None or b.begin >= burn_in]
+    if bridges and not used:
+        raise ValueError(
+            "a stretch counts whole, from one lesson to the next: burn_in may be "
+            f"{bridges[-1].begin} at most; got {burn_in}"
+        )
     return bridged([Stretch(_ratios(b.draws), _ratios(b.fresh)) for b in used])
 
 

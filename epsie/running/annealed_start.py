@@ -16,11 +16,12 @@ from epsie.logs import logger
 from epsie.model.evaluation import Point, Position
 from epsie.model.posterior import Posterior
 from epsie.process.signals import interrupt_deferred
+from epsie.process.threads import capped
 from epsie.proposals.learned.plain import entry, malformed
 from epsie.running.attaching import use_learner
 from epsie.running.ending import Ends
 from epsie.running.points import place
-from epsie.running.starts import begin_as_drawn, begin_as_given
+from epsie.running.starts import begin_as_drawn, begin_at
 
 _LEAST, _PER_PARAMETER, _MOST = 256, 48, 512
 """The number of particles: so many for each parameter, as a mode must have some to be learned."""
@@ -110,9 +111,11 @@ def begin_annealed(sampler: Any) -> None:
     start = AnnealedStart(prior, _size(len(prior.parameters)), sampler.seed)
     first: list[Point] = []
     while not first:
-        xs = _in_order(sampler, start.ask())
+        with capped():
+            xs = _in_order(sampler, start.ask())
         points = _evaluated(sampler, xs)
-        start.tell([point.logl for point in points])
+        with capped():
+            start.tell([point.logl for point in points])
         first = [point for point in points if point.logl > -np.inf]
     ntemps, of = len(sampler.chains[0].by_temperature), sampler._part.of
     points = [first[i % len(first)] for i in range(of * ntemps)]
@@ -148,10 +151,14 @@ def go_on(
     start.state = annealed.progress
     saved = time.monotonic()
     while not start.done:
-        asked = start.ask()
+        # The last bits of a fit depend on the number of threads.
+        with capped():
+            asked = start.ask()
         if stopped() or not ends.allow(start.evaluations + len(asked)):
             return False
-        start.tell([point.logl for point in _evaluated(sampler, _in_order(sampler, asked))])
+        points = _evaluated(sampler, _in_order(sampler, asked))
+        with capped():
+            start.tell([point.logl for point in points])
         if len(start.betas) != len(annealed.betas):
             logger.info(
                 "annealed start: level %d, beta %.3g, %d evaluations",
@@ -171,13 +178,14 @@ def _begin_chains(sampler: Any, start: AnnealedStart) -> None:
     """Let the chains begin at the population, and know what it tells of the target."""
     ladder = [float(level.beta) for level in sampler.chains[0].by_temperature]
     populations = [_nearest(start, beta) for beta in ladder]
-    chosen = [_starts(start, population, sampler._part.of) for population in populations]
+    with capped():
+        chosen = [_starts(start, population, sampler._part.of) for population in populations]
     values = {}
     for name in sampler.parameters:
         i = start.space.names.index(name)
         values[name] = sampler._faced(np.array([[x[i] for x in xs] for xs in chosen]))
+    begin_at(sampler, values)
     with interrupt_deferred():
-        begin_as_given(sampler, values)
         sampler._drawn = True
         if (learner := sampler._learner) is not None:
             known = learner.begun_with(populations, start.space.names, sampler.parameters)

@@ -32,3 +32,23 @@ def attach(sampler: Any, advance: Advance) -> None:
         for segment in segments:
             chain.attach(segment)
     use_learner(sampler, advance.learner)
+
+
+def give_model(sampler: Any, model: Any) -> None:
+    """Let a sampler ask another model from now on: what was learned of the former is not told of.
+
+    Raises
+    ------
+    ValueError
+        If its annealed start is not done, which is from the prior of the former model.
+    """
+    if sampler.annealed is not None and not sampler.annealed.done:
+        raise ValueError(
+            "the annealed start of this sampler goes from the prior of its model to the posterior, "
+            "and is not done: run it on, or set start_position, before the model is replaced"
+        )
+    sampler._executor.model = model
+    for chain in sampler.chains:
+        chain.model = model
+    if sampler._learner is not None:
+        sampler._learner = sampler._learner.forgetting()

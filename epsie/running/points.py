@@ -47,6 +47,8 @@ def place(
             getattr(chain, how)([next(placed) for _ in of_chain])
         if starts is not None:
             sampler._starts = starts
+            if sampler._learner is not None:
+                sampler._learner = sampler._learner.begun_anew()
             tell_spread(sampler, starts)
 
 

@@ -21,7 +21,7 @@ _STREAM = 2**32 - 1
 """Keeps these random numbers apart from those of the chains, which count from 0."""
 
 
-def begin_as_given(sampler: Any, values: Mapping[str, Any]) -> None:
+def begin_at(sampler: Any, values: Mapping[str, Any]) -> None:
     """Start a sampler where a person says, if the model takes all of its starts.
 
     Parameters
@@ -52,6 +52,12 @@ def begin_as_given(sampler: Any, values: Mapping[str, Any]) -> None:
     starts = [[_jumpable(level, x) for level, x in zip(levels, at, strict=True)] for at in xs]
     place(sampler, "begin", points, starts)
     sampler._remarks, sampler._drawn = remarks_on_starts(sampler, values), False
+
+
+def begin_as_given(sampler: Any, values: Mapping[str, Any]) -> None:
+    """The same where a person says: an annealed start, if there is one, is over."""
+    begin_at(sampler, values)
+    sampler.annealed = None
 
 
 def _jumpable(level: Any, x: Position) -> Position:
@@ -117,6 +123,7 @@ def begin_as_drawn(sampler: Any, prior: Drawable, tries: int) -> None:
     place(sampler, "begin", [points[i] for i in sampler.chain_ids], starts)
     drawn = {name: [draw[name] for draw in first] for name in sampler.parameters}
     sampler._remarks, sampler._drawn = remarks_on_starts(sampler, drawn), False
+    sampler.annealed = None
 
 
 def _drawn(

@@ -16,6 +16,7 @@ from epsie.model.evaluation import Model
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
 from epsie.running.annealed_start import StartProgress, evaluations_of
+from epsie.running.attaching import give_model
 from epsie.running.points import take_up
 from epsie.running.saving import Saving
 from epsie.running.starts import Drawable, begin_as_drawn, begin_as_given
@@ -99,9 +100,7 @@ class Chains(Diagnosable):
     @model.setter
     @exclusive
     def model(self, model: Model) -> None:
-        self._executor.model = model
-        for chain in self.chains:
-            chain.model = model
+        give_model(self, model)
 
     @property
     def pool(self) -> Any:

@@ -98,7 +98,19 @@ class Learner:
 
     def plain(self) -> dict[str, Any]:
         """Itself as plain data."""
-        return {"learned": [cohort.plain() for cohort in self.cohorts.values()]}
+        found = []
+        for (temperature, place), cohort in self.cohorts.items():
+            names = list(self._parts[temperature, place].parameters)
+            found.append({"temperature": temperature, "parameters": names, **cohort.plain()})
+        return {"learned": found}
+
+    def begun_anew(self) -> Learner:
+        """The learner where chains begin at new starts."""
+        return Learner(self._parts, {at: c.begun_anew() for at, c in self.cohorts.items()})
+
+    def forgetting(self) -> Learner:
+        """The learner for another model: only how to propose is kept."""
+        return Learner(self._parts, {at: c.forgetting() for at, c in self.cohorts.items()})
 
     def restored(self, plain: Any) -> Learner:
         """One like it that goes on from what `plain` gave.
@@ -109,10 +121,14 @@ class Learner:
             If it is something else.
         """
         learned = entry(plain, "learned", list)
-        if len(learned) != len(self.cohorts):
+        mine = [(t, list(self._parts[t, i].parameters)) for t, i in self.cohorts]
+        found = [
+            (entry(each, "temperature", int), entry(each, "parameters", list)) for each in learned
+        ]
+        if found != mine:
             raise MalformedStateError(
-                f"the state must tell what chains learned together for {len(self.cohorts)} "
-                f"proposals and temperatures; got {len(learned)}"
+                "the state must tell what chains learned together for these temperatures and "
+                f"parameters: {mine}; got {found}"
             )
         pairs = zip(self.cohorts.items(), learned, strict=True)
         return Learner(self._parts, {place: c.restored(each) for (place, c), each in pairs})

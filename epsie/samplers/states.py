@@ -16,7 +16,7 @@ from epsie.samplers.learner import Learner, learner_of
 
 def hold(sampler: Any, chains: list[Any]) -> None:
     """Let a sampler hold new chains, which have no starts yet."""
-    sampler._learner = learner_of(chains, sampler._part.of)
+    sampler._learner, sampler.annealed = learner_of(chains, sampler._part.of), None
     sampler.chains = chains
     # The starts of all chains of the run, and whether they are draws from the prior of a posterior.
     sampler._starts, sampler._drawn = None, False

@@ -73,7 +73,7 @@ def bridged(stretches: Sequence[Stretch]) -> Bridged:
     if not used or not any(np.isfinite(np.concatenate(s.fresh)).any() for s in used):
         raise ValueError(
             "too few independent draws were proposed since something was learned: run on, or "
-            "sample with tempering"
+            "sample at several temperatures"
         )
     middle = float(np.median(np.concatenate(used[-1].draws)))
     lengths = [1.0] * len(used)

@@ -148,6 +148,22 @@ class Cohort:
             twin.knowledge, twin.lesson = knowledge, 1
         return twin
 
+    def begun_anew(self) -> Self:
+        """Itself where chains begin at new starts: the evidence is found from what follows."""
+        twin = copy.copy(self)
+        twin._begun, twin._bridges = self.iteration, ()
+        twin._fresh = tuple([Rows(2) for _ in self._fresh])
+        return twin
+
+    def forgetting(self) -> Self:
+        """Itself for another target: only how to propose is kept."""
+        twin, empty = self.begun_anew(), self._evaluated[:0]
+        twin._population, twin._evaluated = None, empty
+        twin._records = tuple([record.copied() for record in self._records])
+        for record in twin._records:
+            record.forget()
+        return twin
+
     def bridges(self) -> list[Bridge]:
         """What the evidence is found from: of the last stretches between barriers, and the present.
 
@@ -192,7 +208,7 @@ class Cohort:
             "log": counted(self._log),
             "population": None if self._population is None else self._population.plain(),
             "fresh": [counted(rows.array()) for rows in self._fresh],
-            "bridges": [bridge.plain() for bridge in self.bridges()],
+            "bridges": [bridge.plain() for bridge in self._bridges],
         }
 
     def restored(self, plain: Mapping[str, Any]) -> Self:
@@ -203,7 +219,7 @@ class Cohort:
         MalformedStateError
             If it is something else.
         """
-        twin, ndim = copy.copy(self), self.subject.ndim
+        twin, ndim = type(self)(self.subject, self.nchains, self.alone), self.subject.ndim
         for name in ("iteration", "barrier", "lesson"):
             setattr(twin, name, entry(plain, name, int))
         twin._begun = entry(plain, "begun", int)
@@ -212,8 +228,9 @@ class Cohort:
             twin._population = History.from_plain(population, ndim)
         twin._fresh = tuple([rows_from(rows) for rows in pairs_of(plain, "fresh", self.nchains)])
         bridges = entry(plain, "bridges", list)
-        found = [Bridge.from_plain(each, self.nchains) for each in bridges]
-        twin._bridges = tuple([bridge for bridge in found if bridge.begin < twin._begun])
+        twin._bridges = tuple([Bridge.from_plain(each, self.nchains) for each in bridges])
+        if twin.barrier <= twin.iteration:
+            raise malformed("barrier", f"after iteration {twin.iteration}", twin.barrier)
         learned, records = plain.get("learned"), entry(plain, "records", list)
         if (learned is None) != (twin.lesson == 0) or len(records) != self.nchains:
             raise malformed("it", f"of {self.nchains} chains that learned", records)
@@ -232,3 +249,15 @@ def _note(record: Record, before: int, stretch: Stretch) -> None:
     if len(iterations):
         record.extend(iterations, stretch.logl[noted], stretch.logp[noted], stretch.rows[noted])
     record.extend_evaluated(stretch.contributed.evaluated)
+
+
+def bridges_in(plain: Any, ndim: int, nchains: int) -> list[Bridge]:
+    """The bridges of a cohort, from what `plain` gave of one.
+
+    Raises
+    ------
+    MalformedStateError
+        If it is something else.
+    """
+    subject = Subject([(-np.inf, np.inf)] * ndim, [None] * ndim)
+    return Cohort(subject, nchains, True).restored(plain).bridges()

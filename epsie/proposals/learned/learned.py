@@ -146,8 +146,8 @@ class Learned(BaseProposal):
         kernel = self._kernel
         if lesson != self._lesson:
             self._kernel, self._lesson = kernel.changed(knowledge), lesson
-        elif isinstance(kernel, Untaught):
-            self._kernel = kernel.taught(knowledge)
+        elif kernel.knowledge is not knowledge:
+            self._kernel = Untaught(self.first, kernel.plain()).taught(knowledge)
 
     @property
     def learned(self) -> Knowledge | None:

@@ -9,7 +9,7 @@ from epsie.errors import ProposalError
 from epsie.model.evaluation import Position
 from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.knowledge import Knowledge
-from epsie.proposals.learned.plain import entry, fitting
+from epsie.proposals.learned.plain import entry, fitting, rows_of
 from epsie.proposals.learned.transform import Transform
 from epsie.proposals.learned.tuning import Tuning
 from epsie.rng.stream import Stream
@@ -30,6 +30,8 @@ class Untaught(Kernel):
         ndim = len(first.scale)
         super().__init__(first, Tuning.from_plain(entry(plain, "tuning", dict), ndim))
         self.tallies = fitting(plain, "tallies", self.tallies.shape)
+        if plain["ahead"] is not None:
+            rows_of(plain, "ahead", ndim, finite=False)
         self._plain = {name: plain[name] for name in ("tuning", "tallies", "ahead")}
 
     def taught(self, knowledge: Knowledge) -> Kernel:

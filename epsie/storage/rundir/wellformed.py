@@ -101,6 +101,15 @@ _KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
 """The checks of the settings of each kind of sampler, beside those that all kinds have."""
 
 
+_OPTIONAL: dict[str, Callable[[Any], bool]] = {
+    "every": lambda v: v is None or _is_count(v, 1) or (_is_text(v) and seconds_in(v) is not None),
+    "remarks": lambda v: v is None or (v.__class__ is list and all(map(_is_text, v))),
+    "drawn": lambda v: v is None or v.__class__ is bool,
+    "begins": lambda v: v is None or (_is_text(v) and v == "annealed"),
+}
+"""The checks of what need not be there."""
+
+
 def _is_bit_generator(name: Any) -> bool:
     try:
         return _is_text(name) and find_bit_generator(name) is not None
@@ -129,12 +138,7 @@ def check_settings(settings: Any) -> None:
         for name, right in expected.items()
         if name not in settings or not right(settings[name])
     ]
-    every = settings.get("every", 1)
-    if not (_is_count(every, 1) or (_is_text(every) and seconds_in(every) is not None)):
-        wrong.append("every")
-    remarks = settings.get("remarks", [])
-    if remarks.__class__ is not list or not all(map(_is_text, remarks)):
-        wrong.append("remarks")
+    wrong += [name for name, right in _OPTIONAL.items() if not right(settings.get(name))]
     if "part" in settings and not _is_part_of_run(settings["part"], settings.get("nchains")):
         wrong.append("part")
     if not wrong and len(settings.get("betas", range(settings["nchains"]))) != settings["nchains"]:
