@@ -44,7 +44,7 @@ class Change:
 
 def test_a_change_point_is_right_by_default():
     change = Change()
-    run = epsie.sample(change, change.prior, seed=1, until={"ess": 500, "rhat": 1.02})
+    run = epsie.sample(change, change.prior, seed=1, until={"ess": 300, "rhat": 1.02})
     mean, log_z = change.exact()
     assert run.stopped_by == "until"
     assert run.lacks() == ""
