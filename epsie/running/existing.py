@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from epsie.chain.state import SHARED, chains_in
 from epsie.errors import RunDirectoryError
 from epsie.running.annealed_start import ensure_start
+from epsie.running.attaching import ANNEALED
 from epsie.storage.rundir.folder import MANIFEST, RUN, leftovers, refuse_strangers
 from epsie.storage.rundir.holder import NAME as LOCK
 from epsie.storage.rundir.manifest import (
@@ -112,7 +114,7 @@ def _at_run(
     refuse_strangers(directory, manifest.get(RUN))
     iteration, state = last_state(directory, manifest.get(RUN))
     left_over(directory, manifest["start"], iteration)
-    if sampler.chains[0].start is not None and encode(sampler.state) == encode(state):
+    if sampler.chains[0].start is not None and _standing(sampler.state) == _standing(state):
         return Existing(found, manifest)
     if not (adopt and fresh):
         raise RunDirectoryError(
@@ -121,6 +123,11 @@ def _at_run(
             f"{type(sampler).__name__}.resume, or with run(total=...), or choose another directory"
         )
     return Existing(found, manifest, state)
+
+
+def _standing(state: Any) -> bytes:
+    """Where chains and an annealed start are; another model makes what was learned another."""
+    return encode({**chains_in(state), ANNEALED: state.get(SHARED, {}).get(ANNEALED)})
 
 
 def _gone(directory: Path) -> RunDirectoryError:
