@@ -35,7 +35,7 @@ def attach(sampler: Any, advance: Advance) -> None:
 
 
 def give_model(sampler: Any, model: Any) -> None:
-    """Let a sampler ask another model from now on: what was learned of the former is not told of.
+    """Let a sampler ask another model from now on.
 
     Raises
     ------
@@ -50,5 +50,3 @@ def give_model(sampler: Any, model: Any) -> None:
     sampler._executor.model = model
     for chain in sampler.chains:
         chain.model = model
-    if sampler._learner is not None:
-        sampler._learner = sampler._learner.forgetting()

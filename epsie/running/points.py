@@ -65,9 +65,20 @@ def renew(sampler: Any) -> None:
     executor = sampler._executor
     if is_stale(sampler):
         nothing = [None] * sampler.nchains
-        place(sampler, "renew", executor.ask(sampler.chains, "present_points", nothing))
+        points = executor.ask(sampler.chains, "present_points", nothing)
+        if sampler._learner is not None and _are_others(sampler, points):
+            # What was learned of another model is how to propose, and nothing else.
+            sampler._learner = sampler._learner.forgetting()
+        place(sampler, "renew", points)
     elif executor.is_unchecked:
         executor.ask(sampler.chains[0].by_temperature[:1], "present_points", [None])
+
+
+def _are_others(sampler: Any, points: Sequence[Sequence[Point]]) -> bool:
+    """Whether the model says anything else of where the chains stand."""
+    former = [level.point for chain in sampler.chains for level in chain.by_temperature]
+    now = [point for of_chain in points for point in of_chain]
+    return [(p.logl, p.logp) for p in former] != [(p.logl, p.logp) for p in now]
 
 
 def take_up(sampler: Any, state: Any) -> None:
