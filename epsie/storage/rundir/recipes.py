@@ -81,7 +81,9 @@ def class_of(plain: dict[str, Any]) -> type:
         If there is no such class.
     """
     try:
-        (kind, name), _ = plain[CLASS], dict(plain["config"])
+        (kind, name), config = plain[CLASS], plain["config"]
+        if config.__class__ is not dict:
+            raise TypeError(config)
         cls = _registries().get(kind, {}).get(name)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"malformed: {plain!r:.200} makes nothing") from error

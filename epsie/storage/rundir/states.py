@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from epsie.chain.state import chains_in
+from epsie.chain.state import SHARED, chains_in
 from epsie.errors import (
     CheckpointError,
     EpsieError,
@@ -110,9 +110,29 @@ def read_state(path: Path, run: str | None) -> Any:
         (iteration,) = {chain.get(0, chain)["iteration"] for chain in chains_in(state).values()}
     except (AttributeError, TypeError, ValueError, LookupError):
         iteration = None
-    if match is None or iteration != int(match[1]):
+    if match is None or iteration != int(match[1]) or not _is_shared(state.get(SHARED, {})):
         raise CheckpointError(f"{path} cannot be read: it holds no state at this iteration")
     return state
+
+
+def _is_shared(shared: Any) -> bool:
+    """Whether it may be what chains share; what it consists of is checked where it is taken up."""
+    if not isinstance(shared, dict):
+        return False
+    learned, start = shared.get("learned", []), shared.get("annealed")
+    return (
+        isinstance(learned, list)
+        and all(isinstance(each, dict) for each in learned)
+        and (start is None or _is_start(start))
+    )
+
+
+def _is_start(start: Any) -> bool:
+    return (
+        isinstance(start, dict)
+        and start.get("evaluations").__class__ is int
+        and start.get("betas").__class__ is list
+    )
 
 
 def last_state(directory: Path, run: str | None = None) -> tuple[int, Any]:
