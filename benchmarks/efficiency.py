@@ -8,14 +8,13 @@ the target) and the ratios of standard deviations, as an effective sample size a
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from figure import HEADING, Figure
+from figure import Figure, asked_for
 from sharp_targets import TARGETS, Array, Target
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -104,7 +103,7 @@ def _found(target: Target, draws: Array) -> Found:
 
 
 def _ess(draws: Array) -> list[float]:
-    found = diagnostics.ess({str(i): draws[..., i] for i in range(draws.shape[-1])})
+    found = diagnostics.ess_bulk({str(i): draws[..., i] for i in range(draws.shape[-1])})
     return list(found.values())
 
 
@@ -132,22 +131,5 @@ def figures(names: list[str], seeds: int) -> Iterator[Figure]:
         yield Figure(f"{title}: evaluations to ESS 1,000", value, "", row.most_calls)
 
 
-def main() -> int:
-    """Measure what is asked for, all by default."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(ROWS)}")
-    parser.add_argument("--seeds", type=int, default=3, help="how many runs of each")
-    options = parser.parse_args()
-    unknown = sorted(set(options.names) - set(ROWS))
-    if unknown:
-        parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(ROWS)}")
-    print(HEADING, flush=True)
-    missed = 0
-    for figure in figures(options.names or list(ROWS), options.seeds):
-        print(figure.row, flush=True)
-        missed += figure.missed
-    return 1 if missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(asked_for(__doc__, list(ROWS), 3, figures))

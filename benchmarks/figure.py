@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
@@ -55,3 +57,37 @@ HEADING = "| figure | measured | limit | | remark |\n|---|---|---|---|---|"
 def rounded(value: float) -> str:
     """A number with three or four digits that mean something."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def asked_for(
+    about: str | None,
+    known: list[str],
+    seeds: int,
+    figures: Callable[[list[str], int], Iterator[Figure]],
+) -> int:
+    """Print the figures of what the command line asks for, all by default; 1 if one is missed.
+
+    Parameters
+    ----------
+    about : str
+        What the script says of itself.
+    known : list of str
+        What may be asked for.
+    seeds : int
+        How many runs of each there are by default.
+    figures : callable
+        Gives the figures of some of what is known, from so many runs.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(known)}")
+    parser.add_argument("--seeds", type=int, default=seeds, help="how many runs of each")
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - set(known))
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(known)}")
+    print(HEADING, flush=True)
+    missed = 0
+    for figure in figures(options.names or known, options.seeds):
+        print(figure.row, flush=True)
+        missed += figure.missed
+    return 1 if missed else 0

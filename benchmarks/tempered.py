@@ -7,14 +7,13 @@ log Z, and the rms of the latter over what is given as its error.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from figure import HEADING, Figure
+from figure import Figure, asked_for
 from sharp_targets import TARGETS
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -65,7 +64,7 @@ def run(name: str, row: Row, seed: int) -> Found:
     draws = np.stack([sampler.positions[name] for name in target.names], axis=-1)
     late = draws[:, draws.shape[1] // 2 :]
     named = {str(i): late[..., i] for i in range(late.shape[-1])}
-    ess = min(diagnostics.ess(named).values())
+    ess = min(diagnostics.ess_bulk(named).values())
     off = 0.0 if target.share is None else float(target.share[0](late).mean()) - target.share[1]
     found = sampler.log_evidence()
     assert target.log_z is not None and sampler.annealed is not None
@@ -101,22 +100,5 @@ def _rms(values: list[float]) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def main() -> int:
-    """Measure what is asked for, all by default."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(ROWS)}")
-    parser.add_argument("--seeds", type=int, default=8, help="how many runs of each")
-    options = parser.parse_args()
-    unknown = sorted(set(options.names) - set(ROWS))
-    if unknown:
-        parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(ROWS)}")
-    print(HEADING, flush=True)
-    missed = 0
-    for figure in figures(options.names or list(ROWS), options.seeds):
-        print(figure.row, flush=True)
-        missed += figure.missed
-    return 1 if missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(asked_for(__doc__, list(ROWS), 8, figures))
