@@ -55,16 +55,8 @@ class Archived(OneMove):
         jump_interval: int = 1,
         jump_interval_duration: int | None = None,
     ) -> None:
-        super().__init__(
-            parameters,
-            boundaries,
-            periods,
-            adaptation_duration,
-            std,
-            jump_interval,
-            jump_interval_duration,
-            pooled=False,
-        )
+        interval = (jump_interval, jump_interval_duration)
+        super().__init__(parameters, boundaries, periods, adaptation_duration, std, *interval)
         only = Only(self.move, remember)
         if archive is None:
             self._learn_only(only)

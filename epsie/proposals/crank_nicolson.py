@@ -65,16 +65,8 @@ class CrankNicolson(OneMove):
         jump_interval: int = 1,
         jump_interval_duration: int | None = None,
     ) -> None:
-        super().__init__(
-            parameters,
-            boundaries,
-            periods,
-            adaptation_duration,
-            std,
-            jump_interval,
-            jump_interval_duration,
-            pooled=False,
-        )
+        interval = (jump_interval, jump_interval_duration)
+        super().__init__(parameters, boundaries, periods, adaptation_duration, std, *interval)
         if (mean is None) != (cov is None):
             raise ValueError("mean and cov make a reference together: give both, or neither")
         only = Only(self.name, learn)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from epsie.proposals.learned.knowledge import MOVES, Knowledge
 from epsie.proposals.learned.learned import Learned
@@ -47,10 +48,27 @@ class OneMove(Learned):
     """A proposal that makes one move alone, each chain by itself.
 
     What it knows it is given, or it learns that from where its chain was, at the same barriers as
-    `Learned`; until the first it makes a robust adaptive random walk.
+    `Learned`; until the first it makes a robust adaptive random walk, and for good if it is to
+    learn nothing else.
     """
 
     name = ""
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        boundaries: Mapping[str, Iterable[float]] | None = None,
+        periods: Mapping[str, float] | None = None,
+        adaptation_duration: int | None = None,
+        std: ArrayLike | None = None,
+        jump_interval: int = 1,
+        jump_interval_duration: int | None = None,
+    ) -> None:
+        interval = (jump_interval, jump_interval_duration)
+        super().__init__(
+            parameters, boundaries, periods, adaptation_duration, std, *interval, pooled=False
+        )
+        self._learn_nothing()
 
     def _learn_only(self, only: Only) -> None:
         """Learn for this move alone."""
@@ -62,7 +80,6 @@ class OneMove(Learned):
 
     def _know(self, knowledge: Knowledge) -> None:
         """Draw by this from the first jump on."""
-        self._learn_nothing()
         self._scale_given = True
         self._kernel.tuning.factor = knowledge.walk
         self._kernel.take(knowledge)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-from numpy.typing import ArrayLike
-
 from epsie.proposals.one_move import OneMove
 
 
@@ -36,25 +32,3 @@ class RobustAdaptive(OneMove):
     """
 
     name = "robust_adaptive"
-
-    def __init__(
-        self,
-        parameters: str | Iterable[str],
-        boundaries: Mapping[str, Iterable[float]] | None = None,
-        periods: Mapping[str, float] | None = None,
-        adaptation_duration: int | None = None,
-        std: ArrayLike | None = None,
-        jump_interval: int = 1,
-        jump_interval_duration: int | None = None,
-    ) -> None:
-        super().__init__(
-            parameters,
-            boundaries,
-            periods,
-            adaptation_duration,
-            std,
-            jump_interval,
-            jump_interval_duration,
-            pooled=False,
-        )
-        self._learn_nothing()

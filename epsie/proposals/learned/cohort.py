@@ -118,11 +118,12 @@ class Cohort:
     def _learn(self, stretches: Sequence[Stretch], first: Transform) -> None:
         pooled = np.concatenate([self._evaluated, *[r.evaluated_rows() for r in self._records]])
         self._evaluated = best(pooled, points_needed(self.subject.ndim))
+        lesson = self._lesson(stretches)
         with capped():
-            knowledge = learn(self._lesson(stretches), self.knowledge, first)
+            knowledge = learn(lesson, self.knowledge, first)
         if knowledge is not None:
             self.knowledge, self.lesson = knowledge, self.lesson + 1
-            jumps, accepted = np.sum([stretch.tallies[0, :2] for stretch in stretches], axis=0)
+            jumps, accepted = lesson.tallies[0, :2]
             rate, size = accepted / jumps if jumps else np.nan, knowledge.mixture.size
             row = [self.barrier, size, knowledge.weights[0], rate]
             self._log = np.concatenate([self._log, [row]])
