@@ -13,7 +13,7 @@ from numpy.random import BitGenerator, Generator
 from epsie.chain.adaptation_history import Note, note_of, noted
 from epsie.chain.history import Rows
 from epsie.chain.record import Record
-from epsie.chain.start import points_at, present_point
+from epsie.chain.start import asked_of, points_at, present_point
 from epsie.copying import copied
 from epsie.model.evaluation import Model, Point, Position
 from epsie.process.cancellation import NEVER, GivenUp
@@ -84,16 +84,52 @@ class BaseChain(Record):
     def detached(self) -> Self:
         """An independent copy without its history and its model."""
 
+    def stepwise(self) -> Iterator[list[Position]]:
+        """Make one step, and say before the model is asked at which positions it will be."""
+        levels: Sequence[Any] = self.by_temperature
+        for level in levels:
+            level.propose()
+        yield [x for level in levels for x in asked_of(level)]
+        for level in levels:
+            level.evaluate()
+        for level in levels:
+            level.decide()
+        self.after_step()
+
+    def after_step(self) -> None:
+        """What follows when all temperatures have decided. A hook of tempered chains."""
+
     def advance(self, niterations: int) -> Segment:
         """Make so many steps, and tell what they brought. For a detached copy."""
-        users = [part for part in self._distributions() if not is_built_in(part)]
-        before = [part._copied(Stream()) for part in users]
+        before = self.made_ready(niterations)
+        for length, is_noted in self.stretches(niterations):
+            self.run(length)
+            if is_noted:
+                self.note()
+        return self.ended(before)
+
+    def made_ready(self, niterations: int) -> list[Distribution]:
+        """Copies of what is of a user's class, to be compared when so many steps are made."""
         self.reserve(niterations)
-        stop = self.iteration + niterations
-        for iteration in noted(self.iteration, stop) if self.learns else ():
-            self.run(iteration - self.iteration)
-            self.notes.append(note_of(self.iteration, self.by_temperature))
-        self.run(stop - self.iteration)
+        users = [part for part in self._distributions() if not is_built_in(part)]
+        return [part._copied(Stream()) for part in users]
+
+    def stretches(self, niterations: int) -> list[tuple[int, bool]]:
+        """The lengths of stretches of so many steps, and whether there is a note at their ends."""
+        at, stop = self.iteration, self.iteration + niterations
+        found = []
+        for iteration in noted(at, stop) if self.learns else ():
+            found.append((iteration - at, True))
+            at = iteration
+        return [*found, (stop - at, False)]
+
+    def note(self) -> None:
+        """Note what was learned up to here."""
+        self.notes.append(note_of(self.iteration, self.by_temperature))
+
+    def ended(self, before: Sequence[Distribution]) -> Segment:
+        """What all steps brought since it was `made_ready`."""
+        users = [part for part in self._distributions() if not is_built_in(part)]
         for old, part in zip(before, users, strict=True):
             refuse_unsaved(old, part)
         rows = [level.history.rows() for level in self.by_temperature]

@@ -15,6 +15,7 @@ from epsie.chain.start import NO_START, as_position, examined
 from epsie.chain.state import check_state, level_state, resume
 from epsie.checks import as_beta, as_names
 from epsie.errors import ProposalError
+from epsie.model.batch import asks_prior_first
 from epsie.model.evaluation import (
     Model,
     NanPolicy,
@@ -26,7 +27,6 @@ from epsie.model.evaluation import (
     model_error,
     no_model,
 )
-from epsie.model.posterior import Posterior
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import joint_over
 from epsie.proposals.outcome import Outcome, VirtualMove
@@ -143,7 +143,7 @@ class Chain(BaseChain):
             ratio = nan
             self._unasked += 1
         elif proposed.logp == -inf:
-            self._unasked += isinstance(self._model, Posterior)
+            self._unasked += asks_prior_first(self._model)
         else:
             log_ratio = proposed.logp - point.logp
             if self.beta:
@@ -182,7 +182,7 @@ class Chain(BaseChain):
         except Exception as error:
             there = self._rejected(move.x, error)
         if there.logp == -inf:
-            self._unasked += isinstance(self._model, Posterior)
+            self._unasked += asks_prior_first(self._model)
             return 0.0
         log_ratio = there.logp - here.logp + move.log_hastings
         if self.beta:
@@ -193,7 +193,7 @@ class Chain(BaseChain):
         """Replace a missing answer of the model by a point to reject, or raise an error."""
         if self.nan == "reject" and isinstance(error, NotFiniteError):
             self.nan_count += 1
-            self._unasked -= isinstance(self._model, Posterior)
+            self._unasked -= asks_prior_first(self._model)
             return Point(x, -inf, -inf, None)
         raise model_error(error, self.where(x)) from error
 

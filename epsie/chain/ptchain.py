@@ -129,10 +129,14 @@ class ParallelTemperedChain(BaseChain):
         except Exception as error:
             # Only here is it known at which temperature a proposal failed.
             raise ProposalError(f"{type(error).__name__}: {error}", chain.where()) from error
-        self.iteration += 1
-        if self.iteration % self.swap_interval == 0 and len(chains) > 1:
-            self.swap_temperatures()
+        self.after_step()
         return self
+
+    def after_step(self) -> None:
+        """Sweep if it is time to."""
+        self.iteration += 1
+        if self.iteration % self.swap_interval == 0 and len(self.chains) > 1:
+            self.swap_temperatures()
 
     def swap_temperatures(self) -> None:
         """Sweep over the adjacent temperatures, and let the annealer move the ladder."""

@@ -260,6 +260,17 @@ def present_point(level: Level) -> Point:
     return point
 
 
+def asked_of(level: Any) -> list[Position]:
+    """The positions at which a chain that has proposed is going to ask the model."""
+    drawn: Position | None = level._drawn
+    if drawn is None:
+        return []
+    if not level._learns_virtually:
+        return [drawn]
+    moves = level.proposal_dist._virtual_moves(level.point.x, drawn)
+    return [drawn, *[move.x for move in moves]]
+
+
 def positions_along(
     values: Mapping[str, Any], dtypes: Mapping[str, type], ntemps: int
 ) -> list[Position]:

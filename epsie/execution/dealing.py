@@ -9,12 +9,13 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 from epsie.chain.base import BaseChain
 from epsie.errors import PoolError, WorkersDied
+from epsie.execution.utilisation import evenly
 from epsie.execution.work import Answer, Report, Settings, Task, host_and_pid, work
+from epsie.model.batch import Batch
 from epsie.pools.base import Mapper
 from epsie.pools.transport import ModelCarrier, Ticket, pickled
 from epsie.process.threads import capped
@@ -41,8 +42,8 @@ class Deal:
         The method of each chain that is called.
     arguments : sequence
         Its argument for each chain.
-    at_once : int, optional
-        How many chains make a task.
+    portions : list of range
+        The indices of the chains of each task.
     """
 
     mapper: Mapper
@@ -51,7 +52,7 @@ class Deal:
     chain_at: ChainAt
     job: str
     arguments: Sequence[Any]
-    at_once: int = 1
+    portions: Sequence[range]
 
     def reports(self) -> list[Report]:
         """The workers' reports, with an answer for every chain.
@@ -66,10 +67,11 @@ class Deal:
             try:
                 return self._reports()
             except WorkersDied:
-                if self.at_once == 1:
+                one_by_one = evenly(len(self.arguments), 1)
+                if self.portions == one_by_one or isinstance(self.carrier.model, Batch):
                     raise
                 # Again, one by one: the error is to name the chain.
-                self.at_once = 1
+                self.portions = one_by_one
                 return self._reports()
 
     def _reports(self) -> list[Report]:
@@ -81,7 +83,7 @@ class Deal:
         sign.run += 1
         here = sign.here if mapper.in_process else None
         self._settings = Settings(host_and_pid(), sign.run, here, mapper.threads)
-        reports = self._asked(range(ceil(len(self.arguments) / self.at_once)))
+        reports = self._asked(range(len(self.portions)))
         # Who lacks the model is asked first; who joins meanwhile may lack it later.
         for i, carrier in 2 * list(enumerate(carriers)):
             if any(report.lacks == carrier.key for report in reports):
@@ -105,9 +107,9 @@ class Deal:
         return reports
 
     def _task(self, number: int) -> Task:
-        first = number * self.at_once
-        arguments = list(self.arguments[first : first + self.at_once])
-        chains = map(self.chain_at, range(first, first + len(arguments)))
+        indices = self.portions[number]
+        first, arguments = indices.start, [self.arguments[i] for i in indices]
+        chains = map(self.chain_at, indices)
         packed = _packed(list(chains), self.mapper.in_process)
         model, *lessons = self._tickets
         taught = lessons[0] if lessons else None

@@ -5,61 +5,24 @@ from __future__ import annotations
 import copy
 import time
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from epsie.chain.base import BaseChain, Segment
 from epsie.errors import StepError, said
+from epsie.execution.batches import by_id, by_points, each_twice, refuse_other_rows
 from epsie.execution.dealing import ChainAt, Deal, refuse_failures
 from epsie.execution.repeating import Verifier, first_point, refuse_difference, refuse_other_answer
-from epsie.execution.utilisation import Portions, Utilisation
-from epsie.execution.work import THIS, Answer, serves
+from epsie.execution.stretch import Advance, Learner, Rounds
+from epsie.execution.utilisation import Portions, Utilisation, evenly
+from epsie.execution.work import ADVANCE, THIS, Answer, serves
 from epsie.logs import logger
-from epsie.model.evaluation import Model
+from epsie.model.batch import Batch
+from epsie.model.evaluation import Model, Point
 from epsie.pools.base import Mapper
 from epsie.pools.mapper import SerialPool, mapper_for
 from epsie.pools.transport import ModelCarrier
-
-
-class Rounds(Protocol):
-    """Cuts a run into rounds, and is told what each brought."""
-
-    def rounds(self, niterations: int, nchains: int) -> Generator[int]:
-        """The lengths of the rounds."""
-
-    def saw(self, segments: Sequence[Segment]) -> None:
-        """Take in what a round brought, or a part of it: a segment of each chain."""
-
-
-class Learner(Protocol):
-    """Learns from all chains together. It never changes."""
-
-    @property
-    def room(self) -> int:
-        """The number of iterations until it learns next."""
-
-    @property
-    def carrier(self) -> ModelCarrier | None:
-        """What it has taught, on its way to the workers; None if nothing yet."""
-
-    def after(self, segments: Sequence[Segment]) -> Learner:
-        """Itself after a stretch: a segment of each chain."""
-
-
-class Advance(NamedTuple):
-    """Many steps of all chains.
-
-    Parameters
-    ----------
-    segments : list of list of Segment
-        For every chain what each stretch brought.
-    learner : Learner or None
-        What has learned from them.
-    """
-
-    segments: list[list[Segment]]
-    learner: Any
 
 
 class Executor:
@@ -121,6 +84,12 @@ class Executor:
         carrier.ticket(self._mapper.in_process)
         self._carrier = carrier
         self._checked = self._mapper.in_process
+        self._rows_checked = self._told_of_workers = not isinstance(model, Batch)
+
+    @property
+    def rows(self) -> int | None:
+        """The number of points of each call, if the model takes many."""
+        return self.model.rows if isinstance(self.model, Batch) else None
 
     @property
     def workers(self) -> int | None:
@@ -150,11 +119,29 @@ class Executor:
         PoolError
             If the pool failed, or a worker gives something else than this process.
         """
-        found = [answer.result for answer in self._answers(chains.__getitem__, job, arguments)]
+        rows = self.rows
+        portions = evenly(len(chains), 1) if rows is None else by_points(chains, arguments, rows)
+        answers = self._answers(chains.__getitem__, job, arguments, portions)
+        found = [answer.result for answer in answers]
+        if job == "examine_starts" and not self._rows_checked:
+            self._check_rows(chains[0].by_temperature[0], [found[i][0] for i in portions[0]])
         if self.is_unchecked:
             self._compare(chains[0].by_temperature[0], job, arguments[0], found[0])
             self._checked = True
         return found
+
+    def _check_rows(self, level: Any, found: Sequence[Sequence[Point | None]]) -> None:
+        """Ask a vectorised model again about some of the first points, in other places."""
+        points = [point for of_chain in found for point in of_chain if point is not None]
+        self._rows_checked = True
+        if len(points) > 1:
+            xs = each_twice([point.x for point in points])
+            try:
+                (again,) = self.ask([level], "points_at", [xs])
+                refuse_other_rows(points, again)
+            except BaseException:
+                self._rows_checked = False
+                raise
 
     def _compare(self, level: Any, job: str, argument: Any, found: Any) -> None:
         """Compare the first answer of a worker with that of this process."""
@@ -208,10 +195,13 @@ class Executor:
                 while length:
                     n = length if learner is None else min(length, learner.room)
                     lessons = None if learner is None else learner.carrier
-                    new = self._advanced(follower, n, len(chains), lessons)
+                    portions = self._dealt(chains, n)
+                    new = self._advanced(follower, n, portions, lessons)
                     if verifier is not None:
                         i = verifier.next(len(chains))
-                        self._repeat(follower(i), n, new[i], lessons)
+                        whole = evenly(len(chains), 1) if self.rows is None else portions
+                        (batch,) = [portion for portion in whole if i in portion]
+                        self._repeat(list(map(follower, batch)), n, new[batch.start :], lessons)
                     for past, segment in zip(segments, new):
                         past.append(segment)
                     learner = None if learner is None else learner.after(new)
@@ -219,21 +209,42 @@ class Executor:
                     length -= n
         return Advance(segments, learner)
 
+    def _dealt(self, chains: Sequence[BaseChain], length: int) -> list[range]:
+        """The chains that each task is to have for so many steps."""
+        workers = self._mapper.workers
+        if (rows := self.rows) is None:
+            return evenly(len(chains), self.portions.size(length, len(chains), workers))
+        found = by_id(chains, rows)
+        if not self._told_of_workers and workers is not None and workers > len(found):
+            logger.warning(
+                "of %d workers %d are busy: the model is asked about %d points at a time, which "
+                "makes %d batches. Give a smaller vectorize=, or fewer workers",
+                workers, len(found), rows, len(found),
+            )  # fmt: skip
+        self._told_of_workers = True
+        return found
+
     def _advanced(
-        self, chain_at: ChainAt, length: int, nchains: int, lessons: ModelCarrier | None
+        self, chain_at: ChainAt, length: int, portions: list[range], lessons: ModelCarrier | None
     ) -> list[Segment]:
         """The segments of so many steps, one for each chain."""
-        at_once = self.portions.size(length, nchains, self._mapper.workers)
-        answers = self._answers(chain_at, "advance", [length] * nchains, at_once, lessons)
+        nchains = portions[-1].stop
+        answers = self._answers(chain_at, ADVANCE, [length] * nchains, portions, lessons)
         self.portions.saw(length, [answer.seconds for answer in answers])
         return [answer.result for answer in answers]
 
     def _repeat(
-        self, chain: BaseChain, length: int, found: Segment, lessons: ModelCarrier | None
+        self,
+        chains: list[BaseChain],
+        length: int,
+        found: Sequence[Segment],
+        lessons: ModelCarrier | None,
     ) -> None:
-        """Let a chain make so many steps again, in this process, and compare."""
-        (again,) = self._here()._answers([chain].__getitem__, "advance", [length], 1, lessons)
-        refuse_difference(chain.chain_id, chain.iteration, found, again.result)
+        """Let chains make so many steps again, in this process and as one task, and compare."""
+        arguments, together = [length] * len(chains), [range(len(chains))]
+        answers = self._here()._answers(chains.__getitem__, ADVANCE, arguments, together, lessons)
+        for chain, was, answer in zip(chains, found, answers, strict=False):
+            refuse_difference(chain.chain_id, chain.iteration, was, answer.result)
 
     def _here(self) -> Executor:
         """The same without the pool."""
@@ -246,13 +257,13 @@ class Executor:
         chain_at: ChainAt,
         job: str,
         arguments: Sequence[Any],
-        at_once: int = 1,
+        portions: list[range],
         lessons: ModelCarrier | None = None,
     ) -> list[Answer]:
         """The answers of the workers, one for each chain, if none failed."""
         started = time.perf_counter()
         try:
-            deal = Deal(self._mapper, self._carrier, lessons, chain_at, job, arguments, at_once)
+            deal = Deal(self._mapper, self._carrier, lessons, chain_at, job, arguments, portions)
             reports = deal.reports()
         except BaseException:
             self._carrier.sign.stop()

@@ -92,3 +92,8 @@ class Portions:
         if nworkers is None or longest > min(_SECONDS, _UNLIKE * mean + _SLACK):
             return 1
         return min(ceil(nchains / nworkers), int(_SECONDS / longest))
+
+
+def evenly(n: int, size: int) -> list[range]:
+    """So many chains in portions of a size."""
+    return [range(first, min(first + size, n)) for first in range(0, n, size)]

@@ -14,13 +14,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from epsie.chain.base import BaseChain
+from epsie.chain.together import advance_together, prefetch
 from epsie.errors import EpsieError, PoolError, ProposalError, said
+from epsie.model.batch import Batch
 from epsie.pools.transport import Ticket, cannot_import
 from epsie.process.cancellation import GivenUp, is_interrupt
 from epsie.process.threads import capped
 
 THIS = "this process"
 """The name of a worker that is the process that asks, or begins with it."""
+
+
+ADVANCE = "advance"
+"""The job of making steps: see `BaseChain.advance`."""
 
 
 @dataclass(slots=True)
@@ -109,14 +115,35 @@ def work(task: Task) -> Report:
                     report.lacks = lacking.args[0]
                 else:
                     chains = _unpacked(task)
-            for answer, chain, argument in zip(answers, chains, task.arguments):
-                chain.lend(model)
-                with _caught(answer, task, chain):
-                    chain.teach(lessons)
-                    answer.result = getattr(chain, task.job)(argument)
+            if isinstance(model, Batch) and chains:
+                with _caught(answers[0], task, None):
+                    _do_together(task, chains, model.emptied(), lessons, answers)
+            else:
+                for answer, chain, argument in zip(answers, chains, task.arguments):
+                    chain.lend(model)
+                    with _caught(answer, task, chain):
+                        chain.teach(lessons)
+                        answer.result = getattr(chain, task.job)(argument)
     finally:
         here.keys = former
     return report
+
+
+def _do_together(
+    task: Task, chains: list[BaseChain], model: Batch, lessons: Any, answers: list[Answer]
+) -> None:
+    """Do a job of chains whose model is asked about the points of all at once."""
+    for chain in chains:
+        chain.lend(model)
+        chain.teach(lessons)
+    if task.job == ADVANCE:
+        for answer, segment in zip(answers, advance_together(chains, task.arguments[0], model)):
+            answer.result = segment
+        return
+    prefetch(chains, task.job, task.arguments, model)
+    for answer, chain, argument in zip(answers, chains, task.arguments):
+        with _caught(answer, task, chain):
+            answer.result = getattr(chain, task.job)(argument)
 
 
 def _unpacked(task: Task) -> list[BaseChain]:

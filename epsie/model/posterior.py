@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from epsie.checks import given
 from epsie.errors import ModelError
 from epsie.model.prior import Prior
@@ -29,6 +32,9 @@ class Posterior:
         numbers or arrays to be stored with the sample.
     prior : Prior or mapping
         The prior, or what `Prior` takes as a dict.
+    vectorize : bool or int, optional
+        Whether the likelihood takes arrays, with a value for each of many points, and returns
+        arrays. Samplers then ask it about many at once: see `MetropolisHastingsSampler`.
 
     Raises
     ------
@@ -45,13 +51,20 @@ class Posterior:
     (-0.5, -2.995732273553991)
     """
 
-    def __init__(self, log_likelihood: Likelihood, prior: Prior | Mapping[Any, Any]) -> None:
+    def __init__(
+        self,
+        log_likelihood: Likelihood,
+        prior: Prior | Mapping[Any, Any],
+        *,
+        vectorize: bool | int = False,
+    ) -> None:
         if not callable(log_likelihood):
             raise TypeError(
                 f"the log likelihood comes first, then the prior; got {given(log_likelihood)}"
             )
         self.prior = prior if isinstance(prior, Prior) else Prior(prior)
         self.log_likelihood = log_likelihood
+        self.vectorize = as_vectorize(vectorize)
         self._takes = _taken(log_likelihood, self.prior)
         # Called as it comes where that is all there is to it.
         self._plainly = self._takes == set(self.prior.parameters)
@@ -63,6 +76,8 @@ class Posterior:
 
     def __call__(self, **values: Any) -> tuple[Any, ...]:
         """The log likelihood, the log prior density, and a blob if the likelihood returned one."""
+        if self.vectorize:
+            return self._at_one(values)
         logp = self.prior.log_density(values)
         if logp == -inf:
             return -inf, -inf
@@ -71,11 +86,37 @@ class Posterior:
         else:
             full = self.prior.completed(values)
             answer = self.log_likelihood(**{name: full[name] for name in self._takes})
-        if not isinstance(answer, tuple):
-            return answer, logp
-        if len(answer) != 2 or not isinstance(answer[1], Mapping):
-            raise LikelihoodError(f"the log likelihood returned {given(answer)}")
-        return answer[0], logp, answer[1]
+        return _with_prior(answer, logp)
+
+    def many(self, columns: Mapping[str, NDArray[Any]]) -> tuple[Any, ...]:
+        """The same at many points, of a likelihood that takes arrays: arrays, and a dict of arrays.
+
+        Points where the prior vanishes are replaced by one where it does not.
+        """
+        values = zip(*[column.tolist() for column in columns.values()], strict=True)
+        rows = [dict(zip(columns, row, strict=True)) for row in values]
+        logp = np.array([self.prior.log_density(row) for row in rows])
+        inside = logp != -inf
+        if not inside.any():
+            return np.full(len(rows), -inf), logp
+        asked = np.where(inside, np.arange(len(rows)), np.argmax(inside))
+        if self._plainly:
+            given_to = {name: column[asked] for name, column in columns.items()}
+        else:
+            full = [self.prior.completed(rows[i]) for i in asked.tolist()]
+            given_to = {name: np.array([row[name] for row in full]) for name in self._takes}
+        return _with_prior(self.log_likelihood(**given_to), logp)
+
+    def _at_one(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The answer at a point, or at several, of a likelihood that takes arrays."""
+        columns = {name: np.atleast_1d(value) for name, value in values.items()}
+        answer = self.many(columns)
+        if any(np.ndim(value) for value in values.values()):
+            return answer
+        logl, logp = float(np.asarray(answer[0])[0]), float(answer[1][0])
+        if len(answer) == 2:
+            return logl, logp
+        return logl, logp, {name: np.asarray(of)[0] for name, of in answer[2].items()}
 
     def __repr__(self) -> str:
         name = getattr(self.log_likelihood, "__qualname__", type(self.log_likelihood).__qualname__)
@@ -89,6 +130,33 @@ class LikelihoodError(ModelError):
         "a Posterior wants the log likelihood alone, a number, or a pair (logl, {'name': value}) "
         "with what is to be stored beside it; the prior adds logp by itself"
     )
+
+
+def _with_prior(answer: Any, logp: Any) -> tuple[Any, ...]:
+    """The answer of a likelihood, with the log density of the prior."""
+    if not isinstance(answer, tuple):
+        return answer, logp
+    if len(answer) != 2 or not isinstance(answer[1], Mapping):
+        raise LikelihoodError(f"the log likelihood returned {given(answer)}")
+    return answer[0], logp, answer[1]
+
+
+def as_vectorize(vectorize: Any) -> bool | int:
+    """Whether a model takes many points at once, or how many a call.
+
+    Raises
+    ------
+    ValueError
+        If it is no bool and no positive whole number.
+    """
+    if isinstance(vectorize, bool | np.bool_):
+        return bool(vectorize)
+    if not isinstance(vectorize, int | np.integer) or vectorize < 1:
+        raise ValueError(
+            "vectorize must be False, True or the number of points of each call, at least 1; got "
+            f"{vectorize!r}"
+        )
+    return int(vectorize)
 
 
 def _taken(log_likelihood: Likelihood, prior: Prior) -> set[str]:

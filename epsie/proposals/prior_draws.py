@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from epsie.model.batch import bare
 from epsie.model.evaluation import Model, Position
 from epsie.model.posterior import Posterior
 from epsie.model.prior import Prior
@@ -45,6 +46,7 @@ class PriorDraws(BaseProposal):
         self.positions = []
 
     def _meet(self, model: Model) -> None:
+        model = bare(model)
         if not isinstance(model, Posterior) or model.parameters != self.parameters:
             raise TypeError(
                 "at beta = 0 the chain draws from the prior of its Posterior, so that another "

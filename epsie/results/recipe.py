@@ -13,7 +13,15 @@ _SAMPLERS = {
     "metropolis_hastings": "MetropolisHastingsSampler",
     "parallel_tempered": "ParallelTemperedSampler",
 }
-_AS_THEY_ARE = ("swap_interval", "swap_scheme", "reset_after_swap", "seed", "bit_generator", "nan")
+_AS_THEY_ARE = (
+    "swap_interval",
+    "swap_scheme",
+    "reset_after_swap",
+    "seed",
+    "bit_generator",
+    "nan",
+    "vectorize",
+)
 
 
 def recipe(self: Any) -> str:

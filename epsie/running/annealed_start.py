@@ -217,7 +217,7 @@ def _evaluated(sampler: Any, xs: Sequence[Position]) -> list[Point]:
     """The points at positions, evaluated in the pool."""
     executor = sampler._executor
     tasks = min(_MOST_TASKS, _TASKS_PER_WORKER * (executor.workers or _MOST_TASKS))
-    each = max(1, ceil(len(xs) / tasks))
+    each = executor.rows or max(1, ceil(len(xs) / tasks))
     parts = [list(xs[i : i + each]) for i in range(0, len(xs), each)]
     found = executor.ask([sampler.chains[0]] * len(parts), "points_at", parts)
     return [point for points in found for point in points]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from epsie.execution.executor import Advance
+from epsie.execution.stretch import Advance
+from epsie.model.batch import Batch
 
 ANNEALED = "annealed"
 """The key of an annealed start in what is shared."""
@@ -47,6 +48,8 @@ def give_model(sampler: Any, model: Any) -> None:
             "the annealed start of this sampler goes from the prior of its model to the posterior, "
             "and is not done: run it on, or set start_position, before the model is replaced"
         )
+    if (rows := sampler._executor.rows) is not None:
+        model = Batch(model, rows)
     sampler._executor.model = model
     for chain in sampler.chains:
         chain.model = model

@@ -9,9 +9,10 @@ from typing import Any, Self
 
 from numpy.random import BitGenerator
 
-from epsie.checks import as_count, given
-from epsie.execution.executor import Advance, Executor
+from epsie.checks import as_count
+from epsie.execution.executor import Executor
 from epsie.execution.repeating import Verifier
+from epsie.execution.stretch import Advance
 from epsie.execution.utilisation import Utilisation
 from epsie.model.evaluation import Model, NanPolicy, as_nan_policy
 from epsie.process.signals import interrupt_deferred
@@ -30,6 +31,7 @@ from epsie.samplers.chains import Chains
 from epsie.samplers.exclusive import exclusive
 from epsie.samplers.from_posterior import as_begins, check_names_of, default_proposals
 from epsie.samplers.part import as_part
+from epsie.samplers.vectorized import asked_for
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -66,14 +68,11 @@ class BaseSampler(Chains):
         check_workers: bool,
         chains: Iterable[int] | None,
         start: str | None,
+        vectorize: bool | int = False,
     ) -> None:
+        self._vectorize = asked_for(vectorize, model)
         self._seed_given, self._chosen_chains = seed is not None, chains
         self._begins = as_begins(start, model)
-        if callable(parameters) and not callable(model):
-            raise TypeError(
-                f"the names of the parameters come first, then the model: "
-                f"{type(self).__name__}(['x', 'y'], model, nchains); got {given(parameters)} first"
-            )
         self.parameters = parameters
         check_names_of(model, self.parameters)
         self._executor = Executor(pool, model, check_workers)

@@ -12,6 +12,7 @@ from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.chain.chaindata import stack_tables
 from epsie.checks import as_count, as_names
 from epsie.execution.executor import Executor
+from epsie.model.batch import bare
 from epsie.model.evaluation import Model
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
@@ -95,7 +96,8 @@ class Chains(Diagnosable):
         TypeError
             If it cannot be called, or not be sent to the pool's workers.
         """
-        return self._executor.model
+        model: Model = bare(self._executor.model)
+        return model
 
     @model.setter
     @exclusive

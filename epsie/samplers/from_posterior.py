@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from epsie.checks import given
 from epsie.errors import EpsieError
 from epsie.model.evaluation import Model
 from epsie.model.posterior import Posterior
@@ -33,9 +34,20 @@ def takes_posterior(init: Init) -> Init:
             if "model" in kwargs:
                 raise TypeError("a Posterior stands for parameters and model; got a model, too")
             args = (first.parameters, first, *args[1:])
+        elif callable(first):
+            model = args[1] if args[1:] else kwargs.get("model")
+            _refuse_model_first(type(self).__name__, first, model)
         init(self, *args, **kwargs)
 
     return taking
+
+
+def _refuse_model_first(sampler: str, parameters: Any, model: Any) -> None:
+    if not callable(model):
+        raise TypeError(
+            f"the names of the parameters come first, then the model: "
+            f"{sampler}(['x', 'y'], model, nchains); got {given(parameters)} first"
+        )
 
 
 def as_begins(start: str | None, model: Any) -> str | None:

@@ -56,6 +56,12 @@ class MetropolisHastingsSampler(BaseSampler):
     chains : iterable of int, optional
         The ids, from 0 to ``nchains - 1``, of those chains that are made; all if None. They are the
         same as among all: start positions are given, or drawn, for all `nchains`.
+    start : {'annealed'}, optional
+        How to start from a `Posterior` if no start is set; by default at draws from its prior.
+    vectorize : bool or int, optional
+        Whether the model takes many points at once, as arrays, and how many: by default one for
+        each chain and temperature, at most 512. Each call has exactly so many, and the chains of
+        one call step together in one worker.
 
     Raises
     ------
@@ -97,11 +103,12 @@ class MetropolisHastingsSampler(BaseSampler):
         check_workers: bool = True,
         chains: Iterable[int] | None = None,
         start: str | None = None,
+        vectorize: bool | int = False,
     ) -> None:
         default = (default_proposal, default_proposal_args)
         super().__init__(
             parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers,
-            chains, start,
+            chains, start, vectorize,
         )  # fmt: skip
         self.create_chains(nchains)
 

@@ -40,10 +40,12 @@ class ParallelTemperedSampler(BaseSampler):
         Moves the ladder; see `epsie.tempering.annealing`. Every chain gets a copy.
     reset_after_swap : bool, optional
         Whether the proposals of a temperature forget what they learned when its point is swapped.
-    default_proposal, default_proposal_args, seed, pool, bit_generator, nan, check_workers, chains
+    default_proposal, default_proposal_args, seed, pool, bit_generator, nan, check_workers
         As for `MetropolisHastingsSampler`.
     swap_scheme : {'cascade', 'deo'}, optional
         See `epsie.tempering.ladders`.
+    chains, start, vectorize : optional
+        As for `MetropolisHastingsSampler`.
 
     Raises
     ------
@@ -90,11 +92,12 @@ class ParallelTemperedSampler(BaseSampler):
         check_workers: bool = True,
         chains: Iterable[int] | None = None,
         start: str | None = None,
+        vectorize: bool | int = False,
     ) -> None:
         default = (default_proposal, default_proposal_args)
         super().__init__(
             parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers,
-            chains, start,
+            chains, start, vectorize,
         )  # fmt: skip
         self._swap_scheme = swap_scheme
         self.create_chains(nchains, betas, swap_interval, adaptive_annealer, reset_after_swap)

@@ -49,6 +49,7 @@ def sample(
     directory: str | PathLike[str] | None = None,
     seed: int | None = None,
     progress: bool | None = None,
+    vectorize: bool | int = False,
 ) -> BaseSampler:
     """Sample a posterior: built, started, run and stopped with nothing to choose.
 
@@ -80,6 +81,9 @@ def sample(
         The seed; of a directory its own, if None.
     progress : bool, optional
         Whether to show a bar; where somebody can see it, if None.
+    vectorize : bool or int, optional
+        Whether the log likelihood takes arrays, with a value for each of many points, and returns
+        an array: see the samplers.
 
     Returns
     -------
@@ -106,7 +110,7 @@ def sample(
             "nothing ends the run: give until=, as {'ess': 1000, 'rhat': 1.01}, max_evaluations= "
             "or max_time="
         )
-    posterior = Posterior(log_likelihood, prior)
+    posterior = Posterior(log_likelihood, prior, vectorize=vectorize)
     plain = {"real", "angle"}.issuperset(posterior.prior.kinds.values())
     hot = tempered or (tempered is None and not plain)
     start = "annealed" if tempered is None and plain else None

@@ -12,11 +12,13 @@ from epsie.process.signals import interrupt_deferred
 from epsie.running.annealed_start import StartProgress
 from epsie.running.attaching import ANNEALED, shared_state, use_learner
 from epsie.samplers.learner import Learner, learner_of
+from epsie.samplers.vectorized import use_batches
 
 
 def hold(sampler: Any, chains: list[Any]) -> None:
     """Let a sampler hold new chains, which have no starts yet."""
     sampler._learner, sampler.annealed = learner_of(chains, sampler._part.of), None
+    use_batches(sampler, chains)
     sampler.chains = chains
     # The starts of all chains of the run, and whether they are draws from the prior of a posterior.
     sampler._starts, sampler._drawn = None, False

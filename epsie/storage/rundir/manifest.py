@@ -45,8 +45,8 @@ def describe(sampler: Any) -> Manifest:
             for part in sampler.proposals
         ],
     }
-    if sampler._begins is not None:
-        described["begins"] = sampler._begins
+    given = {"vectorize": sampler._executor.rows, "begins": sampler._begins}
+    described |= {name: value for name, value in given.items() if value is not None}
     if isinstance(sampler.model, Posterior):
         prior = sampler.model.prior
         labels = {name: label for name, label in prior.labels.items() if label != name}
@@ -143,7 +143,7 @@ def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool
     if described.get("annealer") is not None and not (fresh and manifest["start"] == 0):
         skipped.add("betas")
     found = []
-    for name in (described.keys() | {"part"}) - skipped:
+    for name in (described.keys() | {"part", "vectorize"}) - skipped:
         found += differing(name, manifest.get(name), described.get(name))
     if APART in manifest:
         found.append(f"it {manifest[APART]}")
@@ -243,6 +243,7 @@ def rebuilt(
         "bit_generator": manifest["bit_generator"],
         "nan": manifest["nan"],
         "start": manifest.get("begins"),
+        "vectorize": manifest.get("vectorize", False),
     }
     return cls._remade(manifest, annealer, settings)
 

@@ -105,6 +105,7 @@ _OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "every": lambda v: v is None or _is_count(v, 1) or (_is_text(v) and seconds_in(v) is not None),
     "remarks": lambda v: v is None or (v.__class__ is list and all(map(_is_text, v))),
     "drawn": lambda v: v is None or v.__class__ is bool,
+    "vectorize": lambda v: v is None or _is_count(v, 1),
     "begins": lambda v: v is None or (_is_text(v) and v == "annealed"),
 }
 """The checks of what need not be there."""

@@ -1,0 +1,96 @@
+"""Chains that go together: the model is asked about the points of all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from epsie.chain.base import BaseChain, Segment
+from epsie.errors import ModelError, ProposalError, StepError
+from epsie.model.batch import Batch
+from epsie.model.evaluation import Position
+from epsie.process.cancellation import GivenUp
+
+
+def advance_together(chains: Sequence[BaseChain], niterations: int, model: Batch) -> list[Segment]:
+    """Let chains that stand at the same iteration make so many steps: as `advance` of each.
+
+    Parameters
+    ----------
+    chains : sequence of BaseChain
+        Detached copies, to which the model is lent.
+    niterations : int
+        How many steps each is to make.
+    model : Batch
+        The model.
+    """
+    befores = [chain.made_ready(niterations) for chain in chains]
+    given_up, number = chains[0].watch
+    types = chains[0].dtypes
+    for length, is_noted in chains[0].stretches(niterations):
+        for _ in range(length):
+            if given_up[0] >= number:
+                raise GivenUp
+            _step(chains, types, model)
+        for chain in chains if is_noted else ():
+            chain.note()
+    return [chain.ended(before) for chain, before in zip(chains, befores, strict=True)]
+
+
+def _step(chains: Sequence[BaseChain], types: Mapping[str, type], model: Batch) -> None:
+    """One step of all: they propose, the model is asked once, they decide."""
+    steps = [(chain, chain.stepwise()) for chain in chains]
+    while steps:
+        asked: list[Position] = []
+        going = []
+        for chain, step in steps:
+            positions = _next(chain, step)
+            if positions is not None:
+                asked += positions
+                going.append((chain, step))
+        if going:
+            _fetch(chains, types, asked, model)
+        steps = going
+
+
+def _next(chain: BaseChain, step: Iterator[list[Position]]) -> list[Position] | None:
+    """The positions that a chain asks about next in its step; None if the step is over."""
+    try:
+        return next(step, None)
+    except StepError:
+        raise
+    except Exception as error:
+        raise ProposalError(f"{type(error).__name__}: {error}", chain.where()) from error
+
+
+def _fetch(
+    chains: Sequence[BaseChain], types: Mapping[str, type], xs: Sequence[Position], model: Batch
+) -> None:
+    try:
+        model.fetch(types, xs)
+    except ModelError as error:
+        first, last = chains[0], chains[-1]
+        ids = f"{first.chain_id} to {last.chain_id}" if len(chains) > 1 else first.chain_id
+        raise error.at({"chains": ids, "iteration": first.iteration}) from error.__cause__
+
+
+def prefetch(chains: Sequence[BaseChain], job: str, arguments: Sequence[Any], model: Batch) -> None:
+    """Ask the model about all positions at which a job of these chains is going to."""
+    xs = [x for chain, of in zip(chains, arguments, strict=True) for x in _ASKED[job](chain, of)]
+    _fetch(chains, chains[0].dtypes, xs, model)
+
+
+def _starts(chain: BaseChain, xs: Sequence[Position]) -> Iterator[Position]:
+    for level, x in zip(chain.by_temperature, xs, strict=True):
+        joint = level.proposal_dist
+        at = joint._position(dict(zip(level.parameters, x, strict=True)))
+        if not joint._refusal(at):
+            yield at
+
+
+_ASKED: Mapping[str, Callable[[BaseChain, Any], Iterator[Position] | Sequence[Position]]] = {
+    "examine_starts": _starts,
+    "present_points": lambda chain, _: [level.point.x for level in chain.by_temperature],
+    "points_at": lambda _, xs: xs,
+}
+"""For each job of a chain that asks the model the positions at which it does."""
