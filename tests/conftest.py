@@ -20,8 +20,8 @@ def pytest_configure(config):
     # Shells start jobs in the background deaf to Ctrl-C, and what they start inherits that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Hundreds of processes are started: where Python is told to write no bytecode, each would compile
-    # the package anew.
+    # Hundreds of processes are started: where Python is told to write no bytecode, each would
+    # compile the package anew.
     if "PYTEST_XDIST_WORKER" not in os.environ:
         for folder in (Path(epsie.__file__).parent, Path(__file__).parent):
             compileall.compile_dir(folder, quiet=2)
