@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from epsie.rng.bit_generators import create_bit_generators as create_bit_generators
     from epsie.rng.bit_generators import create_seed as create_seed
     from epsie.running.saving import SaveTo as SaveTo
+    from epsie.samplers import EnsembleSampler as EnsembleSampler
     from epsie.samplers import MetropolisHastingsSampler as MetropolisHastingsSampler
     from epsie.samplers import ParallelTemperedSampler as ParallelTemperedSampler
     from epsie.samplers.calibration import calibrate as calibrate
@@ -71,7 +72,7 @@ _HOMES = {
         "results.comparison": "compare",
         "rng.bit_generators": "create_bit_generator create_bit_generators create_seed",
         "running.saving": "SaveTo",
-        "samplers": "MetropolisHastingsSampler ParallelTemperedSampler",
+        "samplers": "EnsembleSampler MetropolisHastingsSampler ParallelTemperedSampler",
         "samplers.calibration": "calibrate",
         "samplers.sample": "sample",
         "storage.checkpoint": "dump_state load_state",

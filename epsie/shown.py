@@ -84,17 +84,17 @@ def some(names: Sequence[str], most: int = 6) -> str:
 
 def sampler_facts(sampler: Any) -> Facts:
     """The facts by which a sampler is shown."""
-    chains = counted(sampler.nchains, "chain")
-    ntemps = len(sampler.chains[0].by_temperature)
-    if ntemps > 1:
+    first = sampler.chains[0]
+    chains = chains_in_words(sampler.nchains * first.nwalkers, first.nwalkers)
+    if (ntemps := first.ntemps) > 1:
         chains += f" x {ntemps} temperatures"
     facts = [("chains", chains), ("parameters", f"parameters {some(sampler.parameters)}")]
     facts.append(("proposals", some([type(part).__name__ for part in sampler.proposals])))
-    if sampler.chains[0].start is None:
+    if first.start is None:
         return [*facts, ("iterations", "no start position yet")]
     facts.append(("iterations", counted(sampler.niterations, "iteration")))
     if sampler.niterations > sampler.lastclear:
-        coldest = [chain.by_temperature[0] for chain in sampler.chains]
+        coldest = [levels[0] for chain in sampler.chains for levels in chain.by_walker]
         rates = [chain.acceptance["accepted"].mean() for chain in coldest]
         facts.append(("acceptance", f"acceptance {np.mean(rates):.2f}"))
     return facts
@@ -103,9 +103,11 @@ def sampler_facts(sampler: Any) -> Facts:
 def chain_facts(chain: Any) -> Facts:
     """The facts by which a chain is shown."""
     facts = [("chain", f"chain {chain.chain_id}")]
-    coldest, *hotter = chain.by_temperature
-    if hotter:
-        facts.append(("temperatures", f"{1 + len(hotter)} temperatures"))
+    coldest = chain.by_temperature[0]
+    if chain.nwalkers > 1:
+        facts.append(("walkers", f"{chain.nwalkers} walkers"))
+    elif chain.ntemps > 1:
+        facts.append(("temperatures", f"{chain.ntemps} temperatures"))
     elif coldest.beta != 1:
         facts.append(("beta", f"beta {coldest.beta:.4g}"))
     if coldest.start is None:
@@ -119,6 +121,13 @@ def chain_facts(chain: Any) -> Facts:
         ("log likelihood", f"logl {stats['logl']:.6g}"),
         ("log prior", f"logp {stats['logp']:.6g}"),
     ]
+
+
+def chains_in_words(nchains: int, nwalkers: int = 1) -> str:
+    """A number of chains; of ensembles how many, and of how many walkers each."""
+    if nwalkers == 1:
+        return counted(nchains, "chain")
+    return f"{counted(nchains // nwalkers, 'ensemble')} of {nwalkers} walkers"
 
 
 def counted(n: int, thing: str) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Self
 
 from numpy.random import BitGenerator, Generator
 
-from epsie.chain.adaptation_history import Note, note_of, noted
-from epsie.chain.history import Rows
+from epsie.chain.adaptation_history import note_of, noted
 from epsie.chain.record import Record
+from epsie.chain.segment import Segment as Segment
 from epsie.chain.start import asked_of, points_at, present_point
 from epsie.copying import copied
 from epsie.model.evaluation import Model, Point, Position
@@ -22,25 +21,9 @@ from epsie.proposals.distribution import Distribution, is_built_in
 from epsie.proposals.learned.learned import Learned
 from epsie.proposals.unsaved import refuse_unsaved
 from epsie.rng.stream import Stream
-from epsie.tempering.swaps import SwapRows
 
 Lessons = Mapping[tuple[int, int], tuple[int, Any]]
 """For a proposal, by temperature and place, the number of the lesson and what was learned."""
-
-
-@dataclass(slots=True)
-class Segment:
-    """A stretch of a chain, as it comes back from a worker."""
-
-    state: dict[Any, Any]
-    """The state at its end."""
-    by_temperature: list[Rows]
-    """The rows it added at each temperature, coldest first."""
-    swaps: SwapRows | None = None
-    """The sweeps between temperatures, if there are several."""
-    contributions: list[list[Any]] = field(default_factory=list)
-    """By temperature and proposal what it adds to what chains learn together; None if nothing."""
-    notes: list[Note] = field(default_factory=list)
 
 
 class BaseChain(Record):
@@ -141,7 +124,7 @@ class BaseChain(Record):
             ]
             for level in self.by_temperature
         ]
-        return Segment(self.evolved(), rows, swaps, contributions, self.notes)
+        return Segment(self.evolved(), rows, swaps, contributions, self.notes, self.nwalkers)
 
     def attach(self, segment: Segment) -> None:
         """Take over what a detached copy did."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from epsie.chain.history import History
+from epsie.copying import copied
 from epsie.model.evaluation import Model, Point, Position
 from epsie.proposals.joint import JointProposal
 from epsie.proposals.outcome import Outcome
@@ -54,3 +55,20 @@ class Level(Protocol):
 def evaluations_of(level: Level) -> int:
     """The number of likelihood evaluations at a temperature: see `evaluations` of a chain."""
     return 1 + level.iteration - level._unasked
+
+
+def stats_of(point: Point) -> dict[str, float]:
+    """The statistics of a point, as a person sees them."""
+    return {"logl": point.logl, "logp": point.logp}
+
+
+def blob_of(point: Point) -> dict[str, Any] | None:
+    """A copy of its blob; None without."""
+    return None if point.blob is None else copied(dict(point.blob))
+
+
+def replace_start(level: Level, point: Point) -> None:
+    """Let a level have started from another point."""
+    if level.point is level.start:
+        level.point = point
+    level.start = point

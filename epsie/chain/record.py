@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import Note
 from epsie.chain.chaindata import array2dict
-from epsie.chain.level import Level, evaluations_of
+from epsie.chain.level import Level, blob_of, evaluations_of, replace_start, stats_of
 from epsie.chain.start import NO_START, refused_start
 from epsie.checks import as_count
-from epsie.copying import SetsAttributes, copied
+from epsie.copying import SetsAttributes
 from epsie.model.blob import first_blob
 from epsie.model.evaluation import Point, Position, in_one_order
 from epsie.shown import chain_facts, shown, shown_in_html
@@ -33,6 +33,8 @@ class Record(SetsAttributes, metaclass=ABCMeta):
     lastclear: int
     notes: list[Note]
     """Notes of what was learned since it began, at some iterations; a clear leaves them."""
+    nwalkers: int = 1
+    """The number of walkers that step together at each temperature; 1 if it is no ensemble."""
     swaps: SwapHistory = SwapHistory(1)
     """The sweeps between its temperatures since the last clear; none of one temperature."""
     swap_interval: int = 1
@@ -54,7 +56,16 @@ class Record(SetsAttributes, metaclass=ABCMeta):
     @property
     @abstractmethod
     def by_temperature(self) -> Sequence[Level]:
-        """Its chain at each temperature, coldest first; of an untempered one itself."""
+        """Its chain at each temperature, coldest first; of an untempered one itself.
+
+        Of an ensemble its walkers, which are all at one.
+        """
+
+    @property
+    def by_walker(self) -> list[Sequence[Level]]:
+        """For each of its walkers, of which there is one if it is no ensemble, its levels."""
+        levels = self.by_temperature
+        return [levels[first :: self.nwalkers] for first in range(self.nwalkers)]
 
     @abstractmethod
     def _shown(self, values: list[Any]) -> Any:
@@ -71,10 +82,14 @@ class Record(SetsAttributes, metaclass=ABCMeta):
     @property
     def ntemps(self) -> int:
         """The number of temperatures."""
-        return len(self.by_temperature)
+        return len(self.by_temperature) // self.nwalkers
+
+    def check_start(self, points: Sequence[Point]) -> None:
+        """Refuse points that, together, it cannot start from. A hook of ensembles."""
 
     def begin(self, points: Sequence[Point]) -> None:
         """Start from a point for each temperature. Drops the history."""
+        self.check_start(points)
         for level, point in zip(self.by_temperature, points, strict=True):
             level.point, level.stale, level.proposed = point, False, None
             level.iteration = level._unasked = 0
@@ -101,10 +116,11 @@ class Record(SetsAttributes, metaclass=ABCMeta):
     def examine_starts(self, xs: Sequence[Position]) -> tuple[list[Point | None], list[str]]:
         """The points at start positions, one for each temperature, and why they cannot be used."""
         points, problems = [], []
+        what = "walker" if self.nwalkers > 1 else "temperature"
         for t, (level, x) in enumerate(zip(self.by_temperature, xs, strict=True)):
             point, found = level.examine_start(x)
             points.append(point)
-            problems += [f"temperature {t}: {text}" if self.ntemps > 1 else text for text in found]
+            problems += [f"{what} {t}: {text}" if len(xs) > 1 else text for text in found]
         return points, problems
 
     def _starts(self) -> list[Point]:
@@ -171,7 +187,7 @@ class Record(SetsAttributes, metaclass=ABCMeta):
         ValueError
             If no start is set, or logp is to be -inf.
         """
-        shown: dict[str, Any] = self._shown([_stats(point) for point in self._starts()])
+        shown: dict[str, Any] = self._shown([stats_of(point) for point in self._starts()])
         return shown
 
     @stats0.setter
@@ -180,12 +196,12 @@ class Record(SetsAttributes, metaclass=ABCMeta):
             new = Point(point.x, float(given["logl"]), float(given["logp"]), point.blob)
             if refusal := refused_start(new, level.beta):
                 raise ValueError(f"the start position {self._named(point.x)} {refusal}")
-            _replace_start(level, new)
+            replace_start(level, new)
 
     @property
     def blob0(self) -> dict[str, Any] | None:
         """The blob of the start; None without blobs. Settable."""
-        shown: dict[str, Any] | None = self._shown([_blob(point) for point in self._starts()])
+        shown: dict[str, Any] | None = self._shown([blob_of(point) for point in self._starts()])
         return shown
 
     @blob0.setter
@@ -193,7 +209,7 @@ class Record(SetsAttributes, metaclass=ABCMeta):
         starts = self._starts()
         blobs = [None] * len(starts) if blob is None else self._parted(blob)
         for level, point, given in zip(self.by_temperature, starts, blobs):
-            _replace_start(level, Point(point.x, point.logl, point.logp, first_blob(given)))
+            replace_start(level, Point(point.x, point.logl, point.logp, first_blob(given)))
 
     @property
     def hasblobs(self) -> bool:
@@ -271,25 +287,11 @@ class Record(SetsAttributes, metaclass=ABCMeta):
     @property
     def current_stats(self) -> dict[str, Any]:
         """`logl` and `logp` where it stands."""
-        shown: dict[str, Any] = self._shown([_stats(point) for point in self._points()])
+        shown: dict[str, Any] = self._shown([stats_of(point) for point in self._points()])
         return shown
 
     @property
     def current_blob(self) -> dict[str, Any] | None:
         """The blob where it stands; None without blobs."""
-        shown: dict[str, Any] | None = self._shown([_blob(point) for point in self._points()])
+        shown: dict[str, Any] | None = self._shown([blob_of(point) for point in self._points()])
         return shown
-
-
-def _stats(point: Point) -> dict[str, float]:
-    return {"logl": point.logl, "logp": point.logp}
-
-
-def _blob(point: Point) -> dict[str, Any] | None:
-    return None if point.blob is None else copied(dict(point.blob))
-
-
-def _replace_start(level: Level, point: Point) -> None:
-    if level.point is level.start:
-        level.point = point
-    level.start = point

@@ -272,9 +272,9 @@ def asked_of(level: Any) -> list[Position]:
 
 
 def positions_along(
-    values: Mapping[str, Any], dtypes: Mapping[str, type], ntemps: int
+    values: Mapping[str, Any], dtypes: Mapping[str, type], n: int, what: str = "temperature"
 ) -> list[Position]:
-    """Start positions, one for each temperature, from arrays along them.
+    """Start positions, one for each temperature or walker, from arrays along them.
 
     Raises
     ------
@@ -282,10 +282,10 @@ def positions_along(
         If parameters are missing or unknown, a value is no number, or an array has another shape.
     """
     columns = {name: np.atleast_1d(column) for name, column in as_columns(values, dtypes).items()}
-    wrong = [f"{n}: {c.shape}" for n, c in columns.items() if c.shape != (ntemps,)]
+    wrong = [f"{name}: {c.shape}" for name, c in columns.items() if c.shape != (n,)]
     if wrong:
         raise ValueError(
-            f"start positions must be arrays of shape ({ntemps},), one value for each "
-            f"temperature; got {', '.join(wrong)}"
+            f"start positions must be arrays of shape ({n},), one value for each {what}; got "
+            f"{', '.join(wrong)}"
         )
     return list(zip(*[column.tolist() for column in columns.values()], strict=True))

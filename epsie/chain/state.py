@@ -29,19 +29,27 @@ def level_state(level: Level) -> dict[str, Any]:
 
 
 def tempered_state(chain: BaseChain, shared: int) -> dict[int, Any]:
-    """The states of all temperatures of a chain, by index.
+    """The states of all temperatures of a chain: see `levels_state`.
 
-    The first so many have the state of the random numbers, which all share; in that of the coldest
-    is, under 'tempering', what belongs to no single temperature.
+    In that of the coldest is, under 'tempering', what belongs to no single temperature.
     """
-    states = {t: _evolved(level) for t, level in enumerate(chain.by_temperature)}
-    for t in range(shared):
-        states[t]["proposal_dist"]["random_state"] = chain.stream.state
+    states = levels_state(chain, shared)
     states[0]["tempering"] = {
         "nsweeps": chain.nsweeps,
         "last_annealed": chain.last_annealed,
         "annealer": annealer_state(chain.adaptive_annealer),
     }
+    return states
+
+
+def levels_state(chain: BaseChain, shared: int) -> dict[int, Any]:
+    """The states of all levels of a chain, by index.
+
+    The first so many have the state of the random numbers, which all share.
+    """
+    states = {i: _evolved(level) for i, level in enumerate(chain.by_temperature)}
+    for i in range(shared):
+        states[i]["proposal_dist"]["random_state"] = chain.stream.state
     return states
 
 
@@ -119,6 +127,21 @@ def check_state(level: Level, state: Any) -> None:
         raise ValueError(f"no chain of these proposals stands at {_named(level, x)}: {refusal}")
 
 
+def check_levels(levels: Sequence[Level], states: Any, what: str) -> None:
+    """Refuse states that are not of these levels, which are temperatures or walkers.
+
+    Raises
+    ------
+    ValueError
+        If they are of another number, or of other parameters or proposals.
+    """
+    found = list(states) if isinstance(states, Mapping) else []
+    if found != list(range(len(levels))):
+        raise ValueError(f"the state must be of {len(levels)} {what}; got one of {len(found)}")
+    for i, level in enumerate(levels):
+        check_state(level, states[i])
+
+
 def check_temperatures(levels: Sequence[Level], states: Any, ladder_moves: bool) -> None:
     """Refuse states that are not of these temperatures.
 
@@ -127,13 +150,7 @@ def check_temperatures(levels: Sequence[Level], states: Any, ladder_moves: bool)
     ValueError
         If they are of other temperatures, parameters or proposals.
     """
-    found = list(states) if isinstance(states, Mapping) else []
-    if found != list(range(len(levels))):
-        raise ValueError(
-            f"the state must be of {len(levels)} temperatures; got one of {len(found)}"
-        )
-    for t, level in enumerate(levels):
-        check_state(level, states[t])
+    check_levels(levels, states, "temperatures")
     if "tempering" not in states[0]:
         raise ValueError("this is no state of a tempered chain: there is no 'tempering' in it")
     if not ladder_moves:

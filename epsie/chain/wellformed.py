@@ -155,7 +155,10 @@ def _wrong_parts(chain: Any, state: Mapping[str, Any], made: Mapping[str, Any]) 
     """The states of parts of this package that are not what such a part has, or would give."""
     theirs, again = state["proposal_dist"], made["proposal_dist"]
     own = {"random_state"}
-    wrong = [] if _right_undrawn(theirs["random_state"]["undrawn"]) else ["undrawn"]
+    wrong = []
+    # Walkers of an ensemble have it once.
+    if "random_state" in again and not _right_undrawn(theirs["random_state"]["undrawn"]):
+        wrong = ["undrawn"]
     for part in chain.proposal_dist.proposals:
         if is_built_in(part) and all(map(is_built_in, _all_parts(part))):
             key = "+".join(part.parameters)
@@ -163,7 +166,7 @@ def _wrong_parts(chain: Any, state: Mapping[str, Any], made: Mapping[str, Any]) 
             if not like(part._form(), theirs[key], tuple(part._dtypes().values())):
                 wrong.append(key)
     rest = state.keys() - {"proposal_dist", "tempering"}
-    if not same({key: theirs.get(key) for key in own}, {key: again[key] for key in own}):
+    if not same({key: theirs.get(key) for key in own}, {key: again.get(key) for key in own}):
         wrong.append("proposal_dist")
     if not same({key: state[key] for key in rest}, {key: made.get(key) for key in rest}):
         wrong.append("its entries")

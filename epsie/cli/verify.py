@@ -10,6 +10,7 @@ from typing import Any
 from epsie.errors import EpsieError
 from epsie.model.posterior import Posterior
 from epsie.running.points import take_up
+from epsie.samplers.ensemble import EnsembleSampler
 from epsie.samplers.mhsampler import MetropolisHastingsSampler
 from epsie.samplers.ptsampler import ParallelTemperedSampler
 from epsie.storage.rundir.folder import strangers
@@ -94,7 +95,8 @@ def _resumability(run: DirectorySource, states: list[tuple[int, Any]]) -> Iterat
     settings = run.settings
     if unknown_parts(settings) or not states or APART in settings:
         return
-    classes: Any = {cls.name: cls for cls in (MetropolisHastingsSampler, ParallelTemperedSampler)}
+    kinds: Any = (MetropolisHastingsSampler, ParallelTemperedSampler, EnsembleSampler)
+    classes = {cls.name: cls for cls in kinds}
     try:
         model = _UnaskedPosterior(settings, states[-1][1]) if "prior" in settings else _no_model
         made = rebuilt(settings, classes[settings["sampler"]], model, None, None, None)

@@ -16,6 +16,10 @@ A parameter is treated as what it is:
   draws, with the error of such a ratio; ``active(x)``, 1 where `x` is active and 0 elsewhere, is
   listed as a parameter of its own.
 
+Where `nwalkers` is given, so many neighbouring chains are the walkers of one ensemble, and not
+independent: errors and effective sample sizes are those of the means over walkers, with ensembles
+as chains, and R-hat compares ensembles with each other.
+
 What cannot be told is NaN: of a parameter that never changes, or of fewer than 8 draws.
 """
 

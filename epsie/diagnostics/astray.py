@@ -87,6 +87,28 @@ def astray(rates: Floats, learning: Learning, sds: Mapping[str, float]) -> list[
     return found
 
 
+def ensembles_astray(rates: Floats) -> list[Astray]:
+    """The ensembles of which hardly any jump is accepted, said in a line.
+
+    Parameters
+    ----------
+    rates : array
+        The acceptance rate of each ensemble.
+    """
+    few = rates < _ANY[0]
+    if not few.any():
+        return []
+    who = _who(np.flatnonzero(few).tolist(), rates[few], ()).replace("chain", "ensemble", 1)
+    return [
+        Astray(
+            f"{who}: the other walkers tell little of where to go, so that to run longer hardly "
+            "helps. Start nearer to the bulk, or in it with more walkers, try other moves, or "
+            "chains that learn, as MetropolisHastingsSampler has them",
+            True,
+        )
+    ]
+
+
 def _who(chains: list[int], rates: Floats, aims: Sequence[float]) -> str:
     """The chains, the rates at which they accept, and the rates they aim at, in words."""
     named = ", ".join(map(str, chains[:_MOST_NAMED]))

@@ -13,7 +13,9 @@ from epsie.diagnostics import facets
 from epsie.diagnostics.draws import LEAST_DRAWS, Angular, Floats, Parameter, as_parameters
 
 
-def autocorrelation_length(draws: Any, angular: Angular = ()) -> dict[str, Floats]:
+def autocorrelation_length(
+    draws: Any, angular: Angular = (), nwalkers: int = 1
+) -> dict[str, Floats]:
     r"""The integrated autocorrelation length of every chain by itself, in draws.
 
     .. math:: \tau = 1 + 2 \sum_{t \ge 1} \rho_t
@@ -24,53 +26,56 @@ def autocorrelation_length(draws: Any, angular: Angular = ()) -> dict[str, Float
 
     Parameters
     ----------
-    draws, angular
+    draws, angular, nwalkers
         See `epsie.diagnostics`.
 
     Returns
     -------
     dict
-        By parameter, shape (nchains,). inf of a chain that never moves while others do; NaN of a
+        By parameter, shape (nchains,); of ensembles those of the means over their walkers, shape
+        (nensembles,). inf of a chain that never moves while others do; NaN of a
         parameter that nowhere changes.
     """
     return {
-        name: _lengths(p) if p.has_moments else np.full(len(p.values), nan)
-        for name, p in as_parameters(draws, angular).items()
+        name: _lengths(p) if p.has_moments else np.full(len(p.values) // nwalkers, nan)
+        for name, p in as_parameters(draws, angular, nwalkers).items()
     }
 
 
 def _lengths(parameter: Parameter) -> Floats:
-    worst: Floats = np.max([facets.lengths(facet) for facet in parameter.facets], axis=0)
+    worst: Floats = np.max(
+        [facets.lengths(facet, parameter.nwalkers) for facet in parameter.facets], axis=0
+    )
     return worst
 
 
-def ess_bulk(draws: Any, angular: Angular = ()) -> dict[str, float]:
+def ess_bulk(draws: Any, angular: Angular = (), nwalkers: int = 1) -> dict[str, float]:
     """The effective sample size of all chains together, for the centre of the distribution.
 
     That of the rank-normalised draws, chains split in halves (Vehtari et al. 2021, section 3.4).
 
     Parameters
     ----------
-    draws, angular
+    draws, angular, nwalkers
         See `epsie.diagnostics`.
     """
-    return _each("ess_bulk", draws, angular)
+    return _each("ess_bulk", draws, angular, nwalkers)
 
 
-def ess_tail(draws: Any, angular: Angular = ()) -> dict[str, float]:
+def ess_tail(draws: Any, angular: Angular = (), nwalkers: int = 1) -> dict[str, float]:
     """The effective sample size of all chains together, for the tails.
 
     The smaller of those of the 5 % and 95 % quantiles (Vehtari et al. 2021, section 4.3).
 
     Parameters
     ----------
-    draws, angular
+    draws, angular, nwalkers
         See `epsie.diagnostics`.
     """
-    return _each("ess_tail", draws, angular)
+    return _each("ess_tail", draws, angular, nwalkers)
 
 
-def rhat(draws: Any, angular: Angular = ()) -> dict[str, float]:
+def rhat(draws: Any, angular: Angular = (), nwalkers: int = 1) -> dict[str, float]:
     """The rank-normalised R-hat of chains split in halves: 1 if they agree.
 
     The larger of that of the draws and that of their distances from the median (Vehtari et al.
@@ -79,10 +84,10 @@ def rhat(draws: Any, angular: Angular = ()) -> dict[str, float]:
 
     Parameters
     ----------
-    draws, angular
+    draws, angular, nwalkers
         See `epsie.diagnostics`.
     """
-    return _each("rhat", draws, angular)
+    return _each("rhat", draws, angular, nwalkers)
 
 
 def nested_rhat(draws: Any, superchains: ArrayLike, angular: Angular = ()) -> dict[str, float]:
@@ -119,34 +124,34 @@ def nested_rhat(draws: Any, superchains: ArrayLike, angular: Angular = ()) -> di
     }
 
 
-def mcse_mean(draws: Any, angular: Angular = ()) -> dict[str, float]:
+def mcse_mean(draws: Any, angular: Angular = (), nwalkers: int = 1) -> dict[str, float]:
     """The Monte Carlo standard error of the mean; of an angle that of its mean direction.
 
     Parameters
     ----------
-    draws, angular
+    draws, angular, nwalkers
         See `epsie.diagnostics`.
     """
-    return {name: mean_error(p) for name, p in as_parameters(draws, angular).items()}
+    return {name: mean_error(p) for name, p in as_parameters(draws, angular, nwalkers).items()}
 
 
-def mcse_sd(draws: Any, angular: Angular = ()) -> dict[str, float]:
+def mcse_sd(draws: Any, angular: Angular = (), nwalkers: int = 1) -> dict[str, float]:
     """The Monte Carlo standard error of the standard deviation.
 
     Parameters
     ----------
-    draws, angular
+    draws, angular, nwalkers
         See `epsie.diagnostics`.
     """
-    return {name: sd_error(p) for name, p in as_parameters(draws, angular).items()}
+    return {name: sd_error(p) for name, p in as_parameters(draws, angular, nwalkers).items()}
 
 
-def _each(what: str, draws: Any, angular: Angular) -> dict[str, float]:
-    parameters = as_parameters(draws, angular)
+def _each(what: str, draws: Any, angular: Angular, nwalkers: int) -> dict[str, float]:
+    parameters = as_parameters(draws, angular, nwalkers)
     return {name: of_parameter(what, parameter) for name, parameter in parameters.items()}
 
 
-_OF_FACETS: dict[str, tuple[Callable[[Floats], float], Callable[..., float]]] = {
+_OF_FACETS: dict[str, tuple[Callable[[Floats, int], float], Callable[..., float]]] = {
     "ess_bulk": (facets.ess_bulk, min),
     "ess_tail": (facets.ess_tail, min),
     "rhat": (facets.rhat, max),
@@ -158,33 +163,34 @@ def of_parameter(what: str, parameter: Parameter) -> float:
     function, worst = _OF_FACETS[what]
     if parameter.values.shape[-1] < LEAST_DRAWS or parameter.is_constant:
         return nan
-    return worst(map(function, parameter.facets))
+    return worst(function(facet, parameter.nwalkers) for facet in parameter.facets)
 
 
 def mean_error(parameter: Parameter) -> float:
     """See `mcse_mean`."""
-    values, period = parameter.values, parameter.period
+    values, period, nwalkers = parameter.values, parameter.period, parameter.nwalkers
     if not parameter.has_moments:
         return nan
     if period is None:
-        return facets.error_of_mean(values)
+        return facets.error_of_mean(values, nwalkers)
     away = deviations(values, period)
     # A draw off the mean direction by d turns it by sin(d) over the number and the length.
-    return facets.error_of_mean(np.sin(away)) / (1 - _shortfall(away)) * period / tau
+    return facets.error_of_mean(np.sin(away), nwalkers) / (1 - _shortfall(away)) * period / tau
 
 
 def sd_error(parameter: Parameter) -> float:
     """See `mcse_sd`."""
-    values, period = parameter.values, parameter.period
+    values, period, nwalkers = parameter.values, parameter.period, parameter.nwalkers
     if not parameter.has_moments:
         return nan
     if period is None:
         # The standard deviation is the root of a mean of squares.
         scale = float(np.nanstd(values))
-        return facets.error_of_mean(((values - np.nanmean(values)) / scale) ** 2) * scale / 2
+        squares = ((values - np.nanmean(values)) / scale) ** 2
+        return facets.error_of_mean(squares, nwalkers) * scale / 2
     away = deviations(values, period)
     steepness = (1 - _shortfall(away)) * circular_sd(away)
-    return facets.error_of_mean(2 * np.sin(away / 2) ** 2) / steepness * period / tau
+    return facets.error_of_mean(2 * np.sin(away / 2) ** 2, nwalkers) / steepness * period / tau
 
 
 def mean_direction(values: Floats) -> complex:

@@ -31,10 +31,13 @@ class Parameter:
         Shape (nchains, n); NaN where it is inactive.
     period : float or None
         The period of an angle.
+    nwalkers : int
+        The number of neighbouring chains that are the walkers of one ensemble.
     """
 
     values: Floats
     period: float | None = None
+    nwalkers: int = 1
 
     @property
     def facets(self) -> list[Floats]:
@@ -57,23 +60,26 @@ class Parameter:
         return enough and not self.is_constant and not np.isinf(self.values).any()
 
 
-def as_parameters(draws: Any, angular: Angular = ()) -> dict[str, Parameter]:
+def as_parameters(draws: Any, angular: Angular = (), nwalkers: int = 1) -> dict[str, Parameter]:
     """All parameters, each followed by its activity if it is not always active.
 
     Parameters
     ----------
     draws : structured array or mapping
-        Shape (nchains, n), or (n,) for one chain; or a dict of such arrays.
+        Shape (nchains, n), or (n,) for one chain, or (nensembles, nwalkers, n); or a dict of such
+        arrays.
     angular : iterable of str, or mapping
         See `Angular`.
+    nwalkers : int
+        See `Parameter`.
 
     Raises
     ------
     TypeError
         If draws have no names.
     ValueError
-        If arrays have another or different shapes, `angular` names no parameter, or an angle is
-        infinite.
+        If chains are no whole number of ensembles, arrays have another or different shapes,
+        `angular` names no parameter, or an angle is infinite.
     """
     if not isinstance(draws, Mapping) and not getattr(getattr(draws, "dtype", None), "names", None):
         raise TypeError(
@@ -84,25 +90,40 @@ def as_parameters(draws: Any, angular: Angular = ()) -> dict[str, Parameter]:
     periods = as_periods(angular, names)
     found: dict[str, Parameter] = {}
     for name in names:
-        values = np.atleast_2d(np.asarray(draws[name], dtype=float))
-        if values.ndim != 2:
-            raise ValueError(
-                f"draws must have shape (nchains, n); those of {name!r} have {values.shape}. Of a "
-                "tempered sampler choose a temperature: positions[0] is the coldest"
-            )
+        values = _by_chain(draws[name], name, nwalkers)
         if name in periods and np.isinf(values).any():
             raise ValueError(f"{name!r} is an angle, and must be finite")
-        found[name] = Parameter(values, periods.get(name))
+        found[name] = Parameter(values, periods.get(name), nwalkers)
         inactive = np.isnan(values)
         if inactive.any():
             activity = f"active({name})"
             while activity in names:
                 activity += "'"
-            found[activity] = Parameter(np.where(inactive, 0.0, 1.0))
+            found[activity] = Parameter(np.where(inactive, 0.0, 1.0), None, nwalkers)
     shapes = {parameter.values.shape for parameter in found.values()}
     if len(shapes) > 1:
         raise ValueError(f"all parameters must have draws of one shape; got {sorted(shapes)}")
     return found
+
+
+def _by_chain(draws: Any, name: str, nwalkers: int) -> Floats:
+    """The draws of a parameter, shape (nchains, n): of ensembles one walker after the other.
+
+    Raises
+    ------
+    ValueError
+        If they have another shape, or are of no whole number of ensembles.
+    """
+    values = np.atleast_2d(np.asarray(draws, dtype=float))
+    if nwalkers > 1 and values.ndim == 3 and values.shape[1] == nwalkers:
+        values = values.reshape(-1, values.shape[-1])
+    if values.ndim != 2 or len(values) % nwalkers:
+        meant = "(nchains, n)" if nwalkers == 1 else f"(nensembles, {nwalkers}, n)"
+        raise ValueError(
+            f"draws must have shape {meant}; those of {name!r} have {values.shape}. Of a tempered "
+            "sampler choose a temperature: positions[0] is the coldest; of ensembles give nwalkers="
+        )
+    return values
 
 
 def as_periods(angular: Angular, names: Iterable[str]) -> dict[str, float]:

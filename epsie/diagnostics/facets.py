@@ -13,12 +13,12 @@ TAILS = (0.05, 0.95)
 """The quantiles that `ess_tail` looks at."""
 
 
-def error_of_mean(values: Floats) -> float:
+def error_of_mean(values: Floats, nwalkers: int = 1) -> float:
     """The Monte Carlo standard error of the mean of the active draws."""
     active = ~np.isnan(values)
     spread = float(np.std(values[active], ddof=1))
     # Of a ratio of means: the sum of the active draws over their number.
-    worth = active.mean() * ess(halves(centred(values)))
+    worth = active.mean() * ess(halves(centred(values)), nwalkers)
     return spread / sqrt(worth)
 
 
@@ -53,8 +53,34 @@ def both_scores(values: Floats) -> tuple[Floats, Floats]:
     return scores(split), scores(np.abs(split - np.nanmedian(split)))
 
 
-def ess(values: Floats) -> float:
-    """The effective sample size of split chains; if none moves, the number of chains."""
+def ensemble_means(values: Floats, nwalkers: int) -> Floats:
+    """The means over the walkers of each ensemble, shape (nensembles, n)."""
+    if nwalkers == 1:
+        return values
+    means: Floats = values.reshape(-1, nwalkers, values.shape[-1]).mean(axis=1)
+    return means
+
+
+def pooled(values: Floats, nwalkers: int) -> Floats:
+    """The draws of all walkers of each ensemble one after the other, as those of one chain."""
+    return values.reshape(len(values) // nwalkers, -1) if nwalkers > 1 else values
+
+
+def ess(values: Floats, nwalkers: int = 1) -> float:
+    """The effective sample size of split chains; if none moves, the number of chains.
+
+    Walkers of one ensemble are not independent: of ensembles it is how many independent draws have
+    a mean as precise as that of the means over walkers, which are what is averaged
+    (Goodman & Weare 2010, section 4).
+    """
+    if nwalkers == 1:
+        return _ess(values)
+    means = ensemble_means(values, nwalkers)
+    spread = float(means.var())
+    return _ess(means) * (float(values.var()) / spread if spread else 1.0)
+
+
+def _ess(values: Floats) -> float:
     from arviz_stats.base.array import array_stats
 
     if (values == values[:, :1]).all():
@@ -64,8 +90,12 @@ def ess(values: Floats) -> float:
     return float(array_stats.ess(scaled, method="identity"))  # type: ignore[no-untyped-call]
 
 
-def lengths(values: Floats) -> Floats:
-    """The autocorrelation length of each chain by itself; inf of one that does not move."""
+def lengths(values: Floats, nwalkers: int = 1) -> Floats:
+    """The autocorrelation length of each chain by itself; inf of one that does not move.
+
+    Of an ensemble that of the mean over its walkers.
+    """
+    values = ensemble_means(values, nwalkers)
     most = max(1, _MOST_DRAWS // values.shape[-1])
     return np.concatenate([_lengths(values[i : i + most]) for i in range(0, len(values), most)])
 
@@ -101,14 +131,14 @@ def _lengths(values: Floats) -> Floats:
     return np.where(still, inf, found)
 
 
-def ess_bulk(values: Floats) -> float:
+def ess_bulk(values: Floats, nwalkers: int = 1) -> float:
     """The effective sample size of the rank-normalised draws."""
-    return _active_share(values) * ess(scores(halves(values)))
+    return _active_share(values) * ess(scores(halves(values)), nwalkers)
 
 
-def ess_tail(values: Floats) -> float:
+def ess_tail(values: Floats, nwalkers: int = 1) -> float:
     """The effective sample size of the quantiles in the tails."""
-    found = [ess(halves(centred(_below(values, probability)))) for probability in TAILS]
+    found = [ess(halves(centred(_below(values, probability))), nwalkers) for probability in TAILS]
     return _active_share(values) * min(found)
 
 
@@ -123,9 +153,10 @@ def _active_share(values: Floats) -> float:
     return float(np.mean(~np.isnan(values)))
 
 
-def rhat(values: Floats) -> float:
-    """The rank-normalised R-hat of split chains."""
-    return max(rhat_of(len(z[0]), z.mean(-1), z.var(-1, ddof=1)) for z in both_scores(values))
+def rhat(values: Floats, nwalkers: int = 1) -> float:
+    """The rank-normalised R-hat of split chains, or of split ensembles."""
+    split = [pooled(z, nwalkers) for z in both_scores(values)]
+    return max(rhat_of(len(z[0]), z.mean(-1), z.var(-1, ddof=1)) for z in split)
 
 
 def rhat_of(n: int, means: Floats, variances: Floats) -> float:

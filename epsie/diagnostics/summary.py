@@ -14,7 +14,7 @@ from epsie.diagnostics import convergence
 from epsie.diagnostics.astray import Astray
 from epsie.diagnostics.draws import Angular, Floats, Parameter, as_parameters
 from epsie.diagnostics.words import findings
-from epsie.shown import digits, in_line
+from epsie.shown import chains_in_words, digits, in_line
 
 PROBABILITIES = (0.05, 0.5, 0.95)
 
@@ -59,6 +59,8 @@ class Summary:
     """Further facts of the run, by name and in words."""
     labels: dict[str, str] = field(default_factory=dict)
     """What parameters are called in a table; one with mathematics in it in a notebook alone."""
+    nwalkers: int = 1
+    """The number of neighbouring chains that are the walkers of one ensemble."""
 
     @property
     def table(self) -> list[list[str]]:
@@ -84,13 +86,18 @@ class Summary:
     def header(self) -> str:
         """The draws that are summarised, in a line."""
         text = (
-            f"{self.nchains} chains x {self.ndraws} draws after iteration {self.burn_in} "
+            f"{self._chains} x {self.ndraws} draws after iteration {self.burn_in} "
             f"({self.burn_in_is})"
         )
         if self.acceptance_rate is None or not np.isfinite(self.acceptance_rate).any():
             return text
         low, high = np.nanmin(self.acceptance_rate), np.nanmax(self.acceptance_rate)
         return f"{text}; acceptance {low:.2f}" + (f" to {high:.2f}" if high - low > 0.005 else "")
+
+    @property
+    def _chains(self) -> str:
+        several = chains_in_words(self.nchains, self.nwalkers)
+        return several if self.nwalkers > 1 else f"{self.nchains} chains"
 
     def __str__(self) -> str:
         rows = self.table
@@ -150,6 +157,7 @@ def summarise(
     facts: Iterable[tuple[str, str]] = (),
     labels: Mapping[str, str] | None = None,
     off: Callable[[Mapping[str, float]], Sequence[Astray]] | None = None,
+    nwalkers: int = 1,
 ) -> Summary:
     """Estimates, their errors, and what is wrong.
 
@@ -176,17 +184,19 @@ def summarise(
     off : callable, optional
         Gives, of the standard deviations of the draws, the chains whose jumps are far too large or
         too small.
+    nwalkers : int, optional
+        See `epsie.diagnostics`.
     """
-    parameters = as_parameters(draws, angular)
+    parameters = as_parameters(draws, angular, nwalkers)
     nchains, ndraws = next(iter(parameters.values())).values.shape
-    lengths = convergence.autocorrelation_length(draws, angular)
+    lengths = convergence.autocorrelation_length(draws, angular, nwalkers)
     estimates = {name: _estimates(parameter) for name, parameter in parameters.items()}
     values: dict[str, Any] = {
         name: {of: estimate[name] for of, estimate in estimates.items()}
         for name in ("mean", "sd", "quantiles")
     }
     for name in ("mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "rhat"):
-        values[name] = getattr(convergence, name)(draws, angular)
+        values[name] = getattr(convergence, name)(draws, angular, nwalkers)
     found = findings(parameters, values, dict(stuck or {}), off(values["sd"]) if off else ())
     return Summary(
         tuple(parameters),
@@ -201,6 +211,7 @@ def summarise(
         warnings=(*warnings, *found),
         facts=tuple(facts),
         labels=dict(labels or {}),
+        nwalkers=nwalkers,
     )
 
 

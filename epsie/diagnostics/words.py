@@ -9,7 +9,7 @@ import numpy as np
 
 from epsie.diagnostics.astray import Astray
 from epsie.diagnostics.draws import LEAST_DRAWS, Floats, Parameter
-from epsie.diagnostics.facets import both_scores, rhat_of
+from epsie.diagnostics.facets import both_scores, pooled, rhat_of
 
 MOST_RHAT = 1.01
 """The most that Vehtari et al. 2021 allow of R-hat, and ..."""
@@ -42,14 +42,20 @@ def findings(
     off : sequence of Astray
         The chains whose jumps are far too large or too small: to run longer helps none of them.
     """
-    nchains, ndraws = next(iter(parameters.values())).values.shape
-    found = [f"chain {i} is stuck since iteration {since}" for i, since in stuck.items()]
+    first = next(iter(parameters.values()))
+    (nchains, ndraws), nwalkers = first.values.shape, first.nwalkers
+    found = [
+        f"{_chain(i, nwalkers)} is stuck since iteration {since}" for i, since in stuck.items()
+    ]
     if len(found) > _MOST_LISTED:
-        found[_MOST_LISTED:] = [f"{len(found) - _MOST_LISTED} more chains are stuck"]
+        what = "chains" if nwalkers == 1 else "walkers"
+        found[_MOST_LISTED:] = [f"{len(found) - _MOST_LISTED} more {what} are stuck"]
     if ndraws < LEAST_DRAWS:
-        return [*found, f"too few draws to tell anything: {ndraws} of each chain"]
-    if nchains == 1:
-        found.append("there is one chain: R-hat compares its halves, and sees no other mode")
+        of = "chain" if nwalkers == 1 else "walker"
+        return [*found, f"too few draws to tell anything: {ndraws} of each {of}"]
+    if nchains == nwalkers:
+        what = "chain" if nwalkers == 1 else "ensemble"
+        found.append(f"there is one {what}: R-hat compares its halves, and sees no other mode")
     longer = "" if off else ". Run longer"
     faults = _dull(parameters) + _disagreement(parameters, values["rhat"], longer)
     for name, part in (("ess_bulk", "the mean"), ("ess_tail", "the tails")):
@@ -60,6 +66,11 @@ def findings(
                 f"{part} cannot be relied on, as {name} is below {LEAST_ESS}: {listed}{longer}"
             )
     return found + [chains.text for chains in off if chains.is_fault or faults] + faults
+
+
+def _chain(i: int, nwalkers: int) -> str:
+    """A chain, in words; of an ensemble one of its walkers."""
+    return f"chain {i}" if nwalkers == 1 else f"walker {i % nwalkers} of ensemble {i // nwalkers}"
 
 
 def _dull(parameters: Mapping[str, Parameter]) -> list[str]:
@@ -83,20 +94,21 @@ def _disagreement(
     bad = {name: value for name, value in rhat.items() if value > MOST_RHAT}
     if not bad:
         return []
+    what = "chain" if next(iter(parameters.values())).nwalkers == 1 else "ensemble"
     listed = _listed({name: f"{value:.3g}" for name, value in bad.items()})
-    found = [f"the chains do not agree, as R-hat is above {MOST_RHAT}: {listed}{longer}"]
+    found = [f"the {what}s do not agree, as R-hat is above {MOST_RHAT}: {listed}{longer}"]
     alone: dict[int, list[str]] = {}
     for name in bad:
         apart = chain_apart(parameters[name], bad[name])
         if apart is not None:
             alone.setdefault(apart, []).append(name)
     for chain, names in sorted(alone.items()):
-        found.append(f"chain {chain} is apart from all others in {', '.join(names)}")
+        found.append(f"{what} {chain} is apart from all others in {', '.join(names)}")
     return found
 
 
 def chain_apart(parameter: Parameter, rhat: float) -> int | None:
-    """The one chain without which the others agree; None if there is none such.
+    """The one chain, or ensemble, without which the others agree; None if there is none such.
 
     Parameters
     ----------
@@ -105,10 +117,11 @@ def chain_apart(parameter: Parameter, rhat: float) -> int | None:
     rhat : float
         Its R-hat.
     """
-    nchains = len(parameter.values)
+    nchains = len(parameter.values) // parameter.nwalkers
     if nchains < 3:
         return None
-    scores = [z for facet in parameter.facets for z in both_scores(facet)]
+    both = [z for facet in parameter.facets for z in both_scores(facet)]
+    scores = [pooled(z, parameter.nwalkers) for z in both]
     best = int(np.argmin(np.max([_without_each(z) for z in scores], axis=0)))
     # Differences of sums round, where all others hardly differ.
     kept = [np.delete(z, [best, best + nchains], axis=0) for z in scores]

@@ -22,7 +22,7 @@ from epsie.results.view import Columns, View
 from epsie.tempering import communication
 from epsie.tempering.evidence import Evidence
 
-# The diagnostics are imported where they are used: to sample needs none.
+# Imported where they are used: to sample needs none.
 if TYPE_CHECKING:
     from epsie.diagnostics.draws import Angular
     from epsie.diagnostics.summary import Summary
@@ -43,7 +43,7 @@ def _of_draws(name: str, gives: str) -> Callable[..., dict[str, float]]:
         from epsie.diagnostics import convergence
 
         draws, periods, _ = self._chosen(burn_in, temperature, angular)
-        found: dict[str, float] = getattr(convergence, name)(draws, periods)
+        found: dict[str, float] = getattr(convergence, name)(draws, periods, self._source.nwalkers)
         return found
 
     method.__name__, method.__doc__ = name, gives
@@ -90,18 +90,16 @@ class Diagnosable:
     ess_tail = _of_draws("ess_tail", "The effective sample size for the tails, by parameter.")
     rhat = _of_draws("rhat", "The rank-normalised split R-hat, by parameter.")
     mcse_mean = _of_draws("mcse_mean", "The Monte Carlo standard error of the mean, by parameter.")
-    mcse_sd = _of_draws(
-        "mcse_sd", "The Monte Carlo standard error of the standard deviation, by parameter."
-    )
+    mcse_sd = _of_draws("mcse_sd", "That of the standard deviation, by parameter.")
 
     def autocorrelation_length(
         self, burn_in: int | None = None, *, temperature: int = 0, angular: Angular = ()
     ) -> dict[str, Floats]:
-        """The integrated autocorrelation length of every chain, in iterations; by parameter."""
+        """The autocorrelation length of every chain or ensemble, in iterations; by parameter."""
         from epsie.diagnostics import convergence
 
         draws, periods, _ = self._chosen(burn_in, temperature, angular)
-        lengths = convergence.autocorrelation_length(draws, periods)
+        lengths = convergence.autocorrelation_length(draws, periods, self._source.nwalkers)
         return {name: self._source.spacing * length for name, length in lengths.items()}
 
     def nested_rhat(
@@ -202,6 +200,7 @@ class Diagnosable:
             facts=tempered.facts(view, burn_in),
             labels=view.labels,
             off=partial(off_the_aim, view, used.iteration, temperature),
+            nwalkers=view.nwalkers,
         )
         for warning in summary.warnings:
             logger.warning("summary: %s", warning)

@@ -34,7 +34,7 @@ def off_the_aim(
         The standard deviations of the draws, by parameter.
     """
     from epsie.diagnostics.acceptance import acceptance_rate
-    from epsie.diagnostics.astray import astray
+    from epsie.diagnostics.astray import astray, ensembles_astray
 
     learning = _learning(view)
     end = learning.end if learning.has_ended else None
@@ -46,6 +46,8 @@ def off_the_aim(
     if free or len(view.iterations[rows]) < _LEAST_ROWS:
         return []
     rates = acceptance_rate(view.columns_at("acceptance", temperature, rows=rows))
+    if view.nwalkers > 1:
+        return ensembles_astray(rates.reshape(-1, view.nwalkers).mean(axis=-1))
     return astray(rates, learning, sds)
 
 

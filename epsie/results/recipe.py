@@ -12,8 +12,10 @@ from epsie.results.source import Beginning, source_of
 _SAMPLERS = {
     "metropolis_hastings": "MetropolisHastingsSampler",
     "parallel_tempered": "ParallelTemperedSampler",
+    "ensemble": "EnsembleSampler",
 }
 _AS_THEY_ARE = (
+    "nwalkers",
     "swap_interval",
     "swap_scheme",
     "reset_after_swap",
@@ -65,17 +67,10 @@ def _arguments(
         yield repr(settings["parameters"])
         yield "model"
     part = settings.get("part", {"of": settings["nchains"], "chains": None})
-    yield f"nchains={part['of']}"
+    yield f"{'nensembles' if 'nwalkers' in settings else 'nchains'}={part['of']}"
     if beginning.betas is not None:
         yield f"betas={beginning.betas.tolist()}"
-    entries = [(entry, _text(entry["recipe"], classes)) for entry in settings["proposals"]]
-    unknown = [f"{entry['class']}(...)" for entry, text in entries if text == "None"]
-    if unknown:
-        raise ValueError(
-            f"{', '.join(unknown)} is of a class of your own, or was changed after it was made: "
-            "there is no text that makes it"
-        )
-    yield f"proposals=[{', '.join(text for _, text in entries)}]"
+    yield _moved_by(settings, classes)
     annealer = settings.get("annealer")
     if annealer is not None:
         if annealer["recipe"] is None:
@@ -86,6 +81,27 @@ def _arguments(
         yield f"chains={part['chains']}"
     if "begins" in settings:
         yield f"start={settings['begins']!r}"
+
+
+def _moved_by(settings: Mapping[str, Any], classes: set[tuple[str, str]]) -> str:
+    """The argument that says how chains propose.
+
+    Raises
+    ------
+    ValueError
+        If a proposal is of a user's own class.
+    """
+    entries = settings["proposals"]
+    unknown = [f"{entry['class']}(...)" for entry in entries if entry["recipe"] is None]
+    if unknown:
+        raise ValueError(
+            f"{', '.join(unknown)} is of a class of your own, or was changed after it was made: "
+            "there is no text that makes it"
+        )
+    if "nwalkers" in settings:
+        return f"moves={_text(entries[0]['recipe']['config']['moves'], classes)}"
+    texts = [_text(entry["recipe"], classes) for entry in entries]
+    return f"proposals=[{', '.join(texts)}]"
 
 
 def _text(plain: Any, classes: set[tuple[str, str]]) -> str:

@@ -42,6 +42,10 @@ class Source(Protocol):
     nchains: int
     ntemps: int
 
+    nwalkers: int
+    """The number of neighbouring chains that are the walkers of one ensemble, and depend on each
+    other; 1: none does."""
+
     start: int
     """The iteration after which the record begins."""
 

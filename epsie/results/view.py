@@ -37,7 +37,7 @@ class View:
     def __init__(self, given: Any) -> None:
         self.source: Source = source_of(given)
         self.nchains = self.source.nchains
-        self.ntemps = self.source.ntemps
+        self.ntemps, self.nwalkers = self.source.ntemps, self.source.nwalkers
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:

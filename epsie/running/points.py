@@ -41,6 +41,9 @@ def place(
     ModelError
         If the points have different blobs.
     """
+    if how == "begin":
+        for chain, of_chain in zip(sampler.chains, points, strict=True):
+            chain.check_start(of_chain)
     placed = iter(in_one_order([point for of_chain in points for point in of_chain]))
     with interrupt_deferred():
         for chain, of_chain in zip(sampler.chains, points, strict=True):

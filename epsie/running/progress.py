@@ -16,7 +16,7 @@ from epsie.chain.base import Segment
 from epsie.chain.state import evaluations_in
 from epsie.logs import logger
 from epsie.running.ending import Ends
-from epsie.running.trace import Trace, accepted, coldest
+from epsie.running.trace import Trace, accepted
 from epsie.tempering.evidence import variance_of_mean
 
 _SHARE = 0.004
@@ -158,7 +158,7 @@ class Bar:
         if self._spent + self._last < _SHARE * (started - self._began):
             self._ess = roughly(self._trace.values)
             self._last = time.perf_counter() - started
-        rate = np.mean([accepted(coldest(segment)) for segment in segments])
+        rate = np.mean([accepted(rows) for segment in segments for rows in segment.coldest])
         asked = sum(evaluations_in(segment.state) for segment in segments)
         text = f"acceptance {rate:.2f}{self._ess}, {asked} evaluations"
         self._bar.set_postfix_str(text, refresh=False)

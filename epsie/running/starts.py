@@ -45,7 +45,7 @@ def begin_at(sampler: Any, values: Mapping[str, Any]) -> None:
         part = sampler._part
         of_all = "" if part.is_whole else f". They are those of all {part.of} chains of the run"
         raise ValueError(sampler._misshapen(wrong, meant) + of_all)
-    grids = [column.reshape(places).T.tolist() for column in columns.values()]
+    grids = [sampler._unfaced(column, places).T.tolist() for column in columns.values()]
     xs = [list(zip(*of_chain, strict=True)) for of_chain in zip(*grids, strict=True)]
     points = _examined(sampler, [xs[i] for i in sampler.chain_ids])
     # As the model was asked: as numbers that proposals jump from.

@@ -130,7 +130,7 @@ class Stopper:
     def __init__(self, until: Until, view: View) -> None:
         start = view.source.start
         self.until = until
-        self.parameters = view.parameters
+        self.parameters, self.nwalkers = view.parameters, view.nwalkers
         self.periods = view.periods_with(until.angular)
         # Where `burn_in_of` makes do with what there is, a run goes on: until learning has ended,
         # or the chains have settled in the first half of the draws (of the trace, which is short).
@@ -179,7 +179,7 @@ class Stopper:
         if len(self.trace.iterations) - first < LEAST_DRAWS:
             return "there are too few draws"
         counted = {name: of_it[:, first:] for name, of_it in draws.items()}
-        parameters = as_parameters(counted, self.periods)
+        parameters = as_parameters(counted, self.periods, self.nwalkers)
         moving = {name: p for name, p in parameters.items() if not p.is_constant}
         if not moving:
             return "no chain has moved"

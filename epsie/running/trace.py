@@ -62,7 +62,7 @@ class Trace:
 
     def add_segments(self, start: int, segments: Sequence[Segment]) -> int:
         """Add a segment of each chain that begins after iteration `start`; where they end."""
-        chains = [coldest(segment) for segment in segments]
+        chains = [rows for segment in segments for rows in segment.coldest]
         stop = start + len(accepted(chains[0]))
         self.add(np.arange(start, stop) + 1, chains)
         return stop
@@ -78,11 +78,6 @@ def _fields(rows: Rows, kept: NDArray[np.intp]) -> NDArray[np.float64]:
     assert positions is not None and stats is not None
     columns = [positions[name][kept] for name in positions.dtype.names or ()]
     return np.array([*columns, stats["logl"][kept], stats["logp"][kept]], dtype=float)
-
-
-def coldest(segment: Segment) -> Rows:
-    """The rows of a segment, at the coldest temperature."""
-    return segment.by_temperature[0]
 
 
 def accepted(rows: Rows) -> Any:

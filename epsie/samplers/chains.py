@@ -47,13 +47,10 @@ class Chains(Diagnosable):
     """The way it finds its starts if none are set: 'annealed', or None for draws from a prior."""
     annealed: StartProgress | None = None
     """Its annealed start, on its way or done."""
-
     _learner: Learner | None = None
     """What has learned from all chains together; None if each learns alone, or none does."""
-
     _remarks: tuple[str, ...] = ()
     """Remarks on its starts."""
-
     _saving: Saving | None = None
     """The settings by which its runs are saved; None if they are not."""
 
@@ -71,6 +68,10 @@ class Chains(Diagnosable):
     def _faced(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of shape (ntemps, nchains, ...) as users see them."""
         raise NotImplementedError
+
+    def _unfaced(self, values: NDArray[Any], places: tuple[int, int]) -> NDArray[Any]:
+        """The reverse: values that a user gave, of shape (ntemps, nchains)."""
+        return values.reshape(places)
 
     def _misshapen(self, found: Mapping[str, tuple[int, ...]], meant: tuple[int, ...]) -> str:
         """The error message for start positions of wrong shapes."""
@@ -267,7 +268,7 @@ class Chains(Diagnosable):
         return self._faced(stacked.reshape(len(leaves), self.nchains, -1))
 
     def _leaves(self) -> list[tuple[Any, ...]]:
-        """For each temperature the chains at it."""
+        """For each temperature the chains at it; for each walker those of all ensembles."""
         return list(zip(*[chain.by_temperature for chain in self.chains], strict=True))
 
     @property

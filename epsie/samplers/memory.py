@@ -31,9 +31,10 @@ class Memory:
 
     def __init__(self, sampler: Any) -> None:
         self._sampler = sampler
-        self._leaves = [chain.by_temperature for chain in sampler.chains]
+        self._leaves = [levels for chain in sampler.chains for levels in chain.by_walker]
         self.proposals: list[BaseProposal] = sampler.proposals
         self.nchains, self.ntemps = len(self._leaves), len(self._leaves[0])
+        self.nwalkers: int = sampler.chains[0].nwalkers
         self.start: int = sampler.lastclear
         self.niterations: int = sampler.niterations
         self.spacing, self.left_out = 1, 0

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from epsie.results.view import View
-from epsie.shown import Facts
+from epsie.shown import Facts, chains_in_words
 from epsie.storage.files import names_in, size_of
 from epsie.storage.rundir import holder as lock
 from epsie.storage.rundir.manifest import unknown_parts
@@ -20,7 +20,7 @@ def run_facts(run: DirectorySource) -> Facts:
     settings, end, holder = run.settings, View(run).known_end, lock.holder(run.directory)
     parts = [f"{e['class']}({', '.join(e['parameters'])})" for e in settings["proposals"]]
     unknown = unknown_parts(settings)
-    betas = run.betas.mean(axis=0).tolist() if len(run.places) == 2 else ()
+    betas = run.betas.mean(axis=0).tolist() if run.is_tempered else ()
     facts = [
         ("run", str(run.directory)),
         ("sampler", _kind(run)),
@@ -38,13 +38,17 @@ def run_facts(run: DirectorySource) -> Facts:
     return [(name, text) for name, text in facts if text]
 
 
-_KINDS = {"metropolis_hastings": "Metropolis-Hastings", "parallel_tempered": "parallel tempered"}
+_KINDS = {
+    "metropolis_hastings": "Metropolis-Hastings",
+    "parallel_tempered": "parallel tempered",
+    "ensemble": "affine-invariant ensembles",
+}
 
 
 def _kind(run: DirectorySource) -> str:
     name: str = run.settings["sampler"]
-    hot = f" x {run.ntemps} temperatures" if len(run.places) == 2 else ""
-    return f"{_KINDS.get(name, name)}, {run.nchains} chains{hot}"
+    hot = f" x {run.ntemps} temperatures" if run.is_tempered else ""
+    return f"{_KINDS.get(name, name)}, {chains_in_words(run.nchains, run.nwalkers)}{hot}"
 
 
 def _kept(run: DirectorySource) -> str:

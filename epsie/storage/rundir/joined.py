@@ -17,6 +17,7 @@ from epsie.storage.rundir.compatible import in_order
 from epsie.storage.rundir.manifest import Manifest
 from epsie.storage.rundir.segments import concatenated
 from epsie.storage.rundir.source import DirectorySource
+from epsie.storage.rundir.wellformed import places
 
 
 class JoinedSource:
@@ -40,16 +41,19 @@ class JoinedSource:
         self.runs, self.order = in_order(runs)
         """The runs, parts of one following each other."""
         first = self.runs[0]
+        self.nwalkers = first.nwalkers
+        # Of ensembles all walkers.
+        self._all = (self.order[:, None] * self.nwalkers + np.arange(self.nwalkers)).ravel()
         self.niterations = min(run.niterations for run in self.runs)
         self._cut = [run.upto(self.niterations) for run in self.runs]
         self.start, self.spacing, self.left_out = first.start, first.spacing, first.left_out
         self.nchains = sum(run.nchains for run in self.runs)
-        self.ntemps = first.ntemps
-        self.places = (*first.places[:-1], self.nchains)
+        self.ntemps, self.is_tempered = first.ntemps, first.is_tempered
         self.remarks: tuple[str, ...] = (
             *dict.fromkeys(remark for run in self.runs for remark in run.remarks),
             *self._longer(),
         )
+        self.places = places(self.settings)
 
     def _longer(self) -> Iterator[str]:
         """A remark if not all of the runs is used."""
@@ -65,8 +69,8 @@ class JoinedSource:
         """Those of the first run, with all chains; and the seeds of independent runs."""
         seeds = list(dict.fromkeys(run.settings["seed"] for run in self.runs))
         made = {name: v for name, v in self.runs[0].settings.items() if name != "part"}
-        made |= {"nchains": self.nchains, "remarks": list(self.remarks)}
-        ladders = [run.settings["betas"] for run in self.runs if len(run.places) == 2]
+        made |= {"nchains": len(self.order), "remarks": list(self.remarks)}
+        ladders = [run.settings["betas"] for run in self.runs if run.is_tempered]
         if ladders:
             made["betas"] = self.side_by_side(ladders, 0)
         return made if len(seeds) == 1 else made | {"starts": None, "seeds": seeds}
@@ -78,7 +82,7 @@ class JoinedSource:
 
     def side_by_side(self, arrays: Sequence[NDArray[Any]], axis: int) -> NDArray[Any]:
         """Arrays of the runs as one, with an axis of all chains in their order."""
-        return np.take(concatenated(list(arrays), axis), self.order, axis)
+        return np.take(concatenated(list(arrays), axis), self._all, axis)
 
     def pieces(self, table: str, temperatures: slice = ALL) -> Iterator[NDArray[np.void]]:
         """A table piece by piece, shape (ntemps, nchains, m)."""
@@ -119,7 +123,7 @@ class JoinedSource:
         found = [run.adaptation_history for run in self._cut]
         iterations, rows = _common([history.iterations for history in found])
         arrays = [
-            self.side_by_side([of[at] for of, at in zip(each, rows, strict=True)], 1)
+            np.take(concatenated([of[at] for of, at in zip(each, rows)], 1), self.order, 1)
             for each in list(zip(*found, strict=True))[1:]
         ]
         return AdaptationHistory(iterations, *arrays)

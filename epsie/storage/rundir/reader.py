@@ -115,7 +115,7 @@ class Run(Diagnosable):
     @property
     def ntemps(self) -> int | None:
         """The number of temperatures; None if the chains are not tempered."""
-        return self._saved.ntemps if len(self._saved.places) == 2 else None
+        return self._saved.ntemps if self._saved.is_tempered else None
 
     @property
     def iterations(self) -> NDArray[np.int64]:
@@ -124,7 +124,7 @@ class Run(Diagnosable):
 
     @property
     def positions(self) -> NDArray[np.void]:
-        """Positions, shape (nchains, n), or (ntemps, nchains, n)."""
+        """Positions, shape (nchains, n), (ntemps, nchains, n) or (nensembles, nwalkers, n)."""
         return self._table("positions")
 
     @property

@@ -25,6 +25,8 @@ _NOT_COMPARED = {"_arguments", "stream", "_pick"}
 
 
 def _registries() -> dict[str, dict[str, type]]:
+    from epsie.ensembles.moves import MOVES
+    from epsie.ensembles.proposal import EnsembleMoves
     from epsie.proposals.registry import births, proposals
     from epsie.tempering import annealing
 
@@ -32,7 +34,8 @@ def _registries() -> dict[str, dict[str, type]]:
         "dynamical": annealing.DynamicalAnnealer,
         "barrier": annealing.BarrierAnnealer,
     }
-    return {"proposal": proposals, "birth": births, "annealer": annealers}
+    known: dict[str, dict[str, type]] = {"birth": births, "annealer": annealers, "move": {**MOVES}}
+    return {"proposal": {**proposals, EnsembleMoves.name: EnsembleMoves}, **known}
 
 
 def recipe(thing: Any) -> dict[str, Any] | None:

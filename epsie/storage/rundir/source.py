@@ -29,6 +29,7 @@ from epsie.storage.rundir.segments import (
     read_segment,
 )
 from epsie.storage.rundir.states import last_state, newest_state
+from epsie.storage.rundir.wellformed import places
 
 _ATTEMPTS, _PAUSE = 20, 0.01
 
@@ -60,11 +61,7 @@ class DirectorySource:
         self.spacing = max(self.thin, kept)
         self.start: int = self.settings["start"]
         self.remarks: tuple[str, ...] = tuple(self.settings.get("remarks", ()))
-        self.nchains: int = self.settings["nchains"]
-        ladders = self.settings.get("betas")
-        self.ntemps = 1 if ladders is None else ladders.shape[1]
-        self.places = (self.nchains,) if ladders is None else (self.ntemps, self.nchains)
-        """The first axes of a table on disk, and of what a person gets."""
+        self._take_axes()
         for attempt in range(_ATTEMPTS):
             stop = newest_state(directory, self.run)
             if stop == self.start or reaches(all_segments(self.directory), stop):
@@ -75,6 +72,15 @@ class DirectorySource:
         raise RunDirectoryError(
             f"{self.directory} has a state at iteration {stop}, but no segment reaches that far"
         )
+
+    def _take_axes(self) -> None:
+        """Learn from the settings which axes tables have."""
+        self.nwalkers: int = self.settings.get("nwalkers", 1)
+        self.nchains: int = self.settings["nchains"] * self.nwalkers
+        self.is_tempered: bool = self.settings.get("betas") is not None
+        self.places = places(self.settings)
+        """The first axes of a table on disk, and of what a person gets."""
+        self.ntemps = self.places[0] if self.is_tempered else 1
 
     def upto(self, iteration: int) -> DirectorySource:
         """The same record up to an iteration."""

@@ -97,6 +97,7 @@ _OF_LADDERS: dict[str, Callable[[Any], bool]] = {
 _KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "metropolis_hastings": {},
     "parallel_tempered": _OF_LADDERS,
+    "ensemble": {"nwalkers": lambda v: _is_count(v, 4) and v % 2 == 0 and v < _MOST_CHAINS},
 }
 """The checks of the settings of each kind of sampler, beside those that all kinds have."""
 
@@ -195,8 +196,7 @@ def _expected(
     nchains, names, thin = settings["nchains"], settings["parameters"], settings["thin"]
     ladders = settings.get("betas")
     ntemps = 1 if ladders is None else ladders.shape[1]
-    rows = stop // thin - start // thin
-    shape = (nchains, rows) if ladders is None else (ntemps, nchains, rows)
+    shape = (*places(settings), stop // thin - start // thin)
 
     def notes(*axes: int) -> Callable[[Any], bool]:
         return lambda v: _is_array(v, "<f8", (-1, nchains, ntemps, *axes))
@@ -230,6 +230,14 @@ def _expected_of_ladders(
         "ladder_iterations": lambda v: _are_iterations(v, start, stop),
         "ladders": lambda v: _is_array(v, "<f8", (-1, sweeps[0], ntemps), 0, 1),
     }
+
+
+def places(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """The first axes of the tables of a run, as they are on disk, and as a person gets them."""
+    nchains, ladders = settings["nchains"], settings.get("betas")
+    if ladders is not None:
+        return ladders.shape[1], nchains
+    return (nchains, settings["nwalkers"]) if "nwalkers" in settings else (nchains,)
 
 
 def _is_table(value: Any, fields: Mapping[str, str], shape: tuple[int, ...]) -> bool:

@@ -1,0 +1,135 @@
+"""The proposal of a walker: a mixture of moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from math import inf
+from typing import Any
+
+from epsie.checks import given
+from epsie.ensembles.moves import MOVES, Move, Stretch
+from epsie.model.evaluation import Position
+from epsie.proposals.base import BaseProposal
+
+Moves = str | Move | Mapping[str | Move, float] | Iterable[str | Move | tuple[str | Move, float]]
+"""A move, or several with weights; by its name with the settings it has by default."""
+
+
+class EnsembleMoves(BaseProposal):
+    """A mixture of moves from where the other half of an ensemble stands.
+
+    Parameters
+    ----------
+    parameters : str or iterable of str
+        The parameters, real numbers: all of the model.
+    moves : str, Move, mapping or iterable, optional
+        The moves and their weights, as ``[(DifferentialEvolution(), 0.8), ("snooker", 0.2)]`` or
+        ``{"stretch": 1, "snooker": 1}``; `Stretch` alone if None.
+    periods : mapping, optional
+        The period of those parameters that are angles, for diagnostics. They are moved as real
+        numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no move, one is unknown, or a weight is not positive.
+    TypeError
+        If something is no move.
+    """
+
+    name = "ensemble_moves"
+
+    others: Sequence[Position] = ()
+    """The positions of the walkers of the other half, while it draws."""
+
+    _log_ratio: float = 0.0
+    """What the last draw adds to the log ratio."""
+
+    def __init__(
+        self,
+        parameters: str | Iterable[str],
+        moves: Moves | None = None,
+        periods: Mapping[str, float] | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self.moves = as_moves(moves)
+        total = sum(weight for _, weight in self.moves)
+        self._upto = [(upto / total, m) for (m, _), upto in zip(self.moves, _sums(self.moves))]
+        self._only = self.moves[0][0] if len(self.moves) == 1 else None
+        self.symmetric = all(move.symmetric for move, _ in self.moves)
+        self._periods = dict(periods or {})
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its arguments by name: they make an equal one."""
+        moves = [list(of) for of in self.moves]
+        return {"parameters": self.parameters, "moves": moves, "periods": self._periods}
+
+    @property
+    def least(self) -> int:
+        """The number of walkers in the other half that it needs at least."""
+        return max(move.least for move, _ in self.moves)
+
+    def draw(self, x: Position) -> Position:
+        """A jump from `x` by one of the moves."""
+        move = self._only
+        if move is None:
+            u = self.stream.uniform()
+            move = next((m for upto, m in self._upto if u < upto), self._upto[-1][1])
+        y, self._log_ratio = move.draw(x, self.others, self.stream)
+        return y
+
+    def log_hastings(self, x: Position, y: Position) -> float:
+        """What the last draw, from `x` to `y`, adds to the log ratio."""
+        return self._log_ratio
+
+    def periods(self) -> dict[str, float]:
+        """The period of each parameter that is an angle."""
+        return self._periods
+
+
+def as_moves(moves: Moves | None) -> list[tuple[Move, float]]:
+    """Moves and their weights.
+
+    Raises
+    ------
+    ValueError
+        If there is none, one is unknown, or a weight is not positive.
+    TypeError
+        If something is no move.
+    """
+    if moves is None:
+        return [(Stretch(), 1.0)]
+    several: Any = [moves] if isinstance(moves, str | Move) else moves
+    if not isinstance(several, Iterable):
+        raise TypeError(f"moves must be {_EXAMPLES}; got {given(moves)}")
+    pairs = list(several.items() if isinstance(several, Mapping) else several)
+    if not pairs:
+        raise ValueError(f"moves must be {_EXAMPLES}; got none")
+    return [_weighted(pair) for pair in pairs]
+
+
+_EXAMPLES = f"of {', '.join(MOVES)}, with weights, as [('stretch', 0.8), ('snooker', 0.2)]"
+
+
+def _weighted(pair: Any) -> tuple[Move, float]:
+    move, weight = pair if isinstance(pair, tuple | list) and len(pair) == 2 else (pair, 1.0)
+    if isinstance(move, str) and move in MOVES:
+        move = MOVES[move]()
+    elif isinstance(move, str):
+        raise ValueError(f"moves must be {_EXAMPLES}; got {move!r}")
+    if not isinstance(move, Move):
+        raise TypeError(f"moves must be {_EXAMPLES}; got {given(move)}")
+    try:
+        weight = float(weight)
+    except (TypeError, ValueError):
+        weight = 0.0
+    if not 0 < weight < inf:
+        raise ValueError(f"the weight of {move} must be a positive number; got {pair[1]!r}")
+    return move, weight
+
+
+def _sums(moves: Sequence[tuple[Move, float]]) -> Iterable[float]:
+    """The sums of the weights up to each move."""
+    return accumulate(weight for _, weight in moves)
