@@ -406,6 +406,19 @@ def slow(**values):
     return 0.0, 0.0
 
 
+held = []
+
+
+@pytest.fixture(autouse=True)
+def nobody_holds():
+    """A test that fails leaves no process that runs on beside the others."""
+    yield
+    while held:
+        with held.pop() as process:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 def holder(directory, every=5, grace=10.0, processes=0):
     """A process that runs in a directory, in a process group of its own."""
     process = subprocess.Popen(
@@ -417,6 +430,7 @@ def holder(directory, every=5, grace=10.0, processes=0):
         text=True,
         cwd=ROOT,
     )
+    held.append(process)
     assert process.stdout.readline() == "ready\n"
     wait_for(lambda: (directory / "manifest.epsie").exists())
     return process
