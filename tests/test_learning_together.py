@@ -54,6 +54,29 @@ def test_all_chains_know_the_same_and_the_weights_of_modes():
     assert (x < 0).mean(axis=1).min() > 0.1
 
 
+def share_of_the_minor(number):
+    """Of two modes in ten dimensions, which some chains leave before any is there."""
+    names, at = [f"x{i}" for i in range(10)], 5 / math.sqrt(10)
+
+    def two(**values):
+        x = np.fromiter(values.values(), float)
+        below, above = (-0.5 * float(np.square(x - m).sum()) for m in (-at, at))
+        return float(np.logaddexp(below + math.log(0.25), above + math.log(0.75))), 0.0
+
+    made = MetropolisHastingsSampler(names, two, 8, [Learned(names)], seed=number)
+    starts = np.random.default_rng(number).uniform(-20, 20, (10, 8))
+    made.start_position = dict(zip(names, starts, strict=True))
+    made.run(600)
+    return float((sum(made.positions[name][:, 300:] for name in names) < 0).mean())
+
+
+def test_modes_that_all_chains_left_are_known(monkeypatch):
+    """The planted defect looks for one mode alone."""
+    assert all(0.05 < share_of_the_minor(number) < 0.6 for number in (1, 4))
+    monkeypatch.setattr("epsie.proposals.learned.surrogate._MOST", 1)
+    assert any(share_of_the_minor(number) in (0, 1) for number in (1, 4))
+
+
 @pytest.mark.parametrize("make", [sampler, tempered])
 @pytest.mark.parametrize("pool", [None, 2])
 def test_splits_pools_and_resumes_change_nothing(make, pool):

@@ -10,7 +10,7 @@ from epsie.errors import MalformedStateError
 from epsie.proposals.learned.envelope import enveloped
 from epsie.proposals.learned.fit import fit
 from epsie.proposals.learned.mixture import Mixture
-from epsie.proposals.learned.surrogate import surrogate
+from epsie.proposals.learned.surrogate import surrogate, surrogates
 from tests.statistical import Continuous, Discrete, assert_power, check_draws, generator
 
 
@@ -240,6 +240,20 @@ def test_the_surrogate_of_a_normal_density_is_exact():
     logs = np.where(np.arange(80) < 30, -np.inf, target.logpdf(rows))
     np.testing.assert_allclose(surrogate(rows, logs).means[0], mean, atol=1e-5)
     assert surrogate(np.ones((80, d)), np.zeros(80)) is None
+
+
+def test_surrogates_know_a_mode_that_is_far_lower_where_it_was_seen():
+    rng = generator("surrogates")
+    d, at = 4, 5.0
+    rows = np.concatenate(
+        [at + rng.standard_normal((200, d)), -at + 2 * rng.standard_normal((40, d)) - 3]
+    )
+    logs = np.logaddexp(*[-0.5 * np.square(rows - m).sum(axis=1) for m in (at, -at)])
+    both = surrogates(rows, logs)
+    assert both.weights.tolist() == [0.5, 0.5]
+    np.testing.assert_allclose(both.means, [[at] * d, [-at] * d], atol=1e-6)
+    assert surrogates(rows[:200], logs[:200]).size == 1
+    assert surrogates(rows[:5], logs[:5]) is None
 
 
 def test_the_envelope_covers_what_the_mixture_lacks():

@@ -20,7 +20,7 @@ from epsie.proposals.learned.plain import counted, entry, malformed, rows_of
 from epsie.proposals.learned.record import EVALUATED, Record, best, history_of
 from epsie.proposals.learned.rows import Rows, rows_from
 from epsie.proposals.learned.subject import Subject
-from epsie.proposals.learned.surrogate import points_needed
+from epsie.proposals.learned.surrogate import points_kept
 from epsie.proposals.learned.transform import Transform
 
 LOGGED = 4
@@ -117,7 +117,7 @@ class Cohort:
 
     def _learn(self, stretches: Sequence[Stretch], first: Transform) -> None:
         pooled = np.concatenate([self._evaluated, *[r.evaluated_rows() for r in self._records]])
-        self._evaluated = best(pooled, points_needed(self.subject.ndim))
+        self._evaluated = best(pooled, points_kept(self.subject.ndim))
         lesson = self._lesson(stretches)
         with capped():
             knowledge = learn(lesson, self.knowledge, first)

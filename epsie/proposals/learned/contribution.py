@@ -11,7 +11,7 @@ from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.record import EVALUATED, best, evaluated_row
 from epsie.proposals.learned.rows import Rows
-from epsie.proposals.learned.surrogate import points_needed
+from epsie.proposals.learned.surrogate import points_kept
 from epsie.proposals.outcome import Outcome
 
 _PRUNED_AT = 1024
@@ -52,7 +52,7 @@ class Contribution:
     @property
     def most(self) -> int:
         """The number of evaluated points that it may contribute."""
-        return ceil(points_needed(self.ndim) / self.nchains)
+        return ceil(points_kept(self.ndim) / self.nchains)
 
     def evaluate(self, outcome: Outcome, x: Position) -> None:
         """Note what was proposed."""

@@ -16,7 +16,7 @@ from epsie.proposals.learned.knowledge import Knowledge
 from epsie.proposals.learned.mixture import Array, Mixture
 from epsie.proposals.learned.splitting import covariance
 from epsie.proposals.learned.subject import Subject
-from epsie.proposals.learned.surrogate import surrogate
+from epsie.proposals.learned.surrogate import surrogates
 from epsie.proposals.learned.transform import Transform, chosen
 from epsie.proposals.learned.weights import FIRST_WEIGHTS, next_weights
 
@@ -216,7 +216,7 @@ def _boosted(u: Array, log_densities: Array, mixture: Mixture, n: int) -> Array:
 def _surrogate(evaluated: History, transform: Transform) -> Mixture | None:
     u, log_jacobians = transform.forward_rows(evaluated.rows)
     assert evaluated.log_densities is not None
-    return surrogate(u, evaluated.log_densities + log_jacobians)
+    return surrogates(u, evaluated.log_densities + log_jacobians)
 
 
 def _spread(archive: Array) -> Array:

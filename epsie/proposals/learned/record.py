@@ -14,7 +14,7 @@ from epsie.proposals.learned.learning import LONG_WINDOW
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.plain import counted, entry, rows_of
 from epsie.proposals.learned.rows import Rows
-from epsie.proposals.learned.surrogate import points_needed
+from epsie.proposals.learned.surrogate import points_kept
 
 LARGEST = 6000
 """The record of a chain that learns alone has no more rows."""
@@ -61,7 +61,7 @@ class Record:
     def extend_evaluated(self, rows: Array) -> None:
         """Note what was proposed in a stretch, and keep as many points as one chain of all may."""
         if len(rows):
-            most = ceil(points_needed(self.ndim) / self.nchains)
+            most = ceil(points_kept(self.ndim) / self.nchains)
             self._evaluated.set(best(np.concatenate([self._evaluated.array(), rows]), most))
 
     def evaluated_rows(self) -> Array:
@@ -94,7 +94,7 @@ class Record:
 
     def prune(self) -> None:
         """Of what was evaluated keep the best points, which are all that is learned from."""
-        self._evaluated.keep(lambda rows: best(rows, points_needed(self.ndim)))
+        self._evaluated.keep(lambda rows: best(rows, points_kept(self.ndim)))
 
     def copied(self) -> Self:
         """An independent copy."""

@@ -1,9 +1,10 @@
-"""The normal distribution whose log density goes through evaluated points."""
+"""Normal distributions whose log densities go through evaluated points."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.linalg import LinAlgError
+from numpy.typing import NDArray
 
 from epsie.proposals.learned.mixture import Array, Mixture
 
@@ -11,6 +12,12 @@ _DOFS = 8.0
 
 _LARGE = 300
 """From so many coefficients on they are found from normal equations, which are faster."""
+
+_MOST = 4
+"""So many modes are looked for."""
+
+_KEPT, _MOST_KEPT = 40, 4000
+"""Of points evaluated so many for each coefficient are kept, and no more than that."""
 
 
 def coefficients(ndim: int) -> int:
@@ -21,6 +28,48 @@ def coefficients(ndim: int) -> int:
 def points_needed(ndim: int) -> int:
     """The number of points, the best of all, that it is fitted to."""
     return max(3 * coefficients(ndim), 60)
+
+
+def points_kept(ndim: int) -> int:
+    """The number of points that are kept: from some that are not among the best a mode is known."""
+    return max(points_needed(ndim), min(_KEPT * coefficients(ndim), _MOST_KEPT))
+
+
+def surrogates(rows: Array, log_densities: Array) -> Mixture | None:
+    """A component for the best points, another one for the best that it does not explain, etc.
+
+    On the way to one mode chains leave others, which they never reached: but what was evaluated
+    near them tells where they are, and how wide. None if there is no component.
+
+    Parameters
+    ----------
+    rows : array
+        Where the target was evaluated. Shape (n, d).
+    log_densities : array
+        What it was there. Shape (n,).
+    """
+    found: list[Mixture] = []
+    while len(found) < _MOST and (one := surrogate(rows, log_densities)) is not None:
+        found.append(one)
+        if coefficients(one.ndim) >= _LARGE:
+            break
+        left = _unexplained(one, rows, log_densities)
+        rows, log_densities = rows[left], log_densities[left]
+    if not found:
+        return None
+    mixture = found[0]
+    for n, one in enumerate(found[1:], 2):
+        mixture = mixture.joined(one, 1 / n)
+    return mixture
+
+
+def _unexplained(one: Mixture, rows: Array, log_densities: Array) -> NDArray[np.bool_]:
+    """The points that are much higher than the normal distribution of a component."""
+    d = one.ndim
+    lacks = log_densities + 0.5 * one.quick(rows)[2][:, 0]
+    best = np.argsort(-log_densities, kind="stable")[: points_needed(d)]
+    higher: NDArray[np.bool_] = lacks > np.median(lacks[best]) + d
+    return higher
 
 
 def surrogate(rows: Array, log_densities: Array) -> Mixture | None:
