@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import epsie
 from epsie.errors import ModelError
 from epsie.proposals import ATAdaptiveNormal
 from epsie.running.progress import Bar, Progress, roughly
@@ -103,6 +104,13 @@ def test_a_run_that_stops_early_ends_its_bar(quick):
         sampler.run(50_000, progress=True, until={"ess": 100, "rhat": 1.1})
     assert sampler.niterations < 50_000
     assert f"{sampler.niterations}/50000" in terminal.text
+
+
+def test_the_bar_of_a_run_of_unknown_length_and_its_start():
+    with Terminal() as terminal:
+        run = epsie.sample(lambda x: -x * x / 2, {"x": (-9, 9)}, seed=1, max_evaluations=3000)
+    assert re.search(r"annealed start: level \d+, beta 1, \d+ evaluations \[", terminal.text)
+    assert f"{run.niterations}it [" in terminal.text
 
 
 def test_no_bar_unless_asked_for():

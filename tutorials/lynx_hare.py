@@ -14,34 +14,46 @@ import json
 import os
 import sys
 import time
-from math import erf, exp, hypot, inf, isfinite, log, pi, sqrt
+from math import exp, hypot, inf, isfinite, log, pi, sqrt
 from pathlib import Path
 
 import numpy as np
 from arviz_stats.base import array_stats
 from matplotlib.figure import Figure
-from scipy.optimize import least_squares
+from scipy import stats
 
-from epsie import EpsieError, open_run
-from epsie.proposals import ATAdaptiveNormal
-from epsie.samplers import MetropolisHastingsSampler
+import epsie
 
-# Priors: normal and truncated to positive values, with mean and standard deviation, or lognormal,
-# with those of the logarithm.
-PARAMETERS = {
-    "alpha": ("normal", 1, 0.5, "hares born / year"),
-    "beta": ("normal", 0.05, 0.05, "hares eaten / year / 1000 lynxes"),
-    "gamma": ("normal", 1, 0.5, "lynxes dying / year"),
-    "delta": ("normal", 0.05, 0.05, "lynxes born / year / 1000 hares"),
-    "hare0": ("lognormal", log(10), 1, "hares in 1900 / 1000"),
-    "lynx0": ("lognormal", log(10), 1, "lynxes in 1900 / 1000"),
-    "sigma_hare": ("lognormal", -1, 1, "hare counts' scatter"),
-    "sigma_lynx": ("lognormal", -1, 1, "lynx counts' scatter"),
+RATE = stats.truncnorm(-2, inf, 1, 0.5)  # normal about 1, cut at 0
+EFFECT = stats.truncnorm(-1, inf, 0.05, 0.05)
+START = stats.lognorm(1, scale=10)
+SCATTER = stats.lognorm(1, scale=exp(-1))
+PRIOR = epsie.Prior(
+    alpha=RATE,
+    beta=EFFECT,
+    gamma=RATE,
+    delta=EFFECT,
+    hare0=START,
+    lynx0=START,
+    sigma_hare=SCATTER,
+    sigma_lynx=SCATTER,
+)
+MEANING = {
+    "alpha": "hares born / year",
+    "beta": "hares eaten / year / 1000 lynxes",
+    "gamma": "lynxes dying / year",
+    "delta": "lynxes born / year / 1000 hares",
+    "hare0": "hares in 1900 / 1000",
+    "lynx0": "lynxes in 1900 / 1000",
+    "sigma_hare": "hare counts' scatter",
+    "sigma_lynx": "lynx counts' scatter",
 }
 
 DATA = json.loads((Path(__file__).parent / "data" / "hudson_lynx_hare.json").read_text())
 COUNTS = np.array([DATA["data"]["y_init"], *DATA["data"]["y"]], dtype=float)  # hares, lynxes
-REFERENCE = dict(zip(PARAMETERS, DATA["reference"].values()))  # has other names, in this order
+LOG_COUNTS = np.log(COUNTS).tolist()
+# Has other names, in this order.
+REFERENCE = dict(zip(PRIOR.parameters, DATA["reference"].values()))
 STEPS = 10  # of the solution, per year
 
 
@@ -71,78 +83,20 @@ def log_normal(x, mean, sd):
     return -0.5 * ((x - mean) / sd) ** 2 - log(sd) - 0.5 * log(2 * pi)
 
 
-def log_prior(values):
-    """Logarithm of the prior density of the parameters."""
-    logp = 0.0
-    for name, (kind, mean, sd, _) in PARAMETERS.items():
-        x = values[name]
-        if kind == "normal":
-            logp += log_normal(x, mean, sd) - log((1 + erf(mean / sd / sqrt(2))) / 2)
-        else:
-            logp += log_normal(log(x), mean, sd) - log(x)
-    return logp
+def log_likelihood(alpha, beta, gamma, delta, hare0, lynx0, sigma_hare, sigma_lynx):
+    """Logarithm of the likelihood: counts are lognormal about the populations, in all 21 years.
 
-
-class LynxHare:
-    """The model of the counts: lognormal about the populations, in all 21 years.
-
-    Its parameters are logarithms. The values range from 0.02 to 40, their logarithms have all
-    about the same width, so that the proposal soon learns the posterior's shape.
+    It is -inf where a population leaves the range of floats.
     """
-
-    def __init__(self, counts):
-        self.log_counts = np.log(counts).tolist()
-
-    def __call__(self, **logs):
-        """Return the logarithms of likelihood and prior density."""
-        try:
-            values = {name.removeprefix("log_"): exp(x) for name, x in logs.items()}
-            # The density of a logarithm is that of the value times d value / d logarithm = value.
-            logp = log_prior(values) + sum(logs.values())
-        except (OverflowError, ValueError):  # too large or too small for a float
-            return -inf, -inf
-        return self.log_likelihood(**values), logp
-
-    def log_likelihood(self, sigma_hare, sigma_lynx, **dynamics):
-        """Logarithm of the likelihood; -inf where a population leaves the range of floats."""
-        logl = 0.0
-        try:
-            years = solve(**dynamics)[::STEPS]
-            for (u, v), (hare, lynx) in zip(years, self.log_counts):
-                logl += log_normal(hare, u, sigma_hare) - hare
-                logl += log_normal(lynx, v, sigma_lynx) - lynx
-        except OverflowError:
-            return -inf
-        return logl if isfinite(logl) else -inf
-
-
-def fit(counts):
-    """Logarithms of all parameters at the least-squares fit."""
-
-    def residuals(logs):
-        return (np.array(solve(*np.exp(logs).tolist()))[::STEPS] - np.log(counts)).ravel()
-
-    rates = [mean for kind, mean, *_ in PARAMETERS.values() if kind == "normal"]
-    best = least_squares(residuals, np.log([*rates, *counts[0]]))
-    return np.append(best.x, np.log(best.fun.reshape(-1, 2).std(axis=0)))
-
-
-def sample(counts, nchains, iterations, processes, seed, directory, every="5s"):
-    """Draws from the posterior: for each parameter an array (nchains, iterations kept)."""
-    names = ["log_" + name for name in PARAMETERS]
-    learning = min(iterations // 4, 10_000)
-    proposal = ATAdaptiveNormal(names, adaptation_duration=learning)
-    sampler = MetropolisHastingsSampler(
-        names, LynxHare(counts), nchains, proposals=[proposal], seed=seed, pool=processes
-    )
-    # Starts drawn from the prior would do worse: some chains would end in a far lower mode, with
-    # a shorter period, which no jump leaves.
-    spread = 0.1 * np.random.default_rng(seed).normal(size=(nchains, len(names)))
-    sampler.start_position = dict(zip(names, (fit(counts) + spread).T))
-    # Up to so many iterations in all: a run that was stopped goes on where it was saved.
-    sampler.run(total=iterations, directory=directory, every=every, progress=True)
-    kept = open_run(directory, burn_in=learning).positions
-    return {name: np.exp(kept["log_" + name]) for name in PARAMETERS}
+    logl = 0.0
+    try:
+        years = solve(alpha, beta, gamma, delta, hare0, lynx0)[::STEPS]
+        for (u, v), (hare, lynx) in zip(years, LOG_COUNTS):
+            logl += log_normal(hare, u, sigma_hare) - hare
+            logl += log_normal(lynx, v, sigma_lynx) - lynx
+    except OverflowError:
+        return -inf
+    return logl if isfinite(logl) else -inf
 
 
 def compare(draws, reference, ndraws=10_000):
@@ -166,7 +120,7 @@ def table(rows):
         if not (abs(difference) < 4 and rhat < 1.01):  # NaN is suspect
             text += "  <--"
     if "<--" in text:
-        return text + "\nNot to be trusted where marked <--. Try more --iterations."
+        return text + "\nNot to be trusted where marked <--. Try more, by --ess."
     return text + "\nAll means agree within 4 Monte Carlo errors, all R-hat are below 1.01."
 
 
@@ -192,7 +146,7 @@ def draw_marginal(axes, name, values, reference):
     """Draw the posterior of one parameter, its central 90 % darker, and the reference."""
     low, high = np.percentile(values, (5, 95))
     edges = np.linspace(low - (high - low) / 2, high + (high - low) / 2, 73)
-    label = PARAMETERS[name][-1]
+    label = MEANING[name]
     colour = COLOURS["lynx" if label.startswith("lynx") else "hare"]
     axes.hist(values.ravel(), edges, color=colour, alpha=0.3)
     axes.hist(values.ravel(), edges[18:55], color=colour, alpha=0.5)
@@ -224,31 +178,32 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--processes", type=int, default=os.cpu_count(), help="default: all cores")
-    add("--chains", type=int, default=8, help="default: %(default)s")
-    add("--iterations", type=int, default=40_000, help="of each chain; default: %(default)s")
+    add("--ess", type=int, default=4000, help="effective draws at least; default: %(default)s")
     add("--seed", type=int, default=1900, help="default: %(default)s")
-    add(
-        "--every",
-        default="5s",
-        help="how often to save: iterations or a time; default: %(default)s",
-    )
+    add("--every", default="5s", help="how often to save; default: %(default)s")
     add("--output", type=Path, default=Path(), metavar="DIR", help="for the picture and the run")
     asked = parser.parse_args(argv)
-    if asked.processes < 1 or asked.chains < 2 or asked.iterations < 100 or asked.seed < 0:
-        parser.error("at least 1 process, 2 chains and 100 iterations, and no seed below 0")
+    if asked.processes < 1 or asked.ess < 100 or asked.seed < 0:
+        parser.error("at least 1 process and 100 effective draws, and no seed below 0")
     asked.output.mkdir(parents=True, exist_ok=True)
 
     began = time.perf_counter()
-    run = asked.output / "lynx_hare_run"
-    every = int(asked.every) if asked.every.isdigit() else asked.every
-    draws = sample(COUNTS, asked.chains, asked.iterations, asked.processes, asked.seed, run, every)
+    run = epsie.sample(
+        log_likelihood,
+        PRIOR,
+        until={"ess": asked.ess, "rhat": 1.01},
+        pool=asked.processes,
+        directory=asked.output / "lynx_hare_run",
+        seed=asked.seed,
+        every=asked.every,
+    )
     seconds = time.perf_counter() - began
+    draws = run.draws()
     print(table(compare(draws, REFERENCE)))
-    evaluations = asked.chains * asked.iterations
-    print(f"{evaluations:,} evaluations in {seconds:.0f} s on {asked.processes} processes")
+    print(f"{run.evaluations:,} evaluations in {seconds:.0f} s on {asked.processes} processes")
     file = asked.output / "lynx_hare.png"
     picture(draws, COUNTS, REFERENCE, file)
-    print(f"Picture: {file}; samples: {run}")
+    print(f"Picture: {file}; samples: {asked.output / 'lynx_hare_run'}")
 
 
 if __name__ == "__main__":
@@ -257,5 +212,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         print("\nInterrupted. Run it again to go on.", file=sys.stderr)
         sys.exit(130)
-    except EpsieError as error:  # for instance a run with other settings in the same place
+    except epsie.EpsieError as error:  # for instance a run with other settings in the same place
         sys.exit(str(error))

@@ -21,6 +21,7 @@ from epsie.proposals.learned.plain import entry, malformed
 from epsie.running.attaching import use_learner
 from epsie.running.ending import Ends
 from epsie.running.points import place
+from epsie.running.progress import Progress
 from epsie.running.starts import begin_as_drawn, begin_at
 
 _LEAST, _PER_PARAMETER, _MOST = 256, 48, 512
@@ -127,7 +128,7 @@ def begin_annealed(sampler: Any) -> None:
 
 def go_on(
     sampler: Any,
-    ends: Ends,
+    progress: Progress,
     save: Callable[[], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> bool:
@@ -137,8 +138,9 @@ def go_on(
     ----------
     sampler : BaseSampler
         The sampler. It is changed between batches alone.
-    ends : Ends
-        What may end the run, and with it the start: it goes on with the next.
+    progress : Progress
+        Shows how it goes, and knows what may end the run, and with it the start, which then goes on
+        with the next.
     save : callable, optional
         Saves the sampler, now and then.
     stopped : callable, optional
@@ -149,6 +151,24 @@ def go_on(
         return True
     start = AnnealedStart(sampler.model.prior, _size(len(sampler.parameters)), annealed.seed)
     start.state = annealed.progress
+    with progress.starting() as tell:
+        if not _make(sampler, start, progress.ends, tell, save, stopped):
+            return False
+    _begin_chains(sampler, start)
+    if save is not None:
+        save()
+    return True
+
+
+def _make(
+    sampler: Any,
+    start: AnnealedStart,
+    ends: Ends,
+    tell: Callable[[str], object],
+    save: Callable[[], None] | None,
+    stopped: Callable[[], bool],
+) -> bool:
+    """Make an annealed start to its end, if nothing ends the run before; whether it is done."""
     saved = time.monotonic()
     while not start.done:
         # The last bits of a fit depend on the number of threads.
@@ -159,18 +179,15 @@ def go_on(
         points = _evaluated(sampler, _in_order(sampler, asked))
         with capped():
             start.tell([point.logl for point in points])
-        if len(start.betas) != len(annealed.betas):
-            logger.info(
-                "annealed start: level %d, beta %.3g, %d evaluations",
-                len(start.betas), start.betas[-1], start.evaluations,
-            )  # fmt: skip
-        sampler.annealed = annealed = StartProgress.of(start)
+        level, beta = len(start.betas), start.betas[-1]
+        text = f"annealed start: level {level}, beta {beta:.3g}, {start.evaluations} evaluations"
+        tell(text)
+        if level != len(sampler.annealed.betas):
+            logger.info(text)
+        sampler.annealed = StartProgress.of(start)
         if save is not None and time.monotonic() - saved >= _SAVED_EVERY:
             save()
             saved = time.monotonic()
-    _begin_chains(sampler, start)
-    if save is not None:
-        save()
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from math import inf
@@ -11,6 +12,9 @@ from epsie.chain.base import Segment
 from epsie.chain.state import evaluations_in
 from epsie.checks import as_count, seconds_in
 from epsie.running.stopping import Until, as_until, stopper_of
+
+FOREVER = sys.maxsize // 2
+"""The number of iterations of a run that something else ends."""
 
 
 class End(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from epsie.chain.base import Segment
 from epsie.chain.state import evaluations_in
 from epsie.logs import logger
-from epsie.running.ending import Ends
+from epsie.running.ending import FOREVER, Ends
 from epsie.running.trace import Trace, accepted
 from epsie.tempering.evidence import variance_of_mean
 
@@ -70,6 +70,15 @@ class Progress:
             return nullcontext()
         self.bar = Bar(niterations)
         return self.bar
+
+    @contextmanager
+    def starting(self) -> Iterator[Callable[[str], object]]:
+        """A line about the start, where somebody can see it: what is called with its text."""
+        if not (self.show and somebody_looks()):
+            yield lambda text: None
+            return
+        with bar_class()(bar_format="{desc} [{elapsed}]", dynamic_ncols=True) as line:
+            yield line.set_description_str
 
     def rounds(self, niterations: int, nchains: int) -> Generator[int]:
         """The lengths of the rounds, up to `niterations` together.
@@ -126,9 +135,9 @@ def bar_class() -> Any:
 class Bar:
     """A bar that says how far a run is, and how it does.
 
-    Beside rate and time left, of the run at most, it has the acceptance rate of the last round, the
-    effective sample size of the run so far, roughly, the chain that mixes slowest with its own, and
-    the number of evaluations.
+    Beside rate and time left, of the run at most and if that is known, it has the acceptance rate
+    of the last round, the effective sample size of the run so far, roughly, the chain that mixes
+    slowest with its own, and the number of evaluations.
 
     Parameters
     ----------
@@ -137,7 +146,8 @@ class Bar:
     """
 
     def __init__(self, niterations: int) -> None:
-        self._bar = bar_class()(total=niterations, unit="it", dynamic_ncols=True)
+        total = niterations if niterations < FOREVER else None
+        self._bar = bar_class()(total=total, unit="it", dynamic_ncols=True)
         self._trace = Trace(0, _ROWS)
         self._iteration = 0
         self._began = time.perf_counter()

@@ -132,7 +132,7 @@ class _Rounds:
         annealed = writer.sampler.annealed
         if annealed is None or annealed.done:
             return True
-        asked = (self.progress.ends, writer.save_start, lambda: interrupts.stop is not None)
+        asked = (self.progress, writer.save_start, lambda: interrupts.stop is not None)
         try:
             with interrupts.cuttable():
                 done = go_on(writer.sampler, *asked)

@@ -218,12 +218,12 @@ class BaseSampler(Chains):
         if total is not None:
             raise ValueError("total= needs a directory: run(total=..., directory='run')")
         ensure_start(self)
-        ends = limits.ends(self)
-        with logged_run(self, n, ends):
+        shown = Progress(progress, limits.ends(self))
+        with logged_run(self, n, shown.ends):
             if n:
                 renew(self)
-            if go_on(self, ends):
-                advance = self._advanced(n, Progress(progress, ends), verifier)
+            if go_on(self, shown):
+                advance = self._advanced(n, shown, verifier)
                 with interrupt_deferred():
                     self._attach(advance)
 

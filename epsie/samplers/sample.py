@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from math import ceil, log
 from os import PathLike
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from epsie.errors import RunDirectoryError
 from epsie.model.posterior import Likelihood, Posterior
 from epsie.model.prior import Prior
-from epsie.running.ending import Limits
+from epsie.running.ending import FOREVER, Limits
 from epsie.samplers.base import BaseSampler
 from epsie.samplers.mhsampler import MetropolisHastingsSampler
 from epsie.samplers.ptsampler import ParallelTemperedSampler
@@ -27,7 +26,6 @@ from epsie.tempering.ladders import geometric_ratio
 _NCHAINS = {False: 16, True: 8}
 """The number of chains, by whether they are tempered."""
 
-_FOREVER = sys.maxsize // 2
 _PILOT = 256
 """Draws of the prior whose likelihoods tell how hot the hottest temperature must be."""
 
@@ -50,6 +48,7 @@ def sample(
     seed: int | None = None,
     progress: bool | None = None,
     vectorize: bool | int = False,
+    every: int | str | None = None,
 ) -> BaseSampler:
     """Sample a posterior: built, started, run and stopped with nothing to choose.
 
@@ -84,6 +83,9 @@ def sample(
     vectorize : bool or int, optional
         Whether the log likelihood takes arrays, with a value for each of many points, and returns
         an array: see the samplers.
+    every : int or str, optional
+        How often the directory is written to, as '60s' or so many iterations; None: as the run
+        there does, or every minute.
 
     Returns
     -------
@@ -118,14 +120,14 @@ def sample(
     sampler = _gone_on_with(directory, posterior, nchains, chosen, pool, seed)
     if sampler is None:
         sampler = _made(posterior, nchains or _NCHAINS[hot], hot, start, pool, seed)
-    where: dict[str, Any] = {} if directory is None else {"directory": directory}
     sampler.run(
-        _FOREVER,
+        FOREVER,
         until=until,
         max_evaluations=max_evaluations,
         max_time=max_time,
         progress=progress is not False,
-        **where,
+        directory=directory,
+        every=every,
     )
     return sampler
 
