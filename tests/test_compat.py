@@ -184,8 +184,8 @@ SIGNATURES = {
     epsie.load_state: "fp, path=None, dsetname='sampler_state'",
     MetropolisHastingsSampler: "parameters, model, nchains, proposals=None, default_proposal=None,"
     " default_proposal_args=None, seed=None, pool=None",
-    ParallelTemperedSampler: "parameters, model, nchains, betas, swap_interval=1, proposals=None,"
-    " adaptive_annealer=None, reset_after_swap=False, default_proposal=None,"
+    ParallelTemperedSampler: "parameters, model, nchains, betas=None, swap_interval=1,"
+    " proposals=None, adaptive_annealer=None, reset_after_swap=False, default_proposal=None,"
     " default_proposal_args=None, seed=None, pool=None",
     MetropolisHastingsSampler.create_chains: "self, nchains",
     ParallelTemperedSampler.create_chains: "self, nchains, betas, swap_interval=1,"

@@ -45,28 +45,38 @@ def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
 
 
 def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
-    """The annealed start, the evidence, and what it may miss, by name and in words."""
-    shared = view.source.shared
-    learned = shared.get("learned", []) if view.ntemps == 1 else []
-    found: list[tuple[str, str]] = []
-    if (start := shared.get("annealed")) is not None:
-        levels = counted(len(start["betas"]), "level")
-        found.append(("start", f"annealed, {levels}, {start['evaluations']} evaluations"))
-    found += [("learned", _words(rows_of(each, "log", LOGGED, finite=False))) for each in learned]
-    if len(learned) != 1:
-        return tuple(found)
+    """What was learned, the evidence, and what it may miss, by name and in words."""
+    found = learned_facts(view)
+    if not any(name == "learned" for name, _ in found):
+        return found
     try:
-        (log_z, error, method, _), miss = log_evidence(view, burn_in)
+        (log_z, error, method, *_), miss = log_evidence(view, burn_in)
     except ValueError as why:
         return (*found, ("log Z", f"not known: {' '.join(str(why).split())}"))
     value, off = (digits(x, error) for x in (log_z, error))
-    text = f"{value} +- {off} ({method})"
-    if miss > _MUCH_MISSED:
-        text += (
-            f"; {miss:.0%} of the draws are where nothing independent was proposed, so that it may "
-            "be wrong, and modes be missing: sample with tempering, or more chains"
-        )
-    return (*found, ("log Z", text))
+    return (*found, ("log Z", f"{value} +- {off} ({method}){missed(miss, _MUCH_MISSED)}"))
+
+
+def missed(miss: float, much: float) -> str:
+    """A warning if more than so much is missed, else ''."""
+    if miss <= much:
+        return ""
+    return (
+        f"; {miss:.0%} of the draws are where nothing independent was proposed, so that it may be "
+        "wrong, and modes be missing: sample with tempering, or more chains"
+    )
+
+
+def learned_facts(view: View) -> tuple[tuple[str, str], ...]:
+    """The annealed start, and what was learned of the posterior, by name and in words."""
+    shared, found = view.source.shared, list[tuple[str, str]]()
+    if (start := shared.get("annealed")) is not None:
+        levels = counted(len(start["betas"]), "level")
+        found.append(("start", f"annealed, {levels}, {start['evaluations']} evaluations"))
+    for each in shared.get("learned", []):
+        if not each["temperature"]:
+            found.append(("learned", _words(rows_of(each, "log", LOGGED, finite=False))))
+    return tuple(found)
 
 
 def _words(log: Floats) -> str:

@@ -76,7 +76,9 @@ def _arguments(
         if annealer["recipe"] is None:
             raise ValueError(f"the annealer {annealer['class']} is of a class of your own")
         yield f"adaptive_annealer={_text(annealer['recipe'], classes)}"
-    yield from (f"{name}={settings[name]!r}" for name in _AS_THEY_ARE if name in settings)
+    found = ("swap_interval",) if "ladder" in settings else ()
+    names = [name for name in _AS_THEY_ARE if name in settings and name not in found]
+    yield from (f"{name}={settings[name]!r}" for name in names)
     if part["chains"] is not None:
         yield f"chains={part['chains']}"
     if "begins" in settings:

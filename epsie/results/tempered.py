@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.results import learned
+from epsie.results import learned, levels
 from epsie.results.burn_in import evidence_burn_in
 from epsie.results.view import View
 from epsie.shown import counted, digits
 from epsie.tempering import communication, evidence
+
+_MUCH_MISSED = 0.01
+"""Of the posterior, where a mixture with the prior as a component is: a mode that it lacks."""
 
 
 def sweeps(view: View, name: str) -> Iterator[NDArray[Any]]:
@@ -74,6 +77,9 @@ def _estimate(view: View, method: str | None, burn_in: int | None) -> tuple[evid
             return evidence.averaged(each), burn_in or 0
         found = learned.log_evidence(view, burn_in).evidence
         return normalised(view, found), burn_in or 0
+    if method == learned.METHOD or (method is None and levels.is_anchored(view)):
+        found_levels = levels.levels_of(view, burn_in)
+        return normalised(view, found_levels.found().evidence), found_levels.burn_in
     used, rested = evidence_burn_in(view, burn_in).iteration, view.source.last_moved
     if used < rested:
         raise ValueError(
@@ -110,14 +116,20 @@ def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]
         return evaluations, *learned.facts(view, burn_in)
     trips = round_trips(view)
     each = f", {trips.min()} to {trips.max()} of each chain" if len(trips) > 1 else ""
+    swaps = "swaps", counted(trips.sum(), "round trip") + each
+    return evaluations, *learned.learned_facts(view), ("log Z", _told(view, burn_in)), swaps
+
+
+def _told(view: View, burn_in: int | None) -> str:
+    """The evidence of a tempered run in words."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", re.escape(evidence.UNTOLD))
             found, used = _estimate(view, None, burn_in)
     except (ValueError, RuntimeWarning) as why:
-        log_z = f"not known: {' '.join(str(why).split())}"
-    else:
-        value, error = (digits(x, found.standard_error) for x in found[:2])
-        caveat = f"; {found.caveat}" if found.caveat else ""
-        log_z = f"{value} +- {error} ({found.method}, draws after iteration {used}{caveat})"
-    return evaluations, ("log Z", log_z), ("swaps", counted(trips.sum(), "round trip") + each)
+        return f"not known: {' '.join(str(why).split())}"
+    value, error = (digits(x, found.standard_error) for x in found[:2])
+    caveat = f"; {found.caveat}" if found.caveat else ""
+    if found.method == learned.METHOD:
+        caveat += learned.missed(levels.levels_of(view, burn_in).found().miss, _MUCH_MISSED)
+    return f"{value} +- {error} ({found.method}, draws after iteration {used}{caveat})"

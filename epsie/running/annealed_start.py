@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from epsie.annealed.ladder import found_ladder, population_at
 from epsie.annealed.population import Population, systematic
 from epsie.annealed.start import AnnealedStart
 from epsie.chain.start import NO_START
@@ -18,7 +19,7 @@ from epsie.model.posterior import Posterior
 from epsie.process.signals import interrupt_deferred
 from epsie.process.threads import capped
 from epsie.proposals.learned.plain import entry, malformed
-from epsie.running.attaching import use_learner
+from epsie.running.attaching import all_or_none, use_learner
 from epsie.running.ending import Ends
 from epsie.running.points import place
 from epsie.running.progress import Progress
@@ -193,21 +194,36 @@ def _make(
 
 def _begin_chains(sampler: Any, start: AnnealedStart) -> None:
     """Let the chains begin at the population, and know what it tells of the target."""
-    ladder = [float(level.beta) for level in sampler.chains[0].by_temperature]
-    populations = [_nearest(start, beta) for beta in ladder]
     with capped():
+        populations = _populations(sampler, start)
         chosen = [_starts(start, population, sampler._part.of) for population in populations]
     values = {}
     for name in sampler.parameters:
         i = start.space.names.index(name)
         values[name] = sampler._faced(np.array([[x[i] for x in xs] for xs in chosen]))
-    begin_at(sampler, values)
+    with all_or_none(sampler):
+        if sampler._finds:
+            sampler._use_ladder([population.beta for population in populations])
+        begin_at(sampler, values)
+        _learn_of(sampler, start, populations)
+
+
+def _learn_of(sampler: Any, start: AnnealedStart, populations: Sequence[Population]) -> None:
+    """Let a sampler know what populations tell of the target at each temperature."""
     with interrupt_deferred():
         sampler._drawn = True
         if (learner := sampler._learner) is not None:
             known = learner.begun_with(populations, start.space.names, sampler.parameters)
             use_learner(sampler, known)
         sampler.annealed = StartProgress.of(start)._replace(progress=None)
+
+
+def _populations(sampler: Any, start: AnnealedStart) -> list[Population]:
+    """A population for each temperature, of the ladder that is found if none is given."""
+    found = start.progress.populations
+    if sampler._finds:
+        return [population_at(found, beta) for beta in found_ladder(found)]
+    return [_nearest(start, float(level.beta)) for level in sampler.chains[0].by_temperature]
 
 
 def _nearest(start: AnnealedStart, beta: float) -> Population:

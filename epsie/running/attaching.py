@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from epsie.execution.stretch import Advance
@@ -17,6 +19,19 @@ def shared_state(sampler: Any) -> dict[str, Any]:
     if sampler.annealed is not None:
         shared[ANNEALED] = sampler.annealed.plain()
     return shared
+
+
+@contextmanager
+def all_or_none(sampler: Any) -> Iterator[None]:
+    """Bring back the chains of a sampler, and what goes with them, if it fails to get others."""
+    names = ("chains", "_learner", "annealed", "_starts", "_drawn", "_remarks", "_is_found")
+    former = {name: getattr(sampler, name) for name in names if hasattr(sampler, name)}
+    try:
+        yield
+    except BaseException:
+        for name, value in former.items():
+            setattr(sampler, name, value)
+        raise
 
 
 def use_learner(sampler: Any, learner: Any) -> None:

@@ -53,9 +53,13 @@ class Budget:
 
     def __init__(self, most: int, sampler: Any) -> None:
         self._most = most
-        self._in_one: int = sum(chain.most_evaluations for chain in sampler.chains)
         self._sampler, self._stepped = sampler, 0
         self._is_full = False
+
+    @property
+    def _in_one(self) -> int:
+        """What an iteration may take, by chains that an annealed start may have made anew."""
+        return sum(chain.most_evaluations for chain in self._sampler.chains)
 
     @property
     def _made(self) -> int:

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from epsie.chain.wellformed import check_states
+from epsie.chain.wellformed import check_states, refuse_other_chains
 from epsie.errors import MalformedStateError, RunDirectoryError
 from epsie.execution.repeating import differences
 from epsie.model.evaluation import Point, Position, in_one_order
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.learned.learned import Learned
+from epsie.running.attaching import all_or_none
 
 
 def place(
@@ -93,8 +94,12 @@ def take_up(sampler: Any, state: Any) -> None:
         If it is malformed, or of another sampler.
     """
     try:
-        check_states(sampler.chains, state)
-        sampler.set_state(state)
+        with all_or_none(sampler):
+            refuse_other_chains(sampler.chains, state)
+            if sampler._finds:
+                sampler._fit_to(state)
+            check_states(sampler.chains, state)
+            sampler.set_state(state)
     except MalformedStateError:
         raise
     except ValueError as error:

@@ -21,6 +21,21 @@ _STREAM = 2**32 - 1
 """Keeps these random numbers apart from those of the chains, which count from 0."""
 
 
+def _refuse_unladdered(sampler: Any) -> None:
+    """Refuse starts of chains whose ladder an annealed start is yet to find.
+
+    Raises
+    ------
+    ValueError
+        That says what to do.
+    """
+    if sampler._finds and not sampler._is_found:
+        raise ValueError(
+            "this sampler finds its ladder by an annealed start, and where its chains start with "
+            "it: run it, or give betas= to start elsewhere"
+        )
+
+
 def begin_at(sampler: Any, values: Mapping[str, Any]) -> None:
     """Start a sampler where a person says, if the model takes all of its starts.
 
@@ -56,6 +71,7 @@ def begin_at(sampler: Any, values: Mapping[str, Any]) -> None:
 
 def begin_as_given(sampler: Any, values: Mapping[str, Any]) -> None:
     """The same where a person says: an annealed start, if there is one, is over."""
+    _refuse_unladdered(sampler)
     begin_at(sampler, values)
     sampler.annealed = None
 
@@ -118,6 +134,7 @@ def begin_as_drawn(sampler: Any, prior: Drawable, tries: int) -> None:
         If the prior gives other parameters, or angles outside of the domain of their proposal, or
         the model has refused that many.
     """
+    _refuse_unladdered(sampler)
     first, points = _drawn(sampler, _as_drawable(prior, sampler.parameters), tries)
     starts = [[point.x for point in of_chain] for of_chain in points]
     place(sampler, "begin", [points[i] for i in sampler.chain_ids], starts)

@@ -12,6 +12,7 @@ from epsie.running.existing import Existing, starts_of
 from epsie.running.points import check_model, is_stale, renew, take_up
 from epsie.storage.rundir import segments, states
 from epsie.storage.rundir.folder import MANIFEST, RUN, Folder, leftovers, new_run, owner, unfinished
+from epsie.storage.rundir.ladder import with_found
 from epsie.storage.rundir.lock import Lock
 from epsie.storage.rundir.manifest import Manifest, describe, with_history
 
@@ -142,8 +143,9 @@ class Writer:
         self.check()
         try:
             content = segments.gathered(sampler, stop - self.saved, self.manifest["thin"])
-            segments.write_segment(self.folder, content, self.manifest)
             state = sampler.state
+            settings = with_found(self.manifest, state)
+            segments.write_segment(self.folder, content, settings)
             states.write_state(self.folder, self.manifest["start"], stop, state)
         except BaseException as error:
             self.check()
@@ -156,7 +158,7 @@ class Writer:
         try:
             if self.reported > former:
                 self._replace_unreadable()
-            segments.merge_small(self.folder, states.saved_iterations(directory)[0], self.manifest)
+            segments.merge_small(self.folder, states.saved_iterations(directory)[0], settings)
         except EpsieError as error:
             # All is saved; what is not tidied now is later.
             logger.warning("the segments in %s could not be merged: %s", directory, error)

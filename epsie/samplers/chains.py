@@ -65,6 +65,9 @@ class Chains(Diagnosable):
     def _repr_html_(self) -> str:
         return shown_in_html(self, sampler_facts)
 
+    _finds = False
+    """Whether it finds its ladder of temperatures itself."""
+
     def _faced(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of shape (ntemps, nchains, ...) as users see them."""
         raise NotImplementedError

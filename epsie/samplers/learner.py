@@ -12,11 +12,14 @@ from epsie.annealed.population import Population
 from epsie.chain.base import BaseChain, Lessons, Segment
 from epsie.chain.state import levels_in
 from epsie.errors import MalformedStateError
+from epsie.model.prior import Prior
 from epsie.pools.transport import ModelCarrier
 from epsie.proposals.learned.cohort import Cohort, Stretch
 from epsie.proposals.learned.history import History
 from epsie.proposals.learned.learned import Learned
 from epsie.proposals.learned.plain import entry
+from epsie.proposals.learned.prior_part import PriorPart
+from epsie.samplers.resting import interval_of
 
 Place = tuple[int, int]
 """A proposal: the index of its temperature, and its own."""
@@ -134,8 +137,19 @@ class Learner:
         return Learner(self._parts, {place: c.restored(each) for (place, c), each in pairs})
 
 
-def learner_of(chains: Sequence[BaseChain], nchains: int) -> Learner | None:
+def learner_of(
+    chains: Sequence[BaseChain], nchains: int, prior: Prior | None = None
+) -> Learner | None:
     """The learner of new chains, which from now on learn together; None if none is to.
+
+    Parameters
+    ----------
+    chains : sequence of BaseChain
+        The chains.
+    nchains : int
+        Their number in the run.
+    prior : Prior, optional
+        The prior, if it is to be a component of all that is learned of all parameters.
 
     Raises
     ------
@@ -154,7 +168,9 @@ def learner_of(chains: Sequence[BaseChain], nchains: int) -> Learner | None:
                         f"proposals=Learned({list(part.parameters)}, pooled=False)"
                     )
                 alone = part.ndim == len(level.parameters)
-                parts[t, i], cohorts[t, i] = part, Cohort(part.subject, len(chains), alone)
+                of = PriorPart(prior, part.parameters) if prior is not None and alone else None
+                subject = part.subject._replace(prior=of)
+                parts[t, i], cohorts[t, i] = part, Cohort(subject, len(chains), alone)
                 for chain in chains:
                     twin: Any = chain.by_temperature[t].proposal_dist.proposals[i]
                     twin._join(len(chains))
@@ -174,4 +190,5 @@ def _stretch(part: Learned, place: Place, segment: Segment, state: Mapping[str, 
         contributed=segment.contributions[temperature][i],
         tallies=state["proposal_dist"]["+".join(part.parameters)]["tallies"],
         beta=state["beta"],
+        every=interval_of(part),
     )

@@ -14,6 +14,7 @@ from epsie.chain.chaindata import stack_tables
 from epsie.proposals.base import BaseProposal
 from epsie.results.source import ALL, Beginning
 from epsie.running.attaching import shared_state
+from epsie.storage.rundir.ladder import with_found
 from epsie.storage.rundir.manifest import Manifest, describe
 
 _BLOCK = 65_536
@@ -48,7 +49,8 @@ class Memory:
     @cached_property
     def settings(self) -> Manifest:
         """The settings as plain data."""
-        return describe(self._sampler)
+        described, sampler = describe(self._sampler), self._sampler
+        return with_found(described, sampler.state) if "ladder" in described else described
 
     @cached_property
     def adaptation_history(self) -> AdaptationHistory:

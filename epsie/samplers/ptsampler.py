@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,8 +15,11 @@ from epsie.model.evaluation import Model, NanPolicy
 from epsie.proposals.base import BaseProposal
 from epsie.samplers.base import BaseSampler
 from epsie.samplers.exclusive import exclusive
+from epsie.samplers.finding import PROVISIONAL, check_finds
 from epsie.samplers.from_posterior import takes_posterior
+from epsie.samplers.resting import rest_between_sweeps
 from epsie.samplers.states import hold
+from epsie.storage.rundir.ladder import FOUND, ladder_in
 from epsie.storage.rundir.manifest import Manifest, annealer_entry, annealer_of
 
 
@@ -30,8 +33,11 @@ class ParallelTemperedSampler(BaseSampler):
     ----------
     parameters, model, nchains
         As for `MetropolisHastingsSampler`.
-    betas : float or array_like
-        Inverse temperatures in [0, 1], in any order.
+    betas : float or array_like, optional
+        Inverse temperatures in [0, 1], in any order. If None, which needs a `Posterior`, an
+        annealed start finds how many there have to be, from the posterior to the prior, and where.
+        Then half of all steps are made at the coldest: the others step before a sweep alone, and
+        sweeps are as many iterations apart as there are temperatures above the coldest.
     swap_interval : int, optional
         The number of iterations from one sweep of swaps to the next.
     proposals : BaseProposal or iterable of BaseProposal, optional
@@ -70,13 +76,16 @@ class ParallelTemperedSampler(BaseSampler):
 
     chains: list[ParallelTemperedChain]
 
+    _finds, _is_found = False, False
+    """Whether it finds its ladder, and has found it."""
+
     @takes_posterior
     def __init__(
         self,
         parameters: str | Iterable[str],
         model: Model,
         nchains: int,
-        betas: ArrayLike,
+        betas: ArrayLike | None = None,
         swap_interval: int = 1,
         proposals: BaseProposal | Iterable[BaseProposal] | None = None,
         adaptive_annealer: Any = None,
@@ -95,6 +104,9 @@ class ParallelTemperedSampler(BaseSampler):
         vectorize: bool | int = False,
     ) -> None:
         default = (default_proposal, default_proposal_args)
+        if betas is None:
+            check_finds(model, swap_interval, adaptive_annealer, start)
+            start, betas, self._finds = "annealed", PROVISIONAL, True
         super().__init__(
             parameters, model, proposals, *default, seed, pool, bit_generator, nan, check_workers,
             chains, start, vectorize,
@@ -119,6 +131,9 @@ class ParallelTemperedSampler(BaseSampler):
             If `nchains` is less than 1, or another setting is out of range.
         """
         ladder = (betas, swap_interval, adaptive_annealer, reset_after_swap)
+        self._make_chains(nchains, ladder)
+
+    def _make_chains(self, nchains: int, ladder: tuple[ArrayLike, int, Any, bool]) -> None:
         settings: dict[str, Any] = {"swap_scheme": self._swap_scheme, "nan": self.nan}
         chains = [
             ParallelTemperedChain(
@@ -127,21 +142,42 @@ class ParallelTemperedSampler(BaseSampler):
             for i, proposals, source in self._sources(nchains)
         ]
         hold(self, chains)
-        self._first_betas = self.betas[0]
+        self._first_betas = None if self._finds else self.betas[0]
+
+    def _use_ladder(self, betas: Sequence[float]) -> None:
+        """Make the chains anew for the ladder that was found."""
+        ladder = (betas, len(betas) - 1, None, self.chains[0].reset_after_swap)
+        self._make_chains(self._part.of, ladder)
+        for chain in self.chains:
+            rest_between_sweeps(chain, len(betas) - 1)
+        self._is_found = True
+
+    def _fit_to(self, state: Mapping[Any, Any]) -> None:
+        if self._finds and (ladder := ladder_in(state)) is not None:
+            self._use_ladder(ladder)
 
     @property
     def betas(self) -> NDArray[np.float64]:
-        """Inverse temperatures, descending, shape (nchains, ntemps)."""
+        """Inverse temperatures, descending, shape (nchains, ntemps).
+
+        Raises
+        ------
+        ValueError
+            If the ladder is not found yet.
+        """
+        self._refuse_unfound()
         return np.array([chain.betas for chain in self.chains])
 
     @property
     def temperatures(self) -> NDArray[np.float64]:
         """Temperatures, ascending, shape (nchains, ntemps); inf for beta = 0."""
+        self._refuse_unfound()
         return np.array([chain.temperatures for chain in self.chains])
 
     @property
     def ntemps(self) -> int:
-        """The number of temperatures."""
+        """The number of temperatures: see `betas`."""
+        self._refuse_unfound()
         return self.chains[0].ntemps
 
     @property
@@ -152,6 +188,8 @@ class ParallelTemperedSampler(BaseSampler):
     @swap_interval.setter
     def swap_interval(self, swap_interval: int) -> None:
         swap_interval = as_count(swap_interval, "swap_interval")
+        if self._finds:
+            raise ValueError("a ladder that is found has its own swap_interval: give betas=")
         for chain in self.chains:
             chain.swap_interval = swap_interval
 
@@ -177,6 +215,13 @@ class ParallelTemperedSampler(BaseSampler):
             return None
         return np.stack([chain.swaps.ratios.T for chain in self.chains], axis=1)
 
+    def _refuse_unfound(self) -> None:
+        if self._finds and not self._is_found:
+            raise ValueError(
+                "the ladder of this sampler is not found yet, which its annealed start does: run "
+                "it, or give betas="
+            )
+
     def _faced(self, values: NDArray[Any]) -> NDArray[Any]:
         return values
 
@@ -199,9 +244,13 @@ class ParallelTemperedSampler(BaseSampler):
 
     def _described(self) -> Manifest:
         first = self.chains[0]
+        # What is found is state.
+        found = {"ladder": FOUND} if self._finds else {}
+        betas = np.array([PROVISIONAL] * self.nchains) if self._finds else self.betas
         return {
-            "betas": self.betas,
-            "swap_interval": first.swap_interval,
+            **found,
+            "betas": betas,
+            "swap_interval": 1 if self._finds else first.swap_interval,
             "swap_scheme": str(first.swap_scheme),
             "reset_after_swap": first.reset_after_swap,
             "annealer": annealer_entry(first.adaptive_annealer),
@@ -213,7 +262,7 @@ class ParallelTemperedSampler(BaseSampler):
             **settings,
             **{name: manifest[name] for name in ("swap_interval", "swap_scheme")},
             reset_after_swap=manifest["reset_after_swap"],
-            betas=manifest["betas"][0],
+            betas=None if "ladder" in manifest else manifest["betas"][0],
             adaptive_annealer=annealer_of(manifest, annealer),
         )
         for chain, betas in zip(sampler.chains, manifest["betas"], strict=True):

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil, log
 from os import PathLike
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from epsie.errors import RunDirectoryError
 from epsie.model.posterior import Likelihood, Posterior
@@ -20,18 +16,8 @@ from epsie.samplers.ptsampler import ParallelTemperedSampler
 from epsie.storage.files import is_there, resolved
 from epsie.storage.rundir.folder import MANIFEST
 from epsie.storage.rundir.manifest import read_manifest
-from epsie.tempering.barrier import BarrierAnnealer
-from epsie.tempering.ladders import geometric_ratio
 
-_NCHAINS = {False: 16, True: 8}
-"""The number of chains, by whether they are tempered."""
-
-_PILOT = 256
-"""Draws of the prior whose likelihoods tell how hot the hottest temperature must be."""
-
-_MOST_TEMPERATURES = 40
-_ANNEALING = 2000
-"""Iterations during which the ladder is moved."""
+_NCHAINS = 16
 
 
 def sample(
@@ -62,11 +48,12 @@ def sample(
     prior : Prior or mapping
         The prior: see `Prior`.
     nchains : int, optional
-        The number of chains; 16, or 8 that are tempered.
+        The number of chains; 16 if None.
     tempered : bool, optional
         True: the chains are tempered to the end, from the prior to the posterior, as for hundreds
-        of modes; also if None where the prior has integers or directions, of which the evidence
-        is only so to be had. False: plain chains from draws of the prior, which may miss modes.
+        of modes, at temperatures that the start finds; also if None where the prior has integers
+        or directions, of which the evidence is only so to be had. False: plain chains from draws of
+        the prior, which may miss modes.
     pool : object, optional
         Where the chains run: a number of processes, or any pool: see the samplers.
     until : mapping, optional
@@ -119,7 +106,7 @@ def sample(
     chosen = None if tempered is None else hot
     sampler = _gone_on_with(directory, posterior, nchains, chosen, pool, seed)
     if sampler is None:
-        sampler = _made(posterior, nchains or _NCHAINS[hot], hot, start, pool, seed)
+        sampler = _made(posterior, nchains or _NCHAINS, hot, start, pool, seed)
     sampler.run(
         FOREVER,
         until=until,
@@ -139,14 +126,7 @@ def _made(
         return MetropolisHastingsSampler(
             posterior, nchains=nchains, pool=pool, seed=seed, start=start
         )
-    return ParallelTemperedSampler(
-        posterior,
-        nchains=nchains,
-        betas=_ladder(posterior, pool),
-        adaptive_annealer=BarrierAnnealer(_ANNEALING),
-        pool=pool,
-        seed=seed,
-    )
+    return ParallelTemperedSampler(posterior, nchains=nchains, pool=pool, seed=seed)
 
 
 def _gone_on_with(
@@ -182,18 +162,3 @@ def _gone_on_with(
             "has, or another directory"
         )
     return kind.resume(directory, posterior, pool=pool)
-
-
-def _ladder(posterior: Posterior, pool: Any) -> NDArray[np.float64]:
-    """Inverse temperatures from 1 to the prior, first spaced geometrically.
-
-    The hottest but the prior is where the likelihoods of draws from the prior differ by e; the
-    ratio is that of `geometric_ladder`. The evaluations of the draws are not counted.
-    """
-    pilot = MetropolisHastingsSampler(posterior, nchains=_PILOT, seed=0, pool=pool)
-    pilot.draw_start(posterior.prior)
-    middle, high = np.quantile(pilot.current_stats["logl"], [0.5, 0.98])
-    hottest = min(0.5, 1 / max(high - middle, 1e-9))
-    between = ceil(log(1 / hottest) / log(geometric_ratio(len(posterior.parameters))))
-    betas = np.geomspace(1, hottest, min(between, _MOST_TEMPERATURES - 2) + 1)
-    return np.append(betas, 0.0)

@@ -10,14 +10,15 @@ from epsie.chain.wellformed import refuse_other_chains
 from epsie.errors import MalformedStateError
 from epsie.process.signals import interrupt_deferred
 from epsie.running.annealed_start import StartProgress
-from epsie.running.attaching import ANNEALED, shared_state, use_learner
+from epsie.running.attaching import ANNEALED, all_or_none, shared_state, use_learner
 from epsie.samplers.learner import Learner, learner_of
 from epsie.samplers.vectorized import use_batches
 
 
 def hold(sampler: Any, chains: list[Any]) -> None:
     """Let a sampler hold new chains, which have no starts yet."""
-    sampler._learner, sampler.annealed = learner_of(chains, sampler._part.of), None
+    prior = sampler.model.prior if sampler._finds else None
+    sampler._learner, sampler.annealed = learner_of(chains, sampler._part.of, prior), None
     use_batches(sampler, chains)
     sampler.chains = chains
     # The starts of all chains of the run, and whether they are draws from the prior of a posterior.
@@ -46,8 +47,16 @@ def set_sampler_state(sampler: Any, state: Mapping[Any, Any]) -> None:
         If it is of other chains, parameters or proposals.
     """
     refuse_other_chains(sampler.chains, state)
-    for chain in sampler.chains:
-        chain.check_state(state[chain.chain_id])
+    with all_or_none(sampler):
+        if sampler._finds:
+            sampler._fit_to(state)
+        for chain in sampler.chains:
+            chain.check_state(state[chain.chain_id])
+        _take_over(sampler, state)
+
+
+def _take_over(sampler: Any, state: Mapping[Any, Any]) -> None:
+    """Take over a state that is of its chains."""
     learner: Learner | None = sampler._learner
     shared = state.get(SHARED, {})
     if (learner is None) != ("learned" not in shared):

@@ -33,7 +33,14 @@ class Evidence(NamedTuple):
     """The estimator."""
 
     per_chain: Floats
-    """The estimate of each chain by itself, shape (nchains,)."""
+    """The estimate of each chain by itself, shape (nchains,).
+
+    By 'mixture', which pools the chains, the pseudo-values of a jackknife: n times the estimate of
+    all n chains less n - 1 times that without this one, whose mean is free of bias to first order.
+    """
+
+    per_level: Floats | None = None
+    """Log Z at each inverse temperature, coldest first, shape (ntemps,); None if not estimated."""
 
     @property
     def caveat(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from epsie.process.threads import capped
 from epsie.proposals.learned.barriers import first_barrier, following
-from epsie.proposals.learned.bridge import Bridge, pairs_of
+from epsie.proposals.learned.bridge import FRESH_COLUMNS, Bridge, fresh_of
 from epsie.proposals.learned.contribution import Contributed
 from epsie.proposals.learned.history import History
 from epsie.proposals.learned.knowledge import MOVES, Knowledge
@@ -46,6 +46,8 @@ class Stretch(NamedTuple):
         The counts of its kernel at the end.
     beta : float
         The inverse temperature at the end.
+    every : int
+        It stepped at every so many-th iteration.
     """
 
     logl: Array
@@ -54,6 +56,7 @@ class Stretch(NamedTuple):
     contributed: Contributed
     tallies: Array
     beta: float
+    every: int = 1
 
 
 class Cohort:
@@ -79,7 +82,7 @@ class Cohort:
         self._begun = 0
         self._population: History | None = None
         self._log = np.empty((0, LOGGED))
-        self._fresh = tuple([Rows(2) for _ in range(nchains)])
+        self._fresh = _none_of(nchains)
         self._bridges: tuple[Bridge, ...] = ()
 
     def after(self, stretches: Sequence[Stretch], first: Transform) -> Self:
@@ -107,7 +110,7 @@ class Cohort:
     def _pass_barrier(self, stretches: Sequence[Stretch], first: Transform) -> None:
         """Learn from all records, unless that has ended; they are then thinned."""
         self._bridges = tuple(self.bridges())
-        self._begun, self._fresh = self.barrier, tuple([Rows(2) for _ in self._fresh])
+        self._begun, self._fresh = self.barrier, _none_of(self.nchains)
         if self.barrier <= self.subject.end:
             self._learn(stretches, first)
         self.barrier = following(self.barrier)
@@ -153,7 +156,7 @@ class Cohort:
         """Itself where chains begin at new starts: the evidence is found from what follows."""
         twin = copy.copy(self)
         twin._begun, twin._bridges = self.iteration, ()
-        twin._fresh = tuple([Rows(2) for _ in self._fresh])
+        twin._fresh = _none_of(self.nchains)
         return twin
 
     def forgetting(self) -> Self:
@@ -174,13 +177,16 @@ class Cohort:
         known = self.knowledge
         if known is None or not self.alone or self.iteration == self._begun:
             return former
+        fresh = [rows.array() for rows in self._fresh]
+        if not sum(map(len, fresh)):
+            return former
+        if known.share:
+            empty = [np.empty((0, 2))] * self.nchains
+            return [*former, Bridge(self._begun, self.iteration, empty, fresh, known.slim)]
         histories = [record.history(1.0, True).since(self._begun) for record in self._records]
         with capped():
             logs = [(h.log_densities, known.log_density(h.rows)) for h in histories]
         draws = [np.column_stack([log_pi, log_q]) for log_pi, log_q in logs if log_pi is not None]
-        fresh = [rows.array() for rows in self._fresh]
-        if not sum(map(len, fresh)):
-            return former
         return [*former, Bridge(self._begun, self.iteration, draws, fresh)]
 
     def _lesson(self, stretches: Sequence[Stretch]) -> Lesson:
@@ -227,9 +233,9 @@ class Cohort:
         twin._log = rows_of(plain, "log", LOGGED, finite=False)
         if (population := plain.get("population")) is not None:
             twin._population = History.from_plain(population, ndim)
-        twin._fresh = tuple([rows_from(rows) for rows in pairs_of(plain, "fresh", self.nchains)])
+        twin._fresh = tuple([rows_from(rows) for rows in fresh_of(plain, self.nchains)])
         bridges = entry(plain, "bridges", list)
-        twin._bridges = tuple([Bridge.from_plain(each, self.nchains) for each in bridges])
+        twin._bridges = tuple([Bridge.from_plain(each, self.nchains, ndim) for each in bridges])
         if twin.barrier <= twin.iteration:
             raise malformed("barrier", f"after iteration {twin.iteration}", twin.barrier)
         learned, records = plain.get("learned"), entry(plain, "records", list)
@@ -237,9 +243,15 @@ class Cohort:
             raise malformed("it", f"of {self.nchains} chains that learned", records)
         if learned is not None:
             twin.knowledge = Knowledge.from_plain(entry(plain, "learned", dict), ndim)
+            if twin.knowledge.share:
+                twin.knowledge = twin.knowledge._replace(prior=self.subject.prior)
         twin._records = tuple([Record.from_plain(each, ndim, self.nchains) for each in records])
         twin._evaluated = rows_of(plain, "evaluated", EVALUATED + ndim, finite=False)
         return twin
+
+
+def _none_of(nchains: int) -> tuple[Rows, ...]:
+    return tuple([Rows(FRESH_COLUMNS) for _ in range(nchains)])
 
 
 def _note(record: Record, before: int, stretch: Stretch) -> None:
@@ -247,8 +259,10 @@ def _note(record: Record, before: int, stretch: Stretch) -> None:
     stride = record.stride
     noted = slice(-(before + 1) % stride, None, stride)
     iterations = np.arange(before + 1.0, before + 1 + len(stretch.rows))[noted]
-    if len(iterations):
-        record.extend(iterations, stretch.logl[noted], stretch.logp[noted], stretch.rows[noted])
+    stepped = iterations % stretch.every == 0
+    if stepped.any():
+        tables = stretch.logl, stretch.logp, stretch.rows
+        record.extend(iterations[stepped], *(table[noted][stepped] for table in tables))
     record.extend_evaluated(stretch.contributed.evaluated)
 
 

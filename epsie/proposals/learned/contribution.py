@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from epsie.model.evaluation import Position
 from epsie.proposals.learned.barriers import stride_of_fresh
+from epsie.proposals.learned.bridge import FRESH_COLUMNS
 from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.record import EVALUATED, best, evaluated_row
@@ -25,8 +26,8 @@ class Contributed(NamedTuple):
     evaluated : array
         The best points that were evaluated: log density, logl, logp and position. Shape (n, 3 + d).
     fresh : array
-        Of independent draws, accepted or not, the log densities of target and mixture; -inf of
-        those that were not even evaluated. Shape (m, 2).
+        Of independent draws, accepted or not, the log densities of target, mixture and prior; -inf
+        of those that were not even evaluated. Shape (m, 3).
     """
 
     evaluated: Array
@@ -46,7 +47,7 @@ class Contribution:
 
     def __init__(self, ndim: int, nchains: int) -> None:
         self.ndim, self.nchains = ndim, nchains
-        self._rows, self._fresh, self._n = Rows(EVALUATED + ndim), Rows(2), 0
+        self._rows, self._fresh, self._n = Rows(EVALUATED + ndim), Rows(FRESH_COLUMNS), 0
         self._stride = self._upto = 0
 
     @property
@@ -71,9 +72,10 @@ class Contribution:
             return
         proposed = outcome.proposed
         if proposed is None or proposed.logp == -inf:
-            self._fresh.append((-inf, 0.0))
+            self._fresh.append((-inf, 0.0, 0.0))
         else:
-            self._fresh.append((proposed.logp + proposed.logl, kernel.log_density_there))
+            log_pi, log_q = proposed.logp + proposed.logl, kernel.log_density_there
+            self._fresh.append((log_pi, log_q, proposed.logp))
 
     def array(self) -> Contributed:
         """All of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
+from math import exp, log, log1p
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from epsie.proposals.learned.mixture import Array, Mixture
 from epsie.proposals.learned.move import Move
 from epsie.proposals.learned.moves import MOVES, WALK
 from epsie.proposals.learned.plain import counted, entry, fitting, rows_of
+from epsie.proposals.learned.prior_part import PriorPart
 from epsie.proposals.learned.spot import Spot
 from epsie.proposals.learned.transform import Transform
 from epsie.proposals.learned.tuning import Tuning
@@ -48,6 +50,8 @@ class Kernel:
     stretch: float
     step: Array
     normals: Array
+    share: float
+    prior: PriorPart | None
 
     def __init__(self, transform: Transform, tuning: Tuning) -> None:
         self.tuning = tuning
@@ -61,6 +65,7 @@ class Kernel:
         """Use this knowledge from now on."""
         self._begin(knowledge.transform)
         self.knowledge, scale = knowledge, self.transform.scale
+        self.share, self.prior = knowledge.share, knowledge.prior
         self.mixture = _in_units_of_parameters(knowledge.mixture, self.transform)
         self.archive = knowledge.archive
         self.jitter = (_NOISE * scale * self.archive.std(axis=0)).tolist()
@@ -171,6 +176,23 @@ class Kernel:
         if seen is None:
             spot.weighed = seen = self.mixture.at(spot.u)
         return seen
+
+    def log_reference(self, spot: Spot) -> float:
+        """The log density at a spot of what independent draws are from: mixture, and prior."""
+        log_q = self.weighed(spot)[0]
+        if self.prior is None:
+            return log_q
+        if spot.log_reference is None:
+            log_p = self.prior.log_density(spot.x) + spot.log_jacobian
+            parts = log(self.share) + log_p, log1p(-self.share) + log_q
+            spot.log_reference = max(parts) + log1p(exp(-abs(parts[0] - parts[1])))
+        return spot.log_reference
+
+    def from_prior(self, stream: Stream) -> Spot:
+        """A draw from the prior."""
+        assert self.prior is not None
+        x = self.prior.draw(stream.generator)
+        return Spot(x, *self.bend.forward(x))
 
     def copied(self) -> Kernel:
         """An independent copy."""

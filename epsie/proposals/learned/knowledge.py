@@ -9,7 +9,9 @@ import numpy as np
 
 from epsie.proposals.learned.mixture import Array, Mixture
 from epsie.proposals.learned.plain import counted, entry, fitting, malformed, rows_of
+from epsie.proposals.learned.prior_part import PriorPart
 from epsie.proposals.learned.transform import Transform
+from epsie.proposals.learned.with_prior import beside_prior
 
 MOVES = ("independence", "crank_nicolson", "difference", "snooker", "local", "random_walk")
 """The moves, in the order of their weights."""
@@ -42,6 +44,10 @@ class Knowledge(NamedTuple):
         Whether the random walk is to begin anew with it, and not to go on with its own.
     settled : bool
         Whether independent draws are accepted so often that nothing is to be searched for.
+    share : float
+        The weight of the prior beside the mixture; 0 for none.
+    prior : PriorPart or None
+        The prior, if it has a weight. It is no part of the plain data.
     """
 
     transform: Transform
@@ -54,6 +60,8 @@ class Knowledge(NamedTuple):
     walk: Array
     restart: bool = False
     settled: bool = False
+    share: float = 0.0
+    prior: PriorPart | None = None
 
     def plain(self) -> dict[str, Any]:
         """Itself as plain data."""
@@ -68,6 +76,7 @@ class Knowledge(NamedTuple):
             "walk": self.walk,
             "restart": self.restart,
             "settled": self.settled,
+            "share": self.share,
         }
 
     @classmethod
@@ -79,8 +88,8 @@ class Knowledge(NamedTuple):
         MalformedStateError
             If it is something else.
         """
-        if plain.keys() != set(cls._fields):
-            raise malformed("what was learned", f"a dict of {', '.join(cls._fields)}", plain)
+        if plain.keys() != set(cls._fields) - {"prior"}:
+            raise malformed("what was learned", f"a dict of {', '.join(cls._fields[:-1])}", plain)
         mixture = Mixture.from_plain(entry(plain, "mixture", dict), ndim)
         ncore, archive = entry(plain, "ncore", int), rows_of(plain, "archive", ndim)
         if not 0 < ncore <= mixture.size or not len(archive):
@@ -88,6 +97,9 @@ class Knowledge(NamedTuple):
         weights = fitting(plain, "weights", (len(MOVES),))
         if not ((weights >= 0).all() and abs(weights.sum() - 1) < 1e-9):
             raise malformed("weights", "probabilities", weights)
+        share = entry(plain, "share", float)
+        if not 0 <= share < 1:
+            raise malformed("share", "from 0 to 1", share)
         return cls(
             Transform.from_plain(entry(plain, "transform", dict), ndim),
             mixture,
@@ -99,6 +111,7 @@ class Knowledge(NamedTuple):
             fitting(plain, "walk", (ndim, ndim)),
             entry(plain, "restart", bool),
             entry(plain, "settled", bool),
+            share,
         )
 
     def log_density(self, rows: Array) -> Array:
@@ -106,6 +119,26 @@ class Knowledge(NamedTuple):
         u, log_jacobians = self.transform.forward_rows(rows)
         found: Array = self.mixture.quick(u)[0] - log_jacobians
         return found - float(np.log(self.transform.scale).sum())
+
+    def log_ratio_to_prior(self, rows: Array, logp: Array) -> Array:
+        """Log m - log p, for the prior p and what independent draws are from, m. Shape (n,)."""
+        log_q = self.log_density(rows) - logp
+        found: Array = np.logaddexp(np.log(self.share), np.log1p(-self.share) + log_q)
+        return found
+
+    def with_prior(self, prior: PriorPart, rows: Array) -> Self:
+        """The same with as much of the prior as fits positions best."""
+        u, log_jacobians = self.transform.forward_rows(rows)
+        log_prior = prior.log_densities(rows) + log_jacobians
+        log_prior += np.log(self.transform.scale).sum()
+        share, mixture = beside_prior(u, log_prior, self.mixture)
+        ncore = self.ncore if mixture is self.mixture else mixture.size
+        return self._replace(mixture=mixture, ncore=ncore, share=share, prior=prior)
+
+    @property
+    def slim(self) -> Self:
+        """What is needed of it for densities alone."""
+        return self._replace(archive=self.archive[:1], prior=None)
 
     @property
     def core(self) -> Mixture:

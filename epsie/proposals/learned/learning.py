@@ -27,6 +27,9 @@ WINDOW, LONG_WINDOW = 0.5, 0.75
 """The share of all iterations, the last ones, that is learned from; the second when settled."""
 
 _ARCHIVE = 1000
+_FOR_SHARE = 3000
+"""Rows from which the weight of a prior is found, at most."""
+
 _BOOST, _LARGEST_BOOST = 0.7, 20.0
 _SURROGATE_WEIGHT = 0.15
 _MANY_ROWS = 4000
@@ -98,9 +101,10 @@ def learn(lesson: Lesson, former: Knowledge | None, first: Transform) -> Knowled
     transform = former.transform if former is not None else first
     if former is None or not lesson.settled:
         transform = chosen(lesson.subject.bounds, lesson.subject.periods, rows, transform)
-    given = sample(histories, transform)
+    given, prior = sample(histories, transform), lesson.subject.prior
     try:
-        return _learned(lesson, former, first, transform, given)
+        found = _learned(lesson, former, first, transform, given)
+        return found if prior is None else found.with_prior(prior, spaced(rows, _FOR_SHARE))
     except LinAlgError:
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, lgamma, log, pi, sqrt
+from math import exp, lgamma, log, log1p, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -14,23 +14,26 @@ from epsie.rng.stream import Stream
 
 
 class Independence(Move):
-    """A draw from the mixture, wherever the chain stands."""
+    """A draw from the mixture, or from a prior that is part of it, wherever the chain stands."""
 
     name = "independence"
 
     def draw(self, kernel: Any, here: Spot, stream: Stream) -> Spot | None:
         """The next of those that were drawn ahead."""
+        if kernel.prior is not None and stream.uniform() < kernel.share:
+            drawn: Spot = kernel.from_prior(stream)
+            return drawn
         ahead: Spot | None = kernel.ahead.next(stream)
         return ahead
 
     def log_hastings(self, kernel: Any, here: Spot, there: Spot) -> float:
         """The ratio of the mixture's densities."""
-        found: float = kernel.weighed(here)[0] - kernel.weighed(there)[0]
+        found: float = kernel.log_reference(here) - kernel.log_reference(there)
         return found
 
     def log_density(self, kernel: Any, there: Spot, here: Spot) -> float:
         """The density of the mixture."""
-        found: float = kernel.weighed(there)[0]
+        found: float = kernel.log_reference(there)
         return found
 
     def learn(self, kernel: Any, ratio: float) -> None:
@@ -43,7 +46,7 @@ class CrankNicolson(Independence):
     A component k is drawn given the point, then, as a t distribution is a mixture of normal ones,
     the precision g of the point given k, and y = m + sqrt(1 - rho^2) (x - m) + rho L z / sqrt(g).
     Each of these steps is reversible with respect to the mixture, so that the Hastings term is
-    that of `Independence`.
+    that of `Independence`. A prior that is part of it is a component, too, of which is drawn.
     """
 
     name = "crank_nicolson"
@@ -51,6 +54,10 @@ class CrankNicolson(Independence):
     def draw(self, kernel: Any, here: Spot, stream: Stream) -> Spot | None:
         """Half of the time with the tuned size, else with a smaller one."""
         mixture, seen = kernel.mixture, kernel.weighed(here)
+        if kernel.prior is not None and stream.uniform() >= self._share_of_mixture(kernel, here):
+            kernel.tunes = False
+            of_prior: Spot = kernel.from_prior(stream)
+            return of_prior
         rho = expit(kernel.tuning.sizes[self.name])
         v = stream.uniform()
         kernel.tunes = v < 0.5
@@ -68,6 +75,8 @@ class CrankNicolson(Independence):
 
     def log_density(self, kernel: Any, there: Spot, here: Spot) -> float:
         """A mixture of t distributions with nu + d degrees of freedom."""
+        if kernel.prior is not None:
+            return Move.log_density(self, kernel, there, here)
         mixture, seen, rho = kernel.mixture, kernel.weighed(here), kernel.size
         d = mixture.ndim
         dofs = mixture.dofs + d
@@ -81,6 +90,12 @@ class CrankNicolson(Independence):
         parts = norms - mixture.log_volumes - d * np.log(scale) - kernel_of
         found: float = mixture.components.log_mean(parts, seen)
         return found
+
+    @staticmethod
+    def _share_of_mixture(kernel: Any, here: Spot) -> float:
+        """The probability that a point is of the mixture, and not of the prior."""
+        log_q: float = kernel.weighed(here)[0]
+        return exp(log1p(-kernel.share) + log_q - kernel.log_reference(here))
 
     def learn(self, kernel: Any, ratio: float) -> None:
         """Tune rho."""

@@ -21,9 +21,11 @@ class Spot:
         Log |dx/du|, less a constant.
     weighed : Weighed or None
         The point as the mixture sees it, if that was asked for.
+    log_reference : float or None
+        The log density of mixture and prior together, if that was asked for.
     """
 
-    __slots__ = ("log_jacobian", "u", "weighed", "x")
+    __slots__ = ("log_jacobian", "log_reference", "u", "weighed", "x")
 
     def __init__(
         self,
@@ -31,5 +33,7 @@ class Spot:
         u: Sequence[float],
         log_jacobian: float,
         weighed: Weighed | None = None,
+        log_reference: float | None = None,
     ) -> None:
         self.x, self.u, self.log_jacobian, self.weighed = x, u, log_jacobian, weighed
+        self.log_reference = log_reference

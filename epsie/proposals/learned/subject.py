@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
+from epsie.proposals.learned.prior_part import PriorPart
+
 WALK_FLOOR = 0.15
 """The least probability of the random walk where learning ends, for what was not met before."""
 
@@ -21,11 +23,14 @@ class Subject(NamedTuple):
         Of each parameter; None of what is no angle.
     duration : int or None
         The iteration from which on nothing is learned; None if learning goes on.
+    prior : PriorPart or None
+        The prior, where it is to be a component of what is learned.
     """
 
     bounds: Sequence[tuple[float, float]]
     periods: Sequence[float | None]
     duration: int | None = None
+    prior: PriorPart | None = None
 
     @property
     def ndim(self) -> int:

@@ -81,6 +81,27 @@ def fitted(
     return best
 
 
+def beside_prior(u: Array, log_prior: Array, mixture: Mixture) -> WithPrior:
+    """A mixture with the likeliest weight of the prior.
+
+    Where that is much of it the mixture is fitted anew, to what the prior leaves.
+
+    Parameters
+    ----------
+    u, log_prior : array
+        As for `fitted`.
+    mixture : Mixture
+        The mixture of all of them.
+    """
+    equal = np.full(len(u), 1 / len(u))
+    found = _with_share(u, log_prior, equal, mixture)
+    if found.share < _PLAIN:
+        return found
+    other = fitted(u, log_prior)
+    better = other.log_density(u, log_prior).sum() > found.log_density(u, log_prior).sum()
+    return other if better else found
+
+
 def _of_rest(rows: Array, weights: Array, largest: int) -> Mixture:
     """The mixture of weighted rows: every third is held out."""
     test = np.arange(len(rows)) % 3 == 2

@@ -19,6 +19,7 @@ from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
 from epsie.results.source import ALL, Beginning
 from epsie.storage.rundir.folder import RUN
+from epsie.storage.rundir.ladder import FOUND, with_found
 from epsie.storage.rundir.manifest import Manifest, read_manifest
 from epsie.storage.rundir.recipes import remade
 from epsie.storage.rundir.segments import (
@@ -47,7 +48,7 @@ class DirectorySource:
 
     def __init__(self, directory: Path, left_out: int = 0, thin: int = 1) -> None:
         self.directory = directory
-        self.settings: Manifest = read_manifest(directory)
+        self.settings: Manifest = _settings(directory)
         self.run: str | None = self.settings.get(RUN)
         """The id of the run."""
         self.left_out = as_count(left_out, "burn_in", least=0)
@@ -188,14 +189,18 @@ class DirectorySource:
         ladders = self.settings.get("betas")
         if self.start or (ladders is not None and len(np.unique(ladders, axis=0)) > 1):
             return None
-        return Beginning(None if ladders is None else ladders[0], self.settings.get("drawn", False))
+        given = None if ladders is None or "ladder" in self.settings else ladders[0]
+        return Beginning(given, self.settings.get("drawn", False))
 
     @cached_property
     def evaluations(self) -> int:
         """The likelihood evaluations up to where the run was saved last."""
         _, state = last_state(self.directory, self.run)
-        of_chains = sum(map(evaluations_in, chains_in(state).values()))
-        return of_chains + int(self.shared.get("annealed", {}).get("evaluations", 0))
+        start = self.shared.get("annealed", {})
+        of_start = int(start.get("evaluations", 0))
+        if start.get("progress") is not None:
+            return of_start
+        return of_start + sum(map(evaluations_in, chains_in(state).values()))
 
     @cached_property
     def shared(self) -> dict[str, Any]:
@@ -212,3 +217,11 @@ class DirectorySource:
         return max(
             int(chain[0]["tempering"]["last_annealed"]) for chain in chains_in(state).values()
         )
+
+
+def _settings(directory: Path) -> Manifest:
+    """The settings of a run, with the ladder that it found."""
+    manifest = read_manifest(directory)
+    if manifest.get("ladder") != FOUND:
+        return manifest
+    return with_found(manifest, last_state(directory, manifest.get(RUN))[1])

@@ -107,6 +107,7 @@ _OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "remarks": lambda v: v is None or (v.__class__ is list and all(map(_is_text, v))),
     "drawn": lambda v: v is None or v.__class__ is bool,
     "vectorize": lambda v: v is None or _is_count(v, 1),
+    "ladder": lambda v: v is None or (_is_text(v) and v == "found"),
     "begins": lambda v: v is None or (_is_text(v) and v == "annealed"),
 }
 """The checks of what need not be there."""
