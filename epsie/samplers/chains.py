@@ -49,8 +49,8 @@ class Chains(Diagnosable):
     """Its annealed start, on its way or done."""
     _learner: Learner | None = None
     """What has learned from all chains together; None if each learns alone, or none does."""
-    _remarks: tuple[str, ...] = ()
-    """Remarks on its starts."""
+    _finds = False  # Whether it finds its ladder of temperatures itself.
+    _remarks: tuple[str, ...] = ()  # On its starts.
     _saving: Saving | None = None
     """The settings by which its runs are saved; None if they are not."""
 
@@ -64,9 +64,6 @@ class Chains(Diagnosable):
 
     def _repr_html_(self) -> str:
         return shown_in_html(self, sampler_facts)
-
-    _finds = False
-    """Whether it finds its ladder of temperatures itself."""
 
     def _faced(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of shape (ntemps, nchains, ...) as users see them."""
