@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from epsie.chain.base import BaseChain, Segment
+from epsie.chain.block import Block, proposals_of
 from epsie.errors import ModelError, ProposalError, StepError
 from epsie.model.batch import Batch
 from epsie.model.evaluation import Position
@@ -25,16 +26,30 @@ def advance_together(chains: Sequence[BaseChain], niterations: int, model: Batch
         The model.
     """
     befores = [chain.made_ready(niterations) for chain in chains]
-    given_up, number = chains[0].watch
-    types = chains[0].dtypes
     for length, is_noted in chains[0].stretches(niterations):
-        for _ in range(length):
-            if given_up[0] >= number:
-                raise GivenUp
-            _step(chains, types, model)
+        _run(chains, length, model)
         for chain in chains if is_noted else ():
             chain.note()
     return [chain.ended(before) for chain, before in zip(chains, befores, strict=True)]
+
+
+def _run(chains: Sequence[BaseChain], length: int, model: Batch) -> None:
+    """So many steps of all: as arrays, if there is such a form of their proposals."""
+    proposals = proposals_of(chains) if length else None
+    if proposals is not None:
+        block = Block(chains, proposals, model)
+        try:
+            block.run(length)
+        except ModelError as error:
+            raise _located(error, chains, block.iteration) from error.__cause__
+        block.end()
+        return
+    given_up, number = chains[0].watch
+    types = chains[0].dtypes
+    for _ in range(length):
+        if given_up[0] >= number:
+            raise GivenUp
+        _step(chains, types, model)
 
 
 def _step(chains: Sequence[BaseChain], types: Mapping[str, type], model: Batch) -> None:
@@ -69,9 +84,16 @@ def _fetch(
     try:
         model.fetch(types, xs)
     except ModelError as error:
-        first, last = chains[0], chains[-1]
-        ids = f"{first.chain_id} to {last.chain_id}" if len(chains) > 1 else first.chain_id
-        raise error.at({"chains": ids, "iteration": first.iteration}) from error.__cause__
+        raise _located(error, chains, chains[0].iteration) from error.__cause__
+
+
+def _located(error: ModelError, chains: Sequence[BaseChain], iteration: int) -> ModelError:
+    """An error as one that says where it happened, unless it does."""
+    if error.where:
+        return error
+    first, last = chains[0].chain_id, chains[-1].chain_id
+    ids = f"{first} to {last}" if len(chains) > 1 else first
+    return error.at({"chains": ids, "iteration": iteration})
 
 
 def prefetch(chains: Sequence[BaseChain], job: str, arguments: Sequence[Any], model: Batch) -> None:

@@ -142,6 +142,15 @@ class Stream:
             self._normals = _as_floats(undrawn["normal"])
             self._uniforms = _as_floats(undrawn["uniform"])
 
+    def taken(self) -> tuple[list[float], list[float]]:
+        """The normal and uniform variates that are drawn already, for who draws in its place."""
+        return self._normals[self._next :], self._uniforms.copy()
+
+    def put_back(self, normals: list[float], uniforms: list[float]) -> None:
+        """Go on with these variates, after what drew in its place."""
+        self._empty()
+        self._normals, self._uniforms = normals, uniforms
+
     def copied(self) -> Stream:
         """An independent stream that will give the same variates."""
         twin = Stream.__new__(Stream)

@@ -17,7 +17,7 @@ from epsie.proposals.outcome import Outcome
 
 _JOINT_RATE = 0.234
 _COMPONENT_RATE = 0.48
-_SCALE_GAIN = 0.6
+SCALE_GAIN = 0.6
 _ENOUGH = 5
 """Parts of jumps accepted, and rejected, until a scale of its own counts as found."""
 
@@ -76,7 +76,7 @@ class AndrieuThoms(CovarianceLearning):
         self.diagonal, self.componentwise = bool(diagonal), bool(componentwise)
         self.has_virtual = self.componentwise
         self.ndim = ndim
-        self._last_gain = self._end**-_SCALE_GAIN
+        self._last_gain = self._end**-SCALE_GAIN
         self._first = as_first_covariance(cov, ndim, self.diagonal)
         self.units_given = cov is not None
         self.units = stds_of(self._first)
@@ -126,7 +126,7 @@ class AndrieuThoms(CovarianceLearning):
         k = proposal._nsteps - self.start_step + 1
         if not 1 <= k < self._end:
             return
-        gain = k**-_SCALE_GAIN - self._last_gain
+        gain = k**-SCALE_GAIN - self._last_gain
         if self.componentwise:
             ratios = outcome.ratios_of_parts(proposal.parameters)
             self.log_lambda = [

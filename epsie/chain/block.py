@@ -1,0 +1,190 @@
+"""A block of chains that are stepped as arrays, with the bits of each stepped alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.base import BaseChain
+from epsie.chain.block_rows import BlockRows
+from epsie.chain.chain import Chain
+from epsie.chain.ptchain import ParallelTemperedChain
+from epsie.model.batch import Batch, asks_prior_first
+from epsie.model.evaluation import NotFiniteError, Point
+from epsie.process.cancellation import GivenUp
+from epsie.proposals.arrays import ProposalArrays, together
+from epsie.rng.elementwise import exps
+from epsie.rng.stream import BLOCK
+from epsie.rng.streams import Streams
+from epsie.tempering.many_sweeps import SWEEPS
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_PIECE = 1024
+"""Steps after which rows go to the chains: each transfer costs some microseconds a chain."""
+
+
+def proposals_of(chains: Sequence[BaseChain]) -> ProposalArrays | None:
+    """The proposals of chains as arrays; None if the chains cannot be stepped so."""
+    first = chains[0]
+    if type(first) not in (Chain, ParallelTemperedChain) or first.adaptive_annealer is not None:
+        return None
+    if getattr(first, "reset_after_swap", False) or first.hasblobs or first.is_stale:
+        return None
+    levels = [level for chain in chains for level in chain.by_temperature]
+    parts = [level.proposal_dist._only for level in levels]
+    if first.ntemps * len(first.parameters) > BLOCK or any(part is None for part in parts):
+        return None
+    return together([part for part in parts if part is not None])
+
+
+class Block:
+    """Chains at the same iteration, each at the same number of temperatures, as arrays.
+
+    Rows are chain-major: the first are the temperatures of the first chain. Whatever rounds is
+    computed as for a single chain: by IEEE arithmetic, by `math` element by element, or by LAPACK
+    and BLAS matrix by matrix.
+
+    Parameters
+    ----------
+    chains : sequence of BaseChain
+        The chains.
+    proposals : ProposalArrays
+        Their proposals.
+    model : Batch
+        The model.
+    """
+
+    def __init__(
+        self, chains: Sequence[BaseChain], proposals: ProposalArrays, model: Batch
+    ) -> None:
+        self.chains, self.proposals, self.model = chains, proposals, model
+        self.levels: list[Any] = [level for chain in chains for level in chain.by_temperature]
+        self.names, self.ntemps = chains[0].parameters, chains[0].ntemps
+        self.x = np.array([level.point.x for level in self.levels])
+        self.logl = np.array([level.point.logl for level in self.levels])
+        self.logp = np.array([level.point.logp for level in self.levels])
+        self.y, self.new_logl, self.new_logp = self.x, self.logl, self.logp
+        self.ratio = np.zeros(len(self.levels))
+        self.accepted = np.zeros(len(self.levels), bool)
+        self._outside = np.zeros(len(self.levels), np.int64)
+        betas = np.array([level.beta for level in self.levels])
+        self._betas, self._at_prior = betas, betas == 0
+        self._streams = Streams([chain.stream for chain in chains], len(self.names) * self.ntemps)
+        self.iteration, self._nsweeps = chains[0].iteration, chains[0].nsweeps
+
+    def run(self, niterations: int) -> None:
+        """Make so many steps."""
+        given_up, number = self.chains[0].watch
+        with np.errstate(all="ignore"):
+            for start in range(0, niterations, _PIECE):
+                length = min(_PIECE, niterations - start)
+                rows = BlockRows(length, *self.x.shape)
+                for step in range(length):
+                    if given_up[0] >= number:
+                        raise GivenUp
+                    self._step()
+                    if self._sweeps_now():
+                        rows.add_sweeps(*self._sweep())
+                    rows.put(step, self)
+                rows.give(self.chains)
+
+    def _step(self) -> None:
+        """Propose, evaluate, decide and learn."""
+        shape = self.x.shape
+        z = self._streams.normals(shape[1] * self.ntemps).reshape(shape)
+        self.y = self.proposals.draw(self.x, z)
+        self._evaluate()
+        log_ratio = self.new_logp - self.logp
+        log_ratio += np.where(self._at_prior, 0.0, self._betas * (self.new_logl - self.logl))
+        self._decide(log_ratio)
+        self.iteration += 1
+        self.proposals.learn_from(self.x, self.ratio, self.accepted)
+
+    def _evaluate(self) -> None:
+        columns = dict(zip(self.names, np.ascontiguousarray(self.y.T), strict=True))
+        logl, logp, blobs = self.model.many(columns)
+        # A comparison with NaN is False.
+        good = (logp == -inf) | ((logl < inf) & (logp < inf))
+        if blobs is not None or not good.all():
+            self._refuse(blobs, np.flatnonzero(~good).tolist(), logl, logp)
+        self.new_logl, self.new_logp = np.where(logp == -inf, -inf, logl), logp
+
+    def _refuse(self, blobs: Any, bad: list[int], logl: Array, logp: Array) -> None:
+        """Reject what is not finite, or raise an error that tells where."""
+        self.tell()
+        if blobs is not None:
+            # None of the starts has one: that of a single chain says so.
+            self.levels[0].evaluate()
+        for i in bad:
+            text = f"the model returned logl = {float(logl[i])!r}, logp = {float(logp[i])!r}"
+            self.levels[i]._rejected(tuple(self.y[i].tolist()), NotFiniteError(text))
+            logp[i] = -inf
+
+    def _decide(self, log_ratio: Array) -> None:
+        """Accept with the probabilities that log ratios say."""
+        inside = self.new_logp != -inf
+        self._outside += ~inside
+        up = inside & (log_ratio > 0)
+        open_ = inside & ~up
+        where = np.flatnonzero(open_)
+        self.ratio = up.astype(float)
+        self.ratio[where] = exps(log_ratio[where])
+        u = self._streams.uniforms_where(open_.reshape(-1, self.ntemps)).ravel()
+        self.accepted = accepted = up | (open_ & (u < self.ratio))
+        self.x = np.where(accepted[:, np.newaxis], self.y, self.x)
+        self.logl = np.where(accepted, self.new_logl, self.logl)
+        self.logp = np.where(accepted, self.new_logp, self.logp)
+
+    def _sweeps_now(self) -> bool:
+        return self.ntemps > 1 and self.iteration % self.chains[0].swap_interval == 0
+
+    def _sweep(self) -> tuple[NDArray[np.int64], Array]:
+        """Swap points between temperatures; where they came from, and the ratios."""
+        ntemps, chain = self.ntemps, self.chains[0]
+        assert isinstance(chain, ParallelTemperedChain)
+        logls, betas = self.logl.reshape(-1, ntemps), self._betas.reshape(-1, ntemps)
+        uniforms = self._streams.uniforms(ntemps - 1)
+        order, ratios = SWEEPS[chain.swap_scheme](logls, betas, uniforms, self._nsweeps)
+        self._nsweeps += 1
+        came_from = (order + ntemps * np.arange(len(order))[:, np.newaxis]).ravel()
+        self.x, self.logl = self.x[came_from], self.logl[came_from]
+        self.logp = self.logp[came_from]
+        return order, ratios
+
+    def tell(self) -> None:
+        """Let the chains know where they stand and what they learned."""
+        self.proposals.give_back()
+        asks_prior = asks_prior_first(self.model)
+        points = zip(self.x.tolist(), self.logl.tolist(), self.logp.tolist(), strict=True)
+        proposed = zip(self.y.tolist(), self.new_logl.tolist(), self.new_logp.tolist(), strict=True)
+        decisions = zip(self.accepted.tolist(), self.ratio.tolist(), strict=True)
+        outside = self._outside.tolist()
+        for i, (level, here, there, decision) in enumerate(
+            zip(self.levels, points, proposed, decisions, strict=True)
+        ):
+            level.point = Point(tuple(here[0]), here[1], here[2], None)
+            if self.iteration > level.iteration:
+                level.proposed = Point(tuple(there[0]), there[1], there[2], None)
+                outcome = level.outcome
+                outcome.point, outcome.proposed, outcome.beta = (
+                    level.point,
+                    level.proposed,
+                    level.beta,
+                )
+                outcome.accepted, outcome.acceptance_ratio = decision
+            level.iteration = self.iteration
+            level._unasked += asks_prior * outside[i]
+        self._outside[:] = 0
+        for chain in self.chains:
+            chain.iteration, chain.nsweeps = self.iteration, self._nsweeps
+
+    def end(self) -> None:
+        """Let the chains go on alone."""
+        self.tell()
+        self._streams.give_back()

@@ -1,0 +1,77 @@
+"""The rows that a block of chains adds to their histories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.base import BaseChain
+from epsie.chain.history import History
+
+_CACHED = 2**19
+"""Bytes of rows that are turned over at once, from step after step to chain after chain."""
+
+
+class BlockRows:
+    """The rows of some steps of a block.
+
+    Parameters
+    ----------
+    nsteps, nrows, ndim : int
+        The number of steps, of chains and temperatures together, and of parameters.
+    """
+
+    def __init__(self, nsteps: int, nrows: int, ndim: int) -> None:
+        self._x = np.empty((nrows, nsteps, ndim))
+        self._stats = np.empty((nrows, nsteps, 2))
+        self._ratios = np.empty((nrows, nsteps))
+        self._accepted = np.empty((nrows, nsteps), bool)
+        most = max(1, min(nsteps, _CACHED // (8 * nrows * (ndim + 4))))
+        self._recent_x = np.empty((most, nrows, ndim))
+        self._recent = np.empty((most, 3, nrows))
+        self._recent_accepted = np.empty((most, nrows), bool)
+        self._first = self._filled = 0
+        self._sweeps: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+
+    def put(self, step: int, block: Any) -> None:
+        """Note where the chains of a block stand after a step, and what was decided."""
+        at = step - self._first
+        self._recent_x[at] = block.x
+        self._recent[at, 0], self._recent[at, 1] = block.logl, block.logp
+        self._recent[at, 2], self._recent_accepted[at] = block.ratio, block.accepted
+        self._filled = step + 1
+        if at + 1 == len(self._recent_x) or self._filled == self._x.shape[1]:
+            self._turn_over()
+
+    def _turn_over(self) -> None:
+        rows, n = slice(self._first, self._filled), self._filled - self._first
+        self._x[:, rows] = self._recent_x[:n].transpose(1, 0, 2)
+        self._stats[:, rows] = self._recent[:n, :2].transpose(2, 0, 1)
+        self._ratios[:, rows] = self._recent[:n, 2].T
+        self._accepted[:, rows] = self._recent_accepted[:n].T
+        self._first = self._filled
+
+    def add_sweeps(self, order: NDArray[np.int64], ratios: NDArray[np.float64]) -> None:
+        """Note a sweep of all chains."""
+        self._sweeps.append((order, ratios))
+
+    def give(self, chains: Sequence[BaseChain]) -> None:
+        """Give each chain its rows."""
+        levels: list[Any] = [level for chain in chains for level in chain.by_temperature]
+        kinds = History(levels[0].dtypes).tables()
+        positions, stats, acceptance = kinds["positions"], kinds["stats"], kinds["acceptance"]
+        assert positions is not None and stats is not None and acceptance is not None
+        decided = np.empty(self._ratios.shape, acceptance.dtype)
+        decided["acceptance_ratio"], decided["accepted"] = self._ratios, self._accepted
+        x = self._x.view(positions.dtype)[:, :, 0]
+        values = self._stats.view(stats.dtype)[:, :, 0]
+        for i, level in enumerate(levels):
+            rows = {"positions": x[i], "stats": values[i], "acceptance": decided[i], "blobs": None}
+            level.history.extend(rows)
+        if self._sweeps:
+            orders, ratios = map(np.array, zip(*self._sweeps, strict=True))
+            for i, chain in enumerate(chains):
+                chain.swaps.extend((orders[:, i], ratios[:, i]))

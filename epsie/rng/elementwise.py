@@ -1,0 +1,13 @@
+"""Functions of arrays, element by element, with the very bits of those of single numbers."""
+
+from __future__ import annotations
+
+from math import exp
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def exps(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The exponential of each number: numpy's own differs in last bits on some processors."""
+    return np.array(list(map(exp, x.tolist())), dtype=float)
