@@ -23,6 +23,7 @@ NAMES = (
     "imports",
     "traffic",
     "parallel",
+    "ensembles",
     "peers",
     "saving",
     "watching",

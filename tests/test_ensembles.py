@@ -25,7 +25,8 @@ SEVERAL = [("stretch", 1.0), (DifferentialEvolution(), 2.0), (Snooker(), 1.0)]
 
 def model(x, y):
     """x is normal; y is normal around x / 2."""
-    return -(x * x) / 2, -((y - x / 2) ** 2) / 2
+    off = y - x / 2
+    return -(x * x) / 2, -(off * off) / 2
 
 
 def with_blob(x, y):
@@ -152,6 +153,29 @@ def test_the_same_bits_on_any_pool(whole, pools, name):
     made = sampler(moves=SEVERAL, pool=pools[name])
     made.run(60, verify=True)
     assert same(made, whole)
+
+
+def vectorized(x, y):
+    return *model(x, y), {"sum": x + y, "pair": np.stack([x, y], axis=-1)}
+
+
+@pytest.mark.parametrize("rows", [True, 8, 3])
+def test_halves_are_evaluated_together(whole, rows, tmp_path):
+    sizes = []
+
+    def counting(x, y):
+        sizes.append(len(x))
+        return vectorized(x, y)
+
+    made = sampler(moves=SEVERAL, model=counting, vectorize=rows)
+    sizes.clear()
+    made.run(40, directory=tmp_path)
+    if rows is True:
+        assert sizes[-80:] == [12] * 80
+    again = EnsembleSampler.resume(tmp_path, vectorized)
+    again.run(total=60)
+    assert {*sizes} == {12 if rows is True else rows}
+    assert same(epsie.open_run(tmp_path), whole)
 
 
 def test_the_same_bits_however_it_is_split(whole):

@@ -67,6 +67,11 @@ class BaseChain(Record):
     def detached(self) -> Self:
         """An independent copy without its history and its model."""
 
+    @property
+    def points_at_once(self) -> int:
+        """The number of points that a step asks the model about together."""
+        return len(self.by_temperature)
+
     def stepwise(self) -> Iterator[list[Position]]:
         """Make one step, and say before the model is asked at which positions it will be."""
         levels: Sequence[Any] = self.by_temperature

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from numpy.random import BitGenerator
@@ -11,7 +11,7 @@ from numpy.random import BitGenerator
 from epsie.chain.base import BaseChain
 from epsie.chain.chain import Chain
 from epsie.chain.chaindata import parted, stacked
-from epsie.chain.start import NO_START, positions_along
+from epsie.chain.start import NO_START, asked_of, positions_along
 from epsie.chain.state import check_levels, levels_state, resume
 from epsie.checks import as_names
 from epsie.ensembles.proposal import EnsembleMoves
@@ -105,11 +105,34 @@ class EnsembleChain(BaseChain):
         """Move one half of the walkers, then the other."""
         if self.walkers[0].start is None:
             raise ValueError(NO_START)
-        one, other = self._halves()
-        self._move(one, other)
-        self._move(other, one)
-        self.iteration += 1
+        try:
+            for _ in self.stepwise():
+                pass
+        except StepError:
+            raise
+        except Exception as error:
+            raise ProposalError(f"{type(error).__name__}: {error}", self.where()) from error
         return self
+
+    def stepwise(self) -> Iterator[list[Position]]:
+        """Make one step, and say before the model is asked at which positions it will be."""
+        one, other = self._halves()
+        for half, rest in ((one, other), (other, one)):
+            others = [walker.point.x for walker in rest]
+            for walker in half:
+                walker.moves.others = others
+                walker.propose()
+            yield [x for walker in half for x in asked_of(walker)]
+            for walker in half:
+                walker.evaluate()
+            for walker in half:
+                walker.decide()
+        self.iteration += 1
+
+    @property
+    def points_at_once(self) -> int:
+        """The number of walkers of a half."""
+        return self.nwalkers // 2
 
     def _halves(self) -> tuple[list[Walker], list[Walker]]:
         """The walkers, divided at random."""
@@ -119,22 +142,6 @@ class EnsembleChain(BaseChain):
             j = i + int(u * (n - i))
             order[i], order[j] = order[j], order[i]
         return order[:half], order[half:]
-
-    def _move(self, half: list[Walker], rest: list[Walker]) -> None:
-        others = [walker.point.x for walker in rest]
-        walker = half[0]
-        try:
-            for walker in half:
-                walker.moves.others = others
-                walker.propose()
-            for walker in half:
-                walker.evaluate()
-            for walker in half:
-                walker.decide()
-        except StepError:
-            raise
-        except Exception as error:
-            raise ProposalError(f"{type(error).__name__}: {error}", walker.where()) from error
 
     def clear(self) -> None:
         """Drop the history. The present positions become the start."""

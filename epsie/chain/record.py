@@ -85,7 +85,7 @@ class Record(SetsAttributes, metaclass=ABCMeta):
         return len(self.by_temperature) // self.nwalkers
 
     def check_start(self, points: Sequence[Point]) -> None:
-        """Refuse points that, together, it cannot start from. A hook of ensembles."""
+        """Refuse points that it cannot start from together. A hook of ensembles."""
 
     def begin(self, points: Sequence[Point]) -> None:
         """Start from a point for each temperature. Drops the history."""

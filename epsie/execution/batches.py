@@ -17,7 +17,7 @@ def by_id(chains: Sequence[BaseChain], rows: int) -> list[range]:
 
     In which one a chain is depends on its id alone: not on what else is stepped here.
     """
-    each = max(1, rows // chains[0].ntemps)
+    each = max(1, rows // chains[0].points_at_once)
     numbers = [chain.chain_id // each for chain in chains]
     found = [[i for i, _ in group] for _, group in groupby(enumerate(numbers), lambda of: of[1])]
     return [range(indices[0], indices[-1] + 1) for indices in found]
@@ -28,7 +28,7 @@ def by_points(chains: Sequence[BaseChain], arguments: Sequence[Any], rows: int) 
     found: list[range] = []
     filled = rows
     for i, (chain, xs) in enumerate(zip(chains, arguments, strict=True)):
-        n = chain.ntemps if xs is None else len(xs)
+        n = len(chain.by_temperature) if xs is None else len(xs)
         if filled + n > rows:
             found.append(range(i, i + 1))
             filled = n

@@ -44,6 +44,8 @@ class EnsembleSampler(BaseSampler):
         ("snooker", 0.2)]``; `Stretch` alone by default.
     seed, pool, bit_generator, nan, check_workers
         As for `MetropolisHastingsSampler`.
+    vectorize
+        As for `MetropolisHastingsSampler`: halves of all ensembles are evaluated together.
     chains : iterable of int, optional
         The ids of those ensembles that are made, of `nensembles`; all if None. They are the same as
         among all.
@@ -88,12 +90,13 @@ class EnsembleSampler(BaseSampler):
         nan: NanPolicy = "raise",
         check_workers: bool = True,
         chains: Iterable[int] | None = None,
+        vectorize: bool | int = False,
     ) -> None:
         names = as_names(parameters)
         proposal = EnsembleMoves(names, moves, _periods(model, names))
         super().__init__(
             names, model, proposal, None, None, seed, pool, bit_generator, nan, check_workers,
-            chains, None,
+            chains, None, vectorize,
         )  # fmt: skip
         self.create_chains(nensembles, nwalkers)
 
@@ -155,7 +158,7 @@ class EnsembleSampler(BaseSampler):
         if annealer is not None:
             raise RunDirectoryError("the run is not tempered; it has no annealer")
         (proposal,) = settings["proposals"]
-        same = ("parameters", "model", "seed", "pool", "bit_generator", "nan")
+        same = ("parameters", "model", "seed", "pool", "bit_generator", "nan", "vectorize")
         return cls(
             **{name: settings[name] for name in same},
             nensembles=settings["nchains"],

@@ -22,12 +22,12 @@ def use_batches(sampler: Any, chains: list[Any]) -> None:
     """Let a sampler's chains be asked about together, if its model takes many points.
 
     The number of points of a call depends on the number of chains of the whole run alone, and of
-    temperatures, as last bits may depend on it.
+    their temperatures or walkers, as last bits may depend on it.
     """
     asked = sampler._vectorize
     if not asked:
         return
-    there = sampler._part.of * chains[0].ntemps
+    there = sampler._part.of * chains[0].points_at_once
     rows = min(_MOST, there) if asked is True else int(asked)
     if rows > there:
         logger.warning(
