@@ -203,22 +203,17 @@ def _each(rows: _Rows, lengths: Floats) -> Floats:
 
 def _equations(
     used: Sequence[_Rows], lengths: Sequence[Floats], betas: Floats, log_z: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """The excess of each level but the prior, its slopes, and its variance."""
+) -> tuple[Floats, Floats]:
+    """The excess of each level but the prior, and its slopes."""
     n = len(betas) - 1
-    excess, slopes, variance = np.zeros(n), np.zeros((n, n)), np.zeros((n, n))
+    excess, slopes = np.zeros(n), np.zeros((n, n))
     for rows, length in zip(used, lengths):
         shares, numbers = _shares(rows, length, betas, log_z)
         shares, each = shares[:, :n], _each(rows, length)
         counted = each @ shares
         excess += counted - numbers[:n]
         slopes += np.diag(counted) - (shares.T * each) @ shares
-        for source in range(len(betas) + 1):
-            of = rows.source == source
-            if of.any():
-                spread = np.cov(shares[of].T, bias=True).reshape(n, n)
-                variance += each[of].sum() * spread
-    return excess, slopes, variance
+    return excess, slopes
 
 
 def _solved(
@@ -227,7 +222,7 @@ def _solved(
     """The log Z of all levels at which all equations hold, by Newton's method."""
     log_z = log_z.copy()
     for _ in range(most):
-        excess, slopes, _ = _equations(used, lengths, betas, log_z)
+        excess, slopes = _equations(used, lengths, betas, log_z)
         step = np.clip(np.linalg.lstsq(slopes, excess, rcond=1e-13)[0], -1.0, 1.0)
         log_z[:-1] += step
         if np.abs(step).max() < _CLOSE:
@@ -253,8 +248,14 @@ def _lengths(rows: _Rows, lengths: Floats, betas: Floats, log_z: Floats) -> Floa
 
 def _error(used: Sequence[_Rows], lengths: Sequence[Floats], betas: Floats, log_z: Floats) -> float:
     """The standard error if chains do not differ by more than their own noise."""
-    _, slopes, variance = _equations(used, lengths, betas, log_z)
-    inverse = np.linalg.pinv(slopes)
+    n = len(betas) - 1
+    variance = np.zeros((n, n))
+    for rows, length in zip(used, lengths):
+        shares, each = _shares(rows, length, betas, log_z)[0][:, :n], _each(rows, length)
+        for source in np.unique(rows.source):
+            of = rows.source == source
+            variance += each[of].sum() * np.cov(shares[of].T, bias=True).reshape(n, n)
+    inverse = np.linalg.pinv(_equations(used, lengths, betas, log_z)[1])
     return sqrt(max(float((inverse @ variance @ inverse)[0, 0]), 0.0))
 
 
