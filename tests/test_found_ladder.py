@@ -56,6 +56,17 @@ def test_modes_and_the_evidence(whole):
     assert "annealed" in text and "mixture" in text
 
 
+def test_draws_of_all_temperatures(whole):
+    found = whole.draws(weighted=True)
+    assert found["a"].shape == found.weights.shape == found.logl.shape
+    assert found.weights.sum() == pytest.approx(1)
+    assert len(found["a"]) > whole.draws(burn_in=found.burn_in.iteration, flat=True)["a"].size
+    # At least 200 effective draws: a false alarm is less than 1e-4 probable.
+    assert np.average(found["a"] < 0, weights=found.weights) == pytest.approx(0.3, abs=0.13)
+    with pytest.raises(ValueError, match="thin"):
+        whole.draws(weighted=True, thin=2)
+
+
 def test_half_of_the_steps_are_cold(whole):
     """The others rest until a sweep; at beta = 0 each step is then an independent draw."""
     sweep = np.arange(1, N + 1) % whole.swap_interval == 0
@@ -86,6 +97,8 @@ def test_pools_splits_and_resumes_in_any_phase(whole, tmp_path):
         assert opened.ntemps == whole.ntemps
         assert repr(opened.log_evidence()) == repr(whole.log_evidence())
         assert np.array_equal(opened.positions, whole.positions)
+        both = (run.draws(weighted=True).weights for run in (opened, whole))
+        assert np.array_equal(*both)
         assert np.array_equal(opened.betas, whole.betas)
 
 

@@ -10,19 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.checks import as_count
-from epsie.results.burn_in import burn_in_of, rows_after
-from epsie.results.quantities import chosen, draws_of
+from epsie.results.burn_in import BurnIn, burn_in_of, rows_after
+from epsie.results.levels import is_anchored, levels_of
+from epsie.results.quantities import Quantity, chosen, draws_of
 from epsie.results.source import ALL
 from epsie.results.view import View
 
 
 class Draws(dict[str, NDArray[Any]]):
-    """Draws by name, all of weight 1: arrays of shape (nchains, n), or (nchains * n,) if flat.
+    """Draws by name: arrays of shape (nchains, n), or (nchains * n,) if flat.
 
     Attributes
     ----------
     logl, logp : ndarray
         The logarithms of likelihood and prior density of each draw, of the same shape.
+    weights : ndarray or None
+        The weight of each, with sum 1; None if all are of the same.
     burn_in : BurnIn
         After which iteration they are, and why.
     spacing : int
@@ -31,6 +34,7 @@ class Draws(dict[str, NDArray[Any]]):
 
     logl: NDArray[np.float64]
     logp: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
     burn_in: Any
     spacing: int
 
@@ -83,7 +87,9 @@ def draws(
     parameters, blobs : optional
         Which quantities: as for `summary`.
     weighted : bool, optional
-        Whether draws that count with weights are asked for. No run has any yet.
+        Whether to have the draws of all temperatures, one after the other, with their weights as
+        such of the posterior: of a run that found its ladder. `burn_in` is then as for
+        `log_evidence`, and `thin`, `flat` and `temperature` have no meaning.
 
     Returns
     -------
@@ -94,15 +100,14 @@ def draws(
     Raises
     ------
     ValueError
-        If no draw is left, or there is no such parameter, blob or temperature, or weights are asked
-        for.
+        If no draw is left, or there is no such parameter, blob or temperature; if weights are asked
+        for, and the run has none.
     """
-    if weighted:
-        raise ValueError(
-            "this run has no draws with weights: all are of weight 1, from the chains at one "
-            "temperature. Leave out weighted=True"
-        )
     view = View(self)
+    if weighted:
+        if thin is not None or temperature:
+            raise ValueError("draws with weights are of all temperatures, none is left out by thin")
+        return _weighted(view, burn_in, chosen(view, parameters, blobs))
     used = burn_in_of(view, burn_in, temperature=temperature)
     rows = rows_after(view, used)
     spacing = _spacing(self, view, thin, used.iteration, temperature)
@@ -119,6 +124,33 @@ def draws(
     made.logl, made.logp = of(stats["logl"]), of(stats["logp"])
     made.burn_in, made.spacing = used, spacing
     return made
+
+
+def _weighted(view: View, burn_in: int | None, wanted: dict[str, Quantity]) -> Draws:
+    """The draws of all temperatures with their weights."""
+    if not is_anchored(view):
+        raise ValueError(
+            "this run has no draws with weights: all are of weight 1, from the chains at one "
+            "temperature. Leave out weighted=True, or sample with tempered=True"
+        )
+    found = levels_of(view, burn_in)
+    columns: dict[str, list[NDArray[Any]]] = {}
+    for t in range(view.ntemps):
+        of_level = draws_of(view, wanted, t, ALL)
+        stats = view.columns_at("stats", t)
+        for name, column in {**of_level, _LOGL: stats["logl"], _LOGP: stats["logp"]}.items():
+            pieces = [column[:, rows[t]].reshape(-1) for rows in found.rows]
+            columns.setdefault(name, []).extend(pieces)
+    joined = {name: np.concatenate(pieces) for name, pieces in columns.items()}
+    logl, logp = joined.pop(_LOGL), joined.pop(_LOGP)
+    made = Draws(joined)
+    made.logl, made.logp, made.weights = logl, logp, np.concatenate(found.weights())
+    made.burn_in, made.spacing = BurnIn(found.burn_in, "by lessons"), view.source.spacing
+    return made
+
+
+_LOGL, _LOGP = "(logl)", "(logp)"
+"""Parameters may be called logl, too."""
 
 
 def _spacing(source: Any, view: View, thin: Any, burn_in: int, temperature: int) -> int:

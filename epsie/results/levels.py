@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from epsie.proposals.learned.bridge import Bridge
 from epsie.proposals.learned.cohort import bridges_in
 from epsie.results.view import View
-from epsie.tempering.anchored import Anchored, Found, anchored
+from epsie.tempering.anchored import Anchored, Found, anchored, weights
 from epsie.tempering.log_z import Floats
 
 _MOST_ROWS = 60_000
@@ -23,10 +24,30 @@ class Levels(NamedTuple):
     betas: Floats
     burn_in: int
     """The iteration after which they are."""
+    rows: list[list[NDArray[np.int64]]]
+    """The rows of the view that they are, by stretch and level."""
 
     def found(self) -> Found:
         """The evidence."""
         return anchored(self.stretches, self.betas)
+
+    def weights(self) -> list[Floats]:
+        """The weights of all draws as such of the posterior, with sum 1.
+
+        By level; the stretches one after the other, in each chain after chain.
+        """
+        log_z = self.found().evidence.per_level
+        assert log_z is not None
+        by_level: list[list[Floats]] = [[] for _ in self.betas]
+        for stretch in self.stretches:
+            found = weights(stretch, self.betas, log_z)
+            counts = [sum(map(len, of_level)) for of_level in found]
+            total = sum(float(of.sum()) for of_level in found for of in of_level)
+            for pieces, of_level in zip(by_level, found, strict=True):
+                pieces.extend([of * (sum(counts) / total) for of in of_level])
+        joined = [np.concatenate(pieces) for pieces in by_level]
+        whole = sum(float(of.sum()) for of in joined)
+        return [of / whole for of in joined]
 
 
 def is_anchored(view: View) -> bool:
@@ -58,8 +79,10 @@ def levels_of(view: View, burn_in: int | None = None) -> Levels:
             f"{bridges[-1].begin} at most; got {burn_in}"
         )
     tables = _Tables(view)
-    stretches = [tables.stretch(b) for b in used]
-    return Levels(stretches, view.source.betas[0], max(used[0].begin, view.source.start))
+    rows = [tables.rows(b) for b in used]
+    stretches = [tables.stretch(b, of) for b, of in zip(used, rows, strict=True)]
+    begin = max(used[0].begin, view.source.start)
+    return Levels(stretches, view.source.betas[0], begin, rows)
 
 
 def _bridges(view: View) -> list[Bridge] | None:
@@ -83,18 +106,24 @@ class _Tables:
         self._logl, self._logp = stats["logl"], stats["logp"]
         self._iterations, self._interval = view.iterations, view.source.settings["swap_interval"]
 
-    def stretch(self, bridge: Bridge) -> Anchored:
-        """The draws of a stretch."""
-        at = self._iterations
+    def rows(self, bridge: Bridge) -> list[NDArray[np.int64]]:
+        """The rows of a stretch, by level: all but the coldest rest between sweeps."""
+        at, (ntemps, nchains) = self._iterations, self._logl.shape[:2]
         inside = (at > bridge.begin) & (at <= bridge.end)
         swept = inside & (at % self._interval == 0)
-        ntemps, nchains = self._logl.shape[:2]
-        logl, log_m = [], []
+        found = []
         for t in range(ntemps):
             rows = np.flatnonzero(swept if t and swept.any() else inside)
-            rows = rows[:: max(1, -(-len(rows) * nchains // _MOST_ROWS))]
-            logl.append([self._logl[t, i, rows] for i in range(nchains)])
-            log_m.append([self._log_m(bridge, t, i, rows) for i in range(nchains)])
+            found.append(rows[:: max(1, -(-len(rows) * nchains // _MOST_ROWS))])
+        return found
+
+    def stretch(self, bridge: Bridge, by_level: list[NDArray[np.int64]]) -> Anchored:
+        """The draws of a stretch."""
+        chains = range(self._logl.shape[1])
+        logl, log_m = [], []
+        for t, rows in enumerate(by_level):
+            logl.append([self._logl[t, i, rows] for i in chains])
+            log_m.append([self._log_m(bridge, t, i, rows) for i in chains])
         fresh = [_inside(table) for table in bridge.fresh]
         return Anchored(logl, log_m, fresh, [len(table) for table in bridge.fresh])
 
