@@ -147,6 +147,12 @@ def family_of(unfrozen: Any) -> Family | None:
     return (DISCRETE if hasattr(unfrozen, "pmf") else CONTINUOUS).get(unfrozen.name)
 
 
+def argument_names(unfrozen: Any) -> list[str]:
+    """The shapes of a family of scipy, its location and, of real numbers, its scale."""
+    shapes = [name.strip() for name in (unfrozen.shapes or "").split(",") if name.strip()]
+    return [*shapes, "loc"] if hasattr(unfrozen, "pmf") else [*shapes, "loc", "scale"]
+
+
 def in_order(unfrozen: Any, args: Sequence[Any], kwds: Mapping[str, Any]) -> list[Any]:
     """The shapes, location and scale of a distribution of scipy, in this order.
 
@@ -155,8 +161,7 @@ def in_order(unfrozen: Any, args: Sequence[Any], kwds: Mapping[str, Any]) -> lis
     TypeError
         If one is unknown, or a shape is missing.
     """
-    shapes = [name.strip() for name in (unfrozen.shapes or "").split(",") if name.strip()]
-    names = [*shapes, "loc"] if hasattr(unfrozen, "pmf") else [*shapes, "loc", "scale"]
+    names = argument_names(unfrozen)
     values = {"loc": 0.0, "scale": 1.0, **dict(zip(names, args, strict=False)), **kwds}
     unknown = sorted(values.keys() - {*names, "scale"})
     missing = [name for name in names if name not in values]

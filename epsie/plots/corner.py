@@ -50,7 +50,7 @@ def corner(
         As for `trace`; what is burn-in is left out.
     prior : bool or Prior, optional
         Whether the histograms have the prior behind them, in grey. A sampler of a `Posterior` knows
-        it; for a run on disk give it.
+        it, and so does a run on disk, unless there are functions or objects of your own in it.
 
     Returns
     -------

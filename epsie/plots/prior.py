@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.checks import given
+from epsie.model.plain_prior import prior_of
 from epsie.model.posterior import Posterior
 from epsie.model.prior import Prior
 from epsie.plots.sample import Floats, Sample
 from epsie.plots.style import COLOURS, Picture, drawable, picture, styled
+from epsie.results.view import View
 
 _DRAWS = 20_000
 
@@ -56,7 +58,7 @@ def prior(shown: Prior) -> Picture:
 
 
 def prior_draws(source: Any, asked: bool | Prior) -> dict[str, NDArray[Any]]:
-    """Draws by parameter from a prior, or from that of a sampler.
+    """Draws by parameter from a prior, or from that of a sampler or run.
 
     Raises
     ------
@@ -68,11 +70,8 @@ def prior_draws(source: Any, asked: bool | Prior) -> dict[str, NDArray[Any]]:
     model = getattr(source, "model", None)
     if asked is True and isinstance(model, Posterior):
         asked = model.prior
-    if asked is True:
-        raise ValueError(
-            "the prior is not known here, as this is no sampler of a Posterior: give it, "
-            "corner(run, prior=epsie.Prior(...))"
-        )
+    elif asked is True:
+        asked = prior_of(View(source).source.settings)
     if not isinstance(asked, Prior):
         raise TypeError(f"prior must be True, or a Prior; got {given(asked)}")
     return asked.draw(0, _DRAWS)

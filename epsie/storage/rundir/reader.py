@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory
+from epsie.model.plain_prior import prior_of
+from epsie.model.prior import Prior
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source, rows_of
 from epsie.shown import table
@@ -106,6 +109,17 @@ class Run(Diagnosable):
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters."""
         return tuple(self.manifest["parameters"])
+
+    @cached_property
+    def prior(self) -> Prior:
+        """The prior, made anew from the settings; its functions and foreign objects are not there.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or it holds such things: they are named.
+        """
+        return prior_of(self.manifest)
 
     @property
     def nchains(self) -> int:
