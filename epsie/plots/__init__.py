@@ -20,6 +20,7 @@ from epsie.plots.adaptation import adaptation
 from epsie.plots.calibration import calibration
 from epsie.plots.corner import corner
 from epsie.plots.evidence import evidence
+from epsie.plots.learned import learned
 from epsie.plots.prior import prior
 from epsie.plots.temperatures import round_trips, temperatures
 from epsie.plots.trace import trace
@@ -29,6 +30,7 @@ __all__ = [
     "calibration",
     "corner",
     "evidence",
+    "learned",
     "prior",
     "round_trips",
     "temperatures",

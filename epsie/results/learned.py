@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isnan
+from math import exp, isnan, log
 
-from epsie.proposals.learned.cohort import LOGGED, bridges_in
-from epsie.proposals.learned.plain import rows_of
+import numpy as np
+
+from epsie.proposals.learned.bridge import Bridge
+from epsie.proposals.learned.cohort import bridges_in
+from epsie.proposals.learned.logbook import Entry
+from epsie.results.known import entries_of
 from epsie.results.view import View
 from epsie.shown import counted, digits
 from epsie.tempering.bridges import Bridged, Stretch, bridged
@@ -17,6 +21,11 @@ METHOD = "mixture"
 
 _MUCH_MISSED, _HARDLY = 0.05, 0.1
 
+_TOLD = log(1000.0)
+_RARE, _FAR_TOO_LOW, _ENOUGH = 0.001, log(20.0), 1000
+"""If so many of the draws, of at least a thousand, are where a mixture is that much too low, as
+nowhere of targets that it covers, there may be more of them where it is lower still."""
+
 
 def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
     """The evidence of chains at one temperature, from the stretches after a burn-in.
@@ -26,15 +35,13 @@ def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
     ValueError
         If the chains did not learn together, or it is too early.
     """
-    learned = view.source.shared.get("learned", [])
-    alone = len(learned) == 1 and len(view.source.settings["proposals"]) == 1
-    if not alone:
+    bridges = _bridges(view)
+    if bridges is None:
         raise ValueError(
             "the evidence of plain chains comes from what they learn together, of all parameters "
             "by one Learned proposal, as by default. Give none other, or sample with temperatures "
             "that descend to beta = 0: ParallelTemperedSampler"
         )
-    bridges = bridges_in(learned[0], len(view.parameters), view.nchains)
     used = [b for b in bridges if burn_in is None or b.begin >= burn_in]
     if bridges and not used:
         raise ValueError(
@@ -42,6 +49,30 @@ def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
             f"{bridges[-1].begin} at most; got {burn_in}"
         )
     return bridged([Stretch(_ratios(b.draws), _ratios(b.fresh)) for b in used])
+
+
+def _bridges(view: View) -> list[Bridge] | None:
+    """The bridges of the run; None if there are none, as not all is learned together."""
+    learned = view.source.shared.get("learned", [])
+    if len(learned) != 1 or len(view.source.settings["proposals"]) != 1:
+        return None
+    return bridges_in(learned[0], len(view.parameters), view.nchains)
+
+
+def remarks(view: View) -> list[str]:
+    """What the chains may have missed, in words."""
+    found = [
+        np.concatenate(_ratios(b.draws)) for b in (_bridges(view) or [] if view.ntemps == 1 else [])
+    ]
+    lacks = np.concatenate([np.empty(0), *[each - np.median(each) for each in found if len(each)]])
+    if len(lacks) < _ENOUGH or not (rare := float(np.quantile(lacks, 1 - _RARE))) > _FAR_TOO_LOW:
+        return []
+    times = f"{exp(rare):.0f}" if rare < _TOLD else f"more than {exp(_TOLD):.0f}"
+    return [
+        f"of 1000 draws one is where what was learned is {times} times too low: "
+        "chains seldom go there and stay long, so that tails beyond may be unvisited, and standard "
+        "deviations wrong. Run longer, with more chains, in other parameters or with tempering"
+    ]
 
 
 def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
@@ -75,16 +106,17 @@ def learned_facts(view: View) -> tuple[tuple[str, str], ...]:
         found.append(("start", f"annealed, {levels}, {start['evaluations']} evaluations"))
     for each in shared.get("learned", []):
         if not each["temperature"]:
-            found.append(("learned", _words(rows_of(each, "log", LOGGED, finite=False))))
+            found.append(("learned", _words(entries_of(each))))
     return tuple(found)
 
 
-def _words(log: Floats) -> str:
+def _words(entries: Sequence[Entry]) -> str:
     """What was learned last, and how well it proposes."""
-    if not len(log):
+    if not entries:
         return "nothing yet"
-    iteration, size, share, rate = log[-1].tolist()
-    text = f"{counted(int(size), 'component')} at iteration {int(iteration)}; {share:.0%} of jumps "
+    iteration, size, _, probabilities, acceptance = entries[-1]
+    share, rate = (each["independence"] for each in (probabilities, acceptance))
+    text = f"{counted(size, 'component')} at iteration {iteration}; {share:.0%} of jumps "
     text += "are independent draws"
     if isnan(rate):
         return text

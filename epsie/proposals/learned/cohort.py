@@ -15,6 +15,7 @@ from epsie.proposals.learned.contribution import Contributed
 from epsie.proposals.learned.history import History
 from epsie.proposals.learned.knowledge import MOVES, Knowledge
 from epsie.proposals.learned.learning import Lesson, learn
+from epsie.proposals.learned.logbook import WIDTH, row_of
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.plain import counted, entry, malformed, rows_of
 from epsie.proposals.learned.record import EVALUATED, Record, best, history_of
@@ -22,10 +23,6 @@ from epsie.proposals.learned.rows import Rows, rows_from
 from epsie.proposals.learned.subject import Subject
 from epsie.proposals.learned.surrogate import points_kept
 from epsie.proposals.learned.transform import Transform
-
-LOGGED = 4
-"""Of each lesson are noted: its iteration, the number of components, the probability of independent
-draws from then on, and the share of them that was accepted up to then."""
 
 _SINCE = 0.4
 """The evidence needs no stretches that ended before this share of all iterations."""
@@ -81,7 +78,7 @@ class Cohort:
         self._evaluated = np.empty((0, EVALUATED + subject.ndim))
         self._begun = 0
         self._population: History | None = None
-        self._log = np.empty((0, LOGGED))
+        self._log = np.empty((0, WIDTH))
         self._fresh = _none_of(nchains)
         self._bridges: tuple[Bridge, ...] = ()
 
@@ -125,10 +122,10 @@ class Cohort:
         with capped():
             knowledge = learn(lesson, self.knowledge, first)
         if knowledge is not None:
-            self.knowledge, self.lesson = knowledge, self.lesson + 1
-            jumps, accepted = lesson.tallies[0, :2]
-            rate, size = accepted / jumps if jumps else np.nan, knowledge.mixture.size
-            row = [self.barrier, size, knowledge.weights[0], rate]
+            former, self.knowledge, self.lesson = self.knowledge, knowledge, self.lesson + 1
+            rows = np.concatenate([h.since(self.barrier / 2).rows for h in lesson.histories])
+            with capped():
+                row = row_of(self.barrier, former, knowledge, lesson.tallies, rows)
             self._log = np.concatenate([self._log, [row]])
             if knowledge.settled:
                 self._evaluated = self._evaluated[:0]
@@ -230,7 +227,7 @@ class Cohort:
         for name in ("iteration", "barrier", "lesson"):
             setattr(twin, name, entry(plain, name, int))
         twin._begun = entry(plain, "begun", int)
-        twin._log = rows_of(plain, "log", LOGGED, finite=False)
+        twin._log = rows_of(plain, "log", WIDTH, finite=False)
         if (population := plain.get("population")) is not None:
             twin._population = History.from_plain(population, ndim)
         twin._fresh = tuple([rows_from(rows) for rows in fresh_of(plain, self.nchains)])
