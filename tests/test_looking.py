@@ -72,8 +72,7 @@ def told(thing):
             found[name] = str(error)
     for method in METHODS:
         try:
-            *numbers, per_chain = thing.log_evidence(method)
-            found[method] = [*numbers, per_chain.tolist()]
+            found[method] = [np.asarray(value).tolist() for value in thing.log_evidence(method)]
         except ValueError as error:
             found[method] = str(error)
     return found
