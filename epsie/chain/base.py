@@ -89,16 +89,16 @@ class BaseChain(Record):
 
     def advance(self, niterations: int) -> Segment:
         """Make so many steps, and tell what they brought. For a detached copy."""
-        before = self.made_ready(niterations)
+        before = self.of_users()
+        self.reserve(niterations)
         for length, is_noted in self.stretches(niterations):
             self.run(length)
             if is_noted:
                 self.note()
         return self.ended(before)
 
-    def made_ready(self, niterations: int) -> list[Distribution]:
-        """Copies of what is of a user's class, to be compared when so many steps are made."""
-        self.reserve(niterations)
+    def of_users(self) -> list[Distribution]:
+        """Copies of what is of a user's class, to be compared when steps are made."""
         users = [part for part in self._distributions() if not is_built_in(part)]
         return [part._copied(Stream()) for part in users]
 
@@ -116,7 +116,7 @@ class BaseChain(Record):
         self.notes.append(note_of(self.iteration, self.by_temperature))
 
     def ended(self, before: Sequence[Distribution]) -> Segment:
-        """What all steps brought since it was `made_ready`."""
+        """What all steps brought, and a check of what is of a user's class."""
         users = [part for part in self._distributions() if not is_built_in(part)]
         for old, part in zip(before, users, strict=True):
             refuse_unsaved(old, part)

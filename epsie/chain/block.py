@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.chain.adaptation_history import Note
 from epsie.chain.base import BaseChain
 from epsie.chain.block_rows import BlockRows
 from epsie.chain.chain import Chain
@@ -25,9 +26,6 @@ from epsie.tempering.many_sweeps import SWEEPS
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_PIECE = 1024
-"""Steps after which rows go to the chains: each transfer costs some microseconds a chain."""
-
 
 def proposals_of(chains: Sequence[BaseChain]) -> ProposalArrays | None:
     """The proposals of chains as arrays; None if the chains cannot be stepped so."""
@@ -41,6 +39,12 @@ def proposals_of(chains: Sequence[BaseChain]) -> ProposalArrays | None:
     if first.ntemps * len(first.parameters) > BLOCK or any(part is None for part in parts):
         return None
     return together([part for part in parts if part is not None])
+
+
+def block_of(chains: Sequence[BaseChain], model: Batch, room: int) -> Block | None:
+    """Chains as a block that has room for so many steps; None if they cannot be stepped so."""
+    proposals = proposals_of(chains) if room else None
+    return None if proposals is None else Block(chains, proposals, model, room)
 
 
 class Block:
@@ -58,10 +62,12 @@ class Block:
         Their proposals.
     model : Batch
         The model.
+    room : int
+        The number of steps that they are going to make at most.
     """
 
     def __init__(
-        self, chains: Sequence[BaseChain], proposals: ProposalArrays, model: Batch
+        self, chains: Sequence[BaseChain], proposals: ProposalArrays, model: Batch, room: int
     ) -> None:
         self.chains, self.proposals, self.model = chains, proposals, model
         self.levels: list[Any] = [level for chain in chains for level in chain.by_temperature]
@@ -76,23 +82,28 @@ class Block:
         betas = np.array([level.beta for level in self.levels])
         self._betas, self._at_prior = betas, betas == 0
         self._streams = Streams([chain.stream for chain in chains], len(self.names) * self.ntemps)
+        self._rows = BlockRows(room, *self.x.shape)
         self.iteration, self._nsweeps = chains[0].iteration, chains[0].nsweeps
 
     def run(self, niterations: int) -> None:
         """Make so many steps."""
         given_up, number = self.chains[0].watch
         with np.errstate(all="ignore"):
-            for start in range(0, niterations, _PIECE):
-                length = min(_PIECE, niterations - start)
-                rows = BlockRows(length, *self.x.shape)
-                for step in range(length):
-                    if given_up[0] >= number:
-                        raise GivenUp
-                    self._step()
-                    if self._sweeps_now():
-                        rows.add_sweeps(*self._sweep())
-                    rows.put(step, self)
-                rows.give(self.chains)
+            for _ in range(niterations):
+                if given_up[0] >= number:
+                    raise GivenUp
+                self._step()
+                if self.ntemps > 1 and self.iteration % self.chains[0].swap_interval == 0:
+                    self._rows.add_sweeps(*self._sweep())
+                self._rows.put(self)
+
+    def note(self) -> None:
+        """Note what was learned up to here."""
+        widths = iter(map(tuple, self.proposals.stds().tolist()))
+        for chain in self.chains:
+            levels = chain.by_temperature
+            betas = tuple([level.beta for level in levels])
+            chain.notes.append(Note(self.iteration, [next(widths) for _ in levels], betas))
 
     def _step(self) -> None:
         """Propose, evaluate, decide and learn."""
@@ -133,16 +144,18 @@ class Block:
         up = inside & (log_ratio > 0)
         open_ = inside & ~up
         where = np.flatnonzero(open_)
+        ratios = exps(log_ratio[where])
         self.ratio = up.astype(float)
-        self.ratio[where] = exps(log_ratio[where])
-        u = self._streams.uniforms_where(open_.reshape(-1, self.ntemps)).ravel()
-        self.accepted = accepted = up | (open_ & (u < self.ratio))
+        self.ratio[where] = ratios
+        if self.ntemps == 1:
+            u = self._streams.uniforms_at(where)
+        else:
+            u = self._streams.uniforms_where(open_.reshape(-1, self.ntemps))
+        self.accepted = accepted = up
+        accepted[where] = u < ratios
         self.x = np.where(accepted[:, np.newaxis], self.y, self.x)
         self.logl = np.where(accepted, self.new_logl, self.logl)
         self.logp = np.where(accepted, self.new_logp, self.logp)
-
-    def _sweeps_now(self) -> bool:
-        return self.ntemps > 1 and self.iteration % self.chains[0].swap_interval == 0
 
     def _sweep(self) -> tuple[NDArray[np.int64], Array]:
         """Swap points between temperatures; where they came from, and the ratios."""
@@ -187,4 +200,5 @@ class Block:
     def end(self) -> None:
         """Let the chains go on alone."""
         self.tell()
+        self._rows.give(self.chains)
         self._streams.give_back()

@@ -20,30 +20,30 @@ class BlockRows:
 
     Parameters
     ----------
-    nsteps, nrows, ndim : int
-        The number of steps, of chains and temperatures together, and of parameters.
+    room, nrows, ndim : int
+        The number of steps at most, of chains and temperatures together, and of parameters.
     """
 
-    def __init__(self, nsteps: int, nrows: int, ndim: int) -> None:
-        self._x = np.empty((nrows, nsteps, ndim))
-        self._stats = np.empty((nrows, nsteps, 2))
-        self._ratios = np.empty((nrows, nsteps))
-        self._accepted = np.empty((nrows, nsteps), bool)
-        most = max(1, min(nsteps, _CACHED // (8 * nrows * (ndim + 4))))
+    def __init__(self, room: int, nrows: int, ndim: int) -> None:
+        self._x = np.empty((nrows, room, ndim))
+        self._stats = np.empty((nrows, room, 2))
+        self._ratios = np.empty((nrows, room))
+        self._accepted = np.empty((nrows, room), bool)
+        most = max(1, min(room, _CACHED // (8 * nrows * (ndim + 4))))
         self._recent_x = np.empty((most, nrows, ndim))
         self._recent = np.empty((most, 3, nrows))
         self._recent_accepted = np.empty((most, nrows), bool)
         self._first = self._filled = 0
         self._sweeps: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
 
-    def put(self, step: int, block: Any) -> None:
+    def put(self, block: Any) -> None:
         """Note where the chains of a block stand after a step, and what was decided."""
-        at = step - self._first
+        at = self._filled - self._first
         self._recent_x[at] = block.x
         self._recent[at, 0], self._recent[at, 1] = block.logl, block.logp
         self._recent[at, 2], self._recent_accepted[at] = block.ratio, block.accepted
-        self._filled = step + 1
-        if at + 1 == len(self._recent_x) or self._filled == self._x.shape[1]:
+        self._filled += 1
+        if at + 1 == len(self._recent_x):
             self._turn_over()
 
     def _turn_over(self) -> None:
@@ -60,6 +60,7 @@ class BlockRows:
 
     def give(self, chains: Sequence[BaseChain]) -> None:
         """Give each chain its rows."""
+        self._turn_over()
         levels: list[Any] = [level for chain in chains for level in chain.by_temperature]
         kinds = History(levels[0].dtypes).tables()
         positions, stats, acceptance = kinds["positions"], kinds["stats"], kinds["acceptance"]
@@ -69,8 +70,9 @@ class BlockRows:
         x = self._x.view(positions.dtype)[:, :, 0]
         values = self._stats.view(stats.dtype)[:, :, 0]
         for i, level in enumerate(levels):
-            rows = {"positions": x[i], "stats": values[i], "acceptance": decided[i], "blobs": None}
-            level.history.extend(rows)
+            n = self._filled
+            rows = {"positions": x[i, :n], "stats": values[i, :n], "acceptance": decided[i, :n]}
+            level.history.extend({**rows, "blobs": None})
         if self._sweeps:
             orders, ratios = map(np.array, zip(*self._sweeps, strict=True))
             for i, chain in enumerate(chains):

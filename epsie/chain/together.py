@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from epsie.chain.base import BaseChain, Segment
-from epsie.chain.block import Block, proposals_of
+from epsie.chain.block import Block, block_of
 from epsie.errors import ModelError, ProposalError, StepError
 from epsie.model.batch import Batch
 from epsie.model.evaluation import Position
@@ -25,25 +25,37 @@ def advance_together(chains: Sequence[BaseChain], niterations: int, model: Batch
     model : Batch
         The model.
     """
-    befores = [chain.made_ready(niterations) for chain in chains]
+    befores = [chain.of_users() for chain in chains]
+    block: Block | None = None
+    left = niterations
     for length, is_noted in chains[0].stretches(niterations):
-        _run(chains, length, model)
-        for chain in chains if is_noted else ():
-            chain.note()
+        block = block or block_of(chains, model, left)
+        if block is not None:
+            _run_block(block, length)
+        else:
+            _run(chains, length, left, model)
+        if is_noted and block is not None:
+            block.note()
+        elif is_noted:
+            for chain in chains:
+                chain.note()
+        left -= length
+    if block is not None:
+        block.end()
     return [chain.ended(before) for chain, before in zip(chains, befores, strict=True)]
 
 
-def _run(chains: Sequence[BaseChain], length: int, model: Batch) -> None:
-    """So many steps of all: as arrays, if there is such a form of their proposals."""
-    proposals = proposals_of(chains) if length else None
-    if proposals is not None:
-        block = Block(chains, proposals, model)
-        try:
-            block.run(length)
-        except ModelError as error:
-            raise _located(error, chains, block.iteration) from error.__cause__
-        block.end()
-        return
+def _run_block(block: Block, length: int) -> None:
+    try:
+        block.run(length)
+    except ModelError as error:
+        raise _located(error, block.chains, block.iteration) from error.__cause__
+
+
+def _run(chains: Sequence[BaseChain], length: int, left: int, model: Batch) -> None:
+    """So many steps of all, and there will be others."""
+    for chain in chains:
+        chain.reserve(left)
     given_up, number = chains[0].watch
     types = chains[0].dtypes
     for _ in range(length):

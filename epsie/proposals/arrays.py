@@ -48,6 +48,13 @@ class NormalArrays:
         step: Array = np.matmul(self.factor, z[:, :, np.newaxis])[:, :, 0]
         return x + step
 
+    def stds(self) -> Array:
+        """The standard deviations of jumps, as `jump_stds` of each. Shape (nchains, ndim)."""
+        if not self.is_full:
+            return self.widths
+        stds: Array = np.sqrt(np.square(self.factor).sum(axis=2))
+        return stds
+
     def learn_from(self, x: Array, ratio: Array, accepted: Mask) -> None:
         """Count a jump, and learn from where it ended, the acceptance ratio and the decision."""
         self.nsteps += 1

@@ -28,77 +28,82 @@ class Streams:
 
     def __init__(self, streams: Sequence[Stream], most: int) -> None:
         self.streams = streams
-        n, self._room = len(streams), most
+        n, self._end = len(streams), most + BLOCK
         # Blocks lie behind room for what is left of the one before.
-        self._z = np.empty((n, most + BLOCK))
+        self._z, self._room = np.empty((n, self._end)), most
         self._u = np.empty((n, BLOCK))
         self._next = np.empty(n, np.intp)
         self._left = np.empty(n, np.intp)
         for i, stream in enumerate(streams):
             normals, uniforms = stream.taken()
-            self._next[i] = most + BLOCK - len(normals)
+            self._next[i] = self._end - len(normals)
             self._z[i, self._next[i] :] = normals
             self._left[i] = len(uniforms)
             self._u[i, : len(uniforms)] = uniforms
+        draws = [stream.generator.standard_normal for stream in streams]
+        self._refills = list(zip(draws, self._z[:, most:], strict=True))
+        # As a rule all have drawn as many.
+        self._alike = bool((self._next == self._next[0]).all())
 
     def normals(self, n: int) -> Array:
         """So many standard normal variates of each stream. Shape (nstreams, n)."""
+        if not self._alike:
+            return self._normals_of_each(n)
         first = int(self._next[0])
-        if (self._next == first).all():
-            if first + n > self._room + BLOCK:
-                for i in range(len(self.streams)):
-                    self._refill_normals(i)
-                first = int(self._next[0])
-            self._next += n
-            return self._z[:, first : first + n]
-        for i in np.flatnonzero(self._next + n > self._room + BLOCK).tolist():
-            self._refill_normals(i)
+        if first + n > self._end:
+            left, self._next[:] = self._end - first, self._room - (self._end - first)
+            self._z[:, self._room - left : self._room] = self._z[:, first:].copy()
+            for draw, block in self._refills:
+                draw(out=block)
+            first = self._room - left
+        self._next += n
+        return self._z[:, first : first + n]
+
+    def _normals_of_each(self, n: int) -> Array:
+        for i in np.flatnonzero(self._next + n > self._end).tolist():
+            rest = self._z[i, self._next[i] :].copy()
+            self._next[i] = self._room - len(rest)
+            self._z[i, self._next[i] : self._room] = rest
+            draw, block = self._refills[i]
+            draw(out=block)
         columns = self._next[:, np.newaxis] + np.arange(n)
         self._next += n
         return np.take_along_axis(self._z, columns, axis=1)
 
-    def _refill_normals(self, i: int) -> None:
-        row, left = self._z[i], self._room + BLOCK - int(self._next[i])
-        row[self._room - left : self._room] = row[len(row) - left :].copy()
-        self.streams[i].generator.standard_normal(out=row[self._room :])
-        self._next[i] = self._room - left
+    def uniforms_at(self, where: NDArray[np.intp]) -> Array:
+        """A uniform variate on [0, 1) of each of some streams, by their indices."""
+        left = self._left[where]
+        if not left.all():
+            for i in where[left == 0].tolist():
+                self.streams[i].generator.random(out=self._u[i])
+                self._left[i] = BLOCK
+            left = self._left[where]
+        self._left[where] = left - 1
+        found: Array = self._u[where, left - 1]
+        return found
 
     def uniforms_where(self, needed: NDArray[np.bool_]) -> Array:
-        """Uniform variates on [0, 1) where they are needed, along rows; elsewhere anything.
+        """Uniform variates on [0, 1) where they are needed, in the order of rows.
 
         Parameters
         ----------
         needed : array of bool
-            Shape (nstreams, n).
+            Shape (nstreams, n). Each stream gives them along its row.
         """
-        number = np.cumsum(needed, axis=1)
-        place = self._left[:, np.newaxis] - number
-        found = np.take_along_axis(self._u, np.maximum(place, 0), axis=1)
-        left = self._left - number[:, -1]
-        for i in np.flatnonzero(left < 0).tolist():
-            for j in np.flatnonzero(needed[i]).tolist():
-                found[i, j] = self._uniform(i)
-            left[i] = self._left[i]
-        self._left = left
-        return found
+        found = np.empty(needed.shape)
+        for column in range(needed.shape[1]):
+            where = np.flatnonzero(needed[:, column])
+            found[where, column] = self.uniforms_at(where)
+        return found[needed]
 
     def uniforms(self, n: int) -> Array:
         """So many uniform variates of each, in the order of `Stream.uniforms`."""
-        left = self._left - n
-        columns = np.maximum(left, 0)[:, np.newaxis] + np.arange(n)
-        found = np.take_along_axis(self._u, np.minimum(columns, BLOCK - 1), axis=1)
-        for i in np.flatnonzero(left < 0).tolist():
-            found[i] = [self._uniform(i) for _ in range(n)]
-            left[i] = self._left[i]
-        self._left = left
+        everywhere = np.arange(len(self.streams))
+        enough = self._left >= n
+        found = np.stack([self.uniforms_at(everywhere) for _ in range(n)], axis=1)
+        # Several that are there are handed out as they lie, one by one they are from the end.
+        found[enough] = found[enough, ::-1]
         return found
-
-    def _uniform(self, i: int) -> float:
-        if not self._left[i]:
-            self.streams[i].generator.random(out=self._u[i])
-            self._left[i] = BLOCK
-        self._left[i] -= 1
-        return float(self._u[i, self._left[i]])
 
     def give_back(self) -> None:
         """Let each stream go on alone."""
