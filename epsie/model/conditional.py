@@ -114,7 +114,10 @@ class ByFunction(Part):
 
     def _at(self, values: Values) -> Distribution:
         answer = self.function(**{name: values[name] for name in self.needs})
-        found = distribution_of(answer)
+        try:
+            found = distribution_of(answer)
+        except ValueError as error:
+            raise ValueError(f"{self.names[0]}: {error}") from None
         if found is None:
             raise TypeError(
                 f"the function of {self.names[0]!r} once returned a distribution; now it returns "

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import log, sqrt
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.checks import given
+from epsie.logs import logger
 from epsie.model.part import arguments_of
 
 DRAWS = 100_000
 """By how many draws the share of the prior that a constraint leaves is counted."""
 
+_LOGGED = 0.1
+"""A relative error that is told."""
+
 SEED = 20_000_711
 """Of these draws, so that the density is the same everywhere."""
+
+
+IN_A_DICT = ". A parameter of this name is declared in a dict: Prior({'where': (0, 1)})"
+"""What to do if it was not meant."""
 
 
 class Constraint:
@@ -37,6 +47,11 @@ class Constraint:
     def __init__(self, function: Callable[..., Any], share: float = 1.0) -> None:
         self.function = function
         self.share = share
+        if not callable(function):
+            raise TypeError(
+                "where= must be a function of parameters, as lambda x, y: x < y; got "
+                f"{given(function)}{IN_A_DICT}"
+            )
         self.needs = arguments_of("where", function)
 
     @property
@@ -64,7 +79,12 @@ class Constraint:
         ------
         ValueError
             If none is allowed.
+        TypeError
+            If it gives no truth value.
         """
+        first = self.function(**{name: rows[0][name] for name in self.needs})
+        if not isinstance(first, Real | np.bool_):
+            raise TypeError(f"where= must return True or False; got {given(first)}")
         share = float(self.allowed(rows).mean())
         if share == 0:
             raise ValueError(
@@ -72,3 +92,9 @@ class Constraint:
                 "which it can be satisfied"
             )
         self.share = share
+        if self.error > _LOGGED:
+            logger.warning(
+                "where= is satisfied by %d of %d draws from the prior, so that the density is "
+                "known to %.0f %% only: give bounds that fit it more closely",
+                round(share * len(rows)), len(rows), 100 * self.error,
+            )  # fmt: skip

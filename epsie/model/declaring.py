@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from epsie.checks import as_names, given
+from epsie.model.checking import drawn_from, named
 from epsie.model.conditional import ByFunction, Conditional, Given
 from epsie.model.direction import Angle, Direction
 from epsie.model.distributions import Distribution, distribution_of
@@ -48,13 +49,14 @@ def parts_of(declared: Mapping[Any, Any]) -> list[Part]:
     values: dict[str, Any] = {}
     decided: list[Part] = []
     for item in ordered:
-        item = _decided(item, values) if isinstance(item, Undecided) else item
-        if isinstance(item, Known):
-            values[item.names[0]] = item.at(values)
-        else:
+        with named(item):
+            item = _decided(item, values) if isinstance(item, Undecided) else item
+            if isinstance(item, Known):
+                values[item.names[0]] = item.at(values)
+        if not isinstance(item, Known):
             arrays = {name: np.array([value]) for name, value in values.items()}
-            for name, column in zip(item.names, item.draw(rng, 1, arrays), strict=True):
-                values[name] = column[0].item()
+            drawn = drawn_from(item, rng, 1, arrays)
+            values |= {name: column[0].item() for name, column in drawn.items()}
         decided.append(item)
     return decided
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.checks import given
 from epsie.model.families import CONTINUOUS, DISCRETE, Density, Family, between
 
 Kind = Literal["real", "integer", "angle", "direction"]
@@ -93,7 +94,11 @@ def uniform(low: Any, high: Any) -> Distribution:
         If they are not finite and ascending.
     """
     if not (isfinite(low) and isfinite(high) and low < high):
-        turned = f"; did you mean ({high}, {low})?" if low > high else ""
+        turned = ""
+        if low > high:
+            turned = f"; did you mean ({high}, {low})?"
+        elif low < high:
+            turned = "; without a bound give a distribution, as stats.norm(0, 5) or stats.expon()"
         raise ValueError(
             f"a pair is the lower and the upper bound of a uniform prior, both finite; got "
             f"({low}, {high}){turned}"
@@ -125,7 +130,11 @@ def _frozen(thing: Any) -> Distribution:
     family = family_of(thing.dist)
     low, high = map(float, thing.support())
     if not low <= high:
-        raise ValueError(f"scipy.stats.{thing.dist.name}{tuple(numbers)} is no distribution")
+        names = ", ".join(argument_names(thing.dist))
+        raise ValueError(
+            f"scipy.stats.{thing.dist.name}{tuple(numbers)} is no distribution: one of {names} is "
+            "not what it may be"
+        )
     if family is None:
         density, plain = by_methods(thing, discrete), None
     else:
@@ -137,7 +146,23 @@ def _frozen(thing: Any) -> Distribution:
 def by_methods(thing: Any, discrete: bool) -> Density:
     """The log density of a distribution, or of integers the log mass, as its methods give it."""
     logarithm = thing.logpmf if discrete else thing.logpdf
-    return lambda x: float(logarithm(x))
+    return lambda x: number(logarithm(x))
+
+
+def number(density: Any) -> float:
+    """The log density that a method of an object returned.
+
+    Raises
+    ------
+    TypeError
+        If it is no number.
+    """
+    try:
+        return float(density)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"the log density at one number must be a number; got {given(density)}"
+        ) from None
 
 
 def family_of(unfrozen: Any) -> Family | None:
@@ -203,7 +228,7 @@ def _of_bilby(thing: Any) -> Distribution:
         return np.asarray(thing.sample(n))
 
     kind: Kind = "angle" if getattr(thing, "boundary", None) == "periodic" else "real"
-    return Distribution(lambda x: float(thing.ln_prob(x)), draw, (low, high), kind)
+    return Distribution(lambda x: number(thing.ln_prob(x)), draw, (low, high), kind)
 
 
 def _foreign(thing: Any) -> Distribution:

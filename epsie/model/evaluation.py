@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import inf
@@ -153,7 +154,10 @@ def model_error(error: BaseException, where: Mapping[str, Any]) -> ModelError:
     """An error of a model, or of what it returned, as one that says where it happened."""
     if isinstance(error, ModelError) and type(error).__module__.startswith("epsie."):
         return error.at(where)
-    return ModelError(f"the model raised {said(error)}", where)
+    text = f"the model raised {said(error)}"
+    if isinstance(error, TypeError | AttributeError) and re.search("'(float|int)'", str(error)):
+        text += ". Parameters reach it one by one, by name, each a number, and not as an array"
+    return ModelError(text, where)
 
 
 class CalledByNameError(ModelError):

@@ -157,7 +157,7 @@ def whole(name: str, column: NDArray[Any]) -> NDArray[np.int64]:
     wrong = column[integers != column]
     if len(wrong):
         raise ValueError(
-            f"the prior of {name} is of integers, but it draws {wrong[0]!r}; if the parameter is "
+            f"the prior of {name} is of integers, but it draws {wrong[0]}; if the parameter is "
             "real, give a distribution with logpdf"
         )
     return integers

@@ -62,6 +62,11 @@ class Posterior:
             raise TypeError(
                 f"the log likelihood comes first, then the prior; got {given(log_likelihood)}"
             )
+        if isinstance(log_likelihood, Posterior):
+            raise TypeError(
+                "a Posterior has a prior already: give a sampler the Posterior, or here its "
+                f"log_likelihood; got {given(log_likelihood)}"
+            )
         self.prior = prior if isinstance(prior, Prior) else Prior(prior)
         self.log_likelihood = log_likelihood
         self.vectorize = as_vectorize(vectorize)
@@ -86,6 +91,12 @@ class Posterior:
         else:
             full = self.prior.completed(values)
             answer = self.log_likelihood(**{name: full[name] for name in self._takes})
+        if answer.__class__ is float:
+            return answer, logp
+        if not isinstance(answer, tuple) and not (
+            np.ndim(answer) == 0 and hasattr(answer, "__float__")
+        ):
+            raise LikelihoodError(f"the log likelihood returned {given(answer)}")
         return _with_prior(answer, logp)
 
     def many(self, columns: Mapping[str, NDArray[Any]]) -> tuple[Any, ...]:
@@ -124,7 +135,7 @@ class Posterior:
 
 
 class LikelihoodError(ModelError):
-    """A likelihood returned more than its logarithm."""
+    """A likelihood returned something else than its logarithm."""
 
     advice = (
         "a Posterior wants the log likelihood alone, a number, or a pair (logl, {'name': value}) "
@@ -181,9 +192,10 @@ def _taken(log_likelihood: Likelihood, prior: Prior) -> set[str]:
     idle = sorted(sampled - used)
     if idle:
         raise ValueError(
-            f"nothing uses {', '.join(idle)}: the likelihood takes "
+            f"nothing uses {', '.join(idle)}: by name the likelihood takes "
             f"{', '.join(p.name for p in named) or 'nothing'}, the prior has "
-            f"{', '.join(prior.parameters)}. Correct a name, or let the likelihood take **others"
+            f"{', '.join(prior.parameters)}. Correct a name, or let the likelihood take **others. "
+            + _by_name(prior)
         )
     return taken
 
@@ -194,8 +206,12 @@ def _uncovered(missing: list[str], wanted: list[str], prior: Prior) -> str:
         f"takes {', '.join(wanted)}; the prior has {', '.join((*prior.parameters, *prior.known))}"
     )
     if len(missing) == 1 and len(wanted) == 1:
-        text += (
-            ". It is called by name, with a keyword for each parameter: def log_likelihood("
-            f"{', '.join(prior.parameters)})"
-        )
+        text += f". {_by_name(prior)}"
+    elif idle := [name for name in prior.parameters if name not in wanted]:
+        text += f". If {missing[0]} is {' or '.join(idle)}, give it one name"
     return f"{text}. Bind data before, by functools.partial(log_likelihood, data=...)"
+
+
+def _by_name(prior: Prior) -> str:
+    names = ", ".join(prior.parameters)
+    return f"It is called by name, with a keyword for each parameter: def log_likelihood({names})"

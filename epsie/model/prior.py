@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.model.constraint import DRAWS, SEED, Constraint
+from epsie.checks import given
+from epsie.model.checking import check_densities, drawn_from
+from epsie.model.constraint import DRAWS, IN_A_DICT, SEED, Constraint
 from epsie.model.declaring import merged, names_in, parts_of, shown
 from epsie.model.direction import Direction
 from epsie.model.distributions import Kind
-from epsie.model.part import Bounds, Free, Known, rows_of, whole
+from epsie.model.part import Bounds, Free, Known, rows_of
 
 
 class Prior:
@@ -88,9 +90,13 @@ class Prior:
         self._set_parts()
         self._constraint = None if where is None else Constraint(where)
         self._check_names("where= asks for", self.judged)
+        if labels is not None and not isinstance(labels, Mapping):
+            raise TypeError(
+                f"labels must be a dict of names and labels; got {given(labels)}{IN_A_DICT}"
+            )
         self._check_names("labels are given for", tuple(labels or ()))
         self.labels = {name: (labels or {}).get(name, name) for name in self._names}
-        self._check_draws()
+        check_densities(self._sampled, self._rows(self._drawn(np.random.default_rng(0), 32)))
         if self._constraint is not None:
             drawn = self._drawn(np.random.default_rng(SEED), DRAWS)
             self._constraint.count(self._rows(drawn))
@@ -104,7 +110,10 @@ class Prior:
         names = [name for key, value in self._declared.items() for name in names_in(key, value)]
         self.parameters = tuple(name for name in names if name not in self.known)
         if not self.parameters:
-            raise ValueError("nothing is sampled: all parameters of this prior are known")
+            raise ValueError(
+                "nothing is sampled: all parameters of this prior are known. Give one of them "
+                "bounds, as (0, 1), or a distribution"
+            )
         free = [part for part in self._sampled if isinstance(part, Free)]
         self._free = [(part.names[0], part.distribution.density) for part in free]
         self._bound = [part for part in self._sampled if not isinstance(part, Free)]
@@ -245,8 +254,7 @@ class Prior:
                 rows = rows_of(values, part.needs, n)
                 values[part.names[0]] = np.array([part.at(row) for row in rows])
                 continue
-            for name, column in zip(part.names, part.draw(rng, n, values), strict=True):
-                values[name] = whole(name, column) if part.kind == "integer" else column
+            values |= drawn_from(part, rng, n, values)
         return {name: values[name] for name in self.parameters}
 
     def _rows(self, drawn: Mapping[str, NDArray[Any]]) -> list[Mapping[str, Any]]:
@@ -269,18 +277,6 @@ class Prior:
                 f"{what} {', '.join(unknown)}, of which this prior knows nothing; it has "
                 f"{', '.join(self._names)}"
             )
-
-    def _check_draws(self) -> None:
-        """Refuse a density that is not finite where it draws."""
-        for values in self._rows(self._drawn(np.random.default_rng(0), 32)):
-            for part in self._sampled:
-                value = part.log_density(values)
-                if not isfinite(value):
-                    at = ", ".join(f"{name} = {values[name]!r}" for name in part.names)
-                    raise ValueError(
-                        f"the prior of {', '.join(part.names)} draws {at}, where the log of its "
-                        f"density is {value}: its draws and its density do not belong together"
-                    )
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("_declared", "_constraint", "labels")}

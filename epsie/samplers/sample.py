@@ -99,6 +99,8 @@ def sample(
             "nothing ends the run: give until=, as {'ess': 1000, 'rhat': 1.01}, max_evaluations= "
             "or max_time="
         )
+    if tempered not in (None, True, False):
+        raise ValueError(f"tempered must be True, False or None; got {tempered!r}")
     posterior = Posterior(log_likelihood, prior, vectorize=vectorize)
     plain = {"real", "angle"}.issuperset(posterior.prior.kinds.values())
     hot = tempered or (tempered is None and not plain)
@@ -106,7 +108,8 @@ def sample(
     chosen = None if tempered is None else hot
     sampler = _gone_on_with(directory, posterior, nchains, chosen, pool, seed)
     if sampler is None:
-        sampler = _made(posterior, nchains or _NCHAINS, hot, start, pool, seed)
+        nchains = _NCHAINS if nchains is None else nchains
+        sampler = _made(posterior, nchains, hot, start, pool, seed)
     sampler.run(
         FOREVER,
         until=until,

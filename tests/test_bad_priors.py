@@ -1,0 +1,123 @@
+"""Priors and likelihoods as people write them wrongly: refused at once, with the remedy."""
+
+from math import inf, nan
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import epsie
+from epsie import Given, Posterior, Prior
+
+
+class Own:
+    """A distribution of a user's own."""
+
+    def __init__(self, draws=lambda n, rng: rng.random(n), density=lambda x: 0.0):
+        self.draws, self.density = draws, density
+
+    def logpdf(self, x):
+        return self.density(x)
+
+    def rvs(self, size=None, random_state=None):
+        return self.draws(size, random_state)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "text"),
+    [
+        (lambda: Own(lambda n, rng: rng.random(n) * nan), ValueError, "draws nan; draws must be"),
+        (lambda: Own(lambda n, rng: rng.random((n, 2))), ValueError, "names as its key"),
+        (lambda: Own(lambda n, rng: np.array(0.5)), ValueError, r"shape \(\) when asked for 1"),
+        (lambda: Own(density=lambda x: np.zeros(3)), TypeError, "must be a number; got array"),
+        (lambda: Own(density=lambda x: -inf), ValueError, "do not belong together"),
+        (lambda: stats.multivariate_normal([0, 0]), ValueError, "names as its key"),
+        (lambda: (0, inf), ValueError, r"without a bound give a distribution, as stats.norm"),
+        (lambda: stats.norm(0, -1), ValueError, "one of loc, scale is not what it may be"),
+        (lambda: lambda z: (0.6, z), ValueError, "x: a pair is the lower and the upper bound"),
+        (lambda: Given(stats.norm, scale="minus"), ValueError, "the prior of x draws nan"),
+    ],
+)
+def test_what_cannot_be_drawn_from(make, error, text):
+    with pytest.raises(error, match=text):
+        Prior(x=make(), z=(0, 1), minus=(-2, -1))
+
+
+@pytest.mark.parametrize("wrong", [lambda z: 1 / 0, Own(density=lambda x: 1 / 0)])
+def test_errors_of_a_users_own_say_for_which_parameter(wrong):
+    with pytest.raises(ZeroDivisionError) as caught:
+        Prior(x=wrong, z=(0, 1))
+    assert caught.value.__notes__ == ["This came up when the prior of x was tried out"]
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        (lambda x: None, "return True or False; got None"),
+        (lambda x: np.array([True, False]), "return True or False; got array"),
+        ((0, 1), r"must be a function .* declared in a dict: Prior\({'where'"),
+        ("x > 0", "must be a function"),
+    ],
+)
+def test_constraints_that_are_none(where, text):
+    with pytest.raises(TypeError, match=text):
+        Prior(x=(0, 1), where=where)
+
+
+def test_labels_that_are_none_and_nothing_that_is_sampled():
+    with pytest.raises(TypeError, match="labels must be a dict.* declared in a dict"):
+        Prior(x=(0, 1), labels=(0, 1))
+    with pytest.raises(ValueError, match="Give one of them bounds"):
+        Prior(x=1.0)
+
+
+def test_a_constraint_that_hardly_anything_satisfies_is_told(caplog):
+    Prior(x=(0, 1), where=lambda x: x < 2e-4)
+    assert "so that the density is known to" in caplog.text
+    caplog.clear()
+    Prior(x=(0, 1), where=lambda x: x < 0.1)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, "-1.0", 1j, [-1.0], np.array([-1.0]), (-1.0, 0.0), (-1.0, 0.0, {}), (-1.0, None)],
+)
+def test_answers_of_a_likelihood_that_are_no_number(answer):
+    with pytest.raises(epsie.ModelError, match="log likelihood returned .* alone, a number"):
+        Posterior(lambda x: answer, {"x": (0, 1)})(x=0.5)
+
+
+@pytest.mark.parametrize("answer", [-1, np.float32(-1), np.array(-1.0), True])
+def test_answers_of_a_likelihood_that_are_numbers(answer):
+    assert Posterior(lambda x: answer, {"x": (0, 1)})(x=0.5) == (answer, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("log_likelihood", "error", "text"),
+    [
+        (lambda m, bb: 0.0, TypeError, "If bb is b, give it one name"),
+        (lambda *numbers: 0.0, ValueError, r"called by name.*def log_likelihood\(m, b\)"),
+        (lambda m, b, /: 0.0, ValueError, r"called by name.*def log_likelihood\(m, b\)"),
+        (Posterior(lambda m: 0.0, {"m": (0, 1)}), TypeError, "has a prior already"),
+    ],
+)
+def test_likelihoods_that_do_not_go_with_the_prior(log_likelihood, error, text):
+    with pytest.raises(error, match=text):
+        epsie.sample(log_likelihood, {"m": (0, 1), "b": (0, 1)})
+
+
+@pytest.mark.parametrize("log_likelihood", [lambda x: x[0], lambda x: x.sum(), lambda x: len(x)])
+def test_a_likelihood_of_an_array_is_told_what_it_gets(log_likelihood):
+    sampler = epsie.MetropolisHastingsSampler(Posterior(log_likelihood, {"x": (0, 1)}), nchains=1)
+    with pytest.raises(epsie.ModelError, match="one by one, by name, each a number"):
+        sampler.run(1)
+
+
+def test_settings_of_sample_that_are_none():
+    for wrong, text in (
+        ({"nchains": 0}, "at least 1; got 0"),
+        ({"tempered": "yes"}, "True, False"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            epsie.sample(lambda x: 0.0, {"x": (0, 1)}, **wrong)
