@@ -17,6 +17,7 @@ from epsie.ensembles import DifferentialEvolution, Snooker, Stretch
 from epsie.ensembles.proposal import EnsembleMoves
 from epsie.errors import ModelError, RunDirectoryError
 from epsie.model.evaluation import Point
+from epsie.storage.statetree import encode
 from tests.statistical import Continuous, Plan, check_draws, generator, judge_draws
 
 NAMES = ("x", "y")
@@ -176,6 +177,37 @@ def test_halves_are_evaluated_together(whole, rows, tmp_path):
     again.run(total=60)
     assert {*sizes} == {12 if rows is True else rows}
     assert same(epsie.open_run(tmp_path), whole)
+
+
+def two_at_once(x, y):
+    logl, logp = model(x, y)
+    return logl, np.where(x > 1.5, -math.inf, logp)
+
+
+def one(x, y):
+    return (None, -math.inf) if x > 1.5 else model(x, y)
+
+
+@pytest.mark.parametrize(("nensembles", "nwalkers"), [(3, 8), (1, 150)])
+def test_ensembles_as_arrays_have_the_bits_of_one_by_one(nensembles, nwalkers):
+    starts = np.random.default_rng(4).normal(size=(2, nensembles, nwalkers)).clip(-3, 1)
+    starts += np.random.default_rng(5).normal(scale=0.1, size=starts.shape)
+    made = [
+        sampler(nensembles, nwalkers, model=one, start=False),
+        sampler(nensembles, nwalkers, model=two_at_once, start=False, vectorize=True),
+    ]
+    for each in made:
+        each.start_position = dict(zip(NAMES, starts, strict=True))
+    made[0].run(60)
+    made[1].run(23)
+    for chain in made[1].chains:  # one by one, and back
+        chain.step()
+    made[1].run(36)
+    alone, together = made
+    assert encode(alone.state) == encode(together.state)
+    assert alone.evaluations == together.evaluations
+    for table in ("positions", "stats", "acceptance"):
+        assert np.array_equal(getattr(alone, table), getattr(together, table))
 
 
 def test_the_same_bits_however_it_is_split(whole):

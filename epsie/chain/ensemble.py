@@ -138,8 +138,8 @@ class EnsembleChain(BaseChain):
         """The walkers, divided at random."""
         order = self.walkers.copy()
         n, half = len(order), len(order) // 2
-        for i, u in enumerate(self.stream.uniforms(half)):
-            j = i + int(u * (n - i))
+        for i in range(half):
+            j = i + int(self.stream.uniform() * (n - i))
             order[i], order[j] = order[j], order[i]
         return order[:half], order[half:]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from epsie.chain.base import BaseChain, Segment
 from epsie.chain.block import Block, block_of
+from epsie.chain.ensemble_block import ensemble_block_of
 from epsie.errors import ModelError, ProposalError, StepError
 from epsie.model.batch import Batch
 from epsie.model.evaluation import Position
@@ -29,7 +30,7 @@ def advance_together(chains: Sequence[BaseChain], niterations: int, model: Batch
     block: Block | None = None
     left = niterations
     for length, is_noted in chains[0].stretches(niterations):
-        block = block or block_of(chains, model, left)
+        block = block or ensemble_block_of(chains, model, left) or block_of(chains, model, left)
         if block is not None:
             _run_block(block, length)
         else:

@@ -71,9 +71,9 @@ class Stretch(Move):
 
     def draw(self, x: Position, others: Sequence[Position], stream: Stream) -> Drawn:
         """A jump from `x`."""
-        which, u = stream.uniforms(2)
-        other = others[int(which * len(others))]
-        z = ((self.a - 1) * u + 1) ** 2 / self.a
+        other = others[int(stream.uniform() * len(others))]
+        root = (self.a - 1) * stream.uniform() + 1
+        z = root * root / self.a
         return tuple([o + z * (v - o) for v, o in zip(x, other)]), (len(x) - 1) * log(z)
 
 

@@ -1,0 +1,188 @@
+"""A block of ensembles that are stepped as arrays, with the bits of each stepped alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epsie.chain.base import BaseChain
+from epsie.chain.block import Array, Block
+from epsie.chain.ensemble import EnsembleChain
+from epsie.ensembles.moves import Stretch
+from epsie.model.batch import Batch
+from epsie.rng.elementwise import exps
+from epsie.rng.stream import BLOCK, Stream
+
+Rows = NDArray[np.intp]
+
+
+def ensemble_block_of(chains: Sequence[BaseChain], model: Batch, room: int) -> EnsembleBlock | None:
+    """Ensembles as a block that has room for so many steps; None if they cannot be stepped so."""
+    first = chains[0]
+    if not room or not isinstance(first, EnsembleChain) or first.hasblobs or first.is_stale:
+        return None
+    move = first.walkers[0].moves._only
+    return EnsembleBlock(chains, move, model, room) if type(move) is Stretch else None
+
+
+class _Uniforms:
+    """The uniform variates of many streams, of which nothing else is drawn meanwhile.
+
+    Parameters
+    ----------
+    streams : sequence of Stream
+        The streams. Each draws its next block when it would alone.
+    most : int
+        How many are asked for at once at most.
+    """
+
+    def __init__(self, streams: Sequence[Stream], most: int) -> None:
+        self._streams = streams
+        self._normals, left = zip(*[stream.taken() for stream in streams], strict=True)
+        self._queues = np.empty((len(streams), most + 2 * BLOCK))
+        self._first, self._stop = (np.zeros(len(streams), np.intp) for _ in range(2))
+        for i, uniforms in enumerate(left):
+            self._append(i, np.array(uniforms[::-1]))
+
+    def _append(self, i: int, variates: Array) -> None:
+        stop = self._stop[i]
+        self._queues[i, stop : stop + len(variates)] = variates
+        self._stop[i] = stop + len(variates)
+
+    def where(self, needed: NDArray[np.bool_]) -> Array:
+        """A variate for each place where one is needed, along rows; elsewhere anything."""
+        number = np.cumsum(needed, axis=1)
+        ends = self._first + number[:, -1]
+        for i in np.flatnonzero(ends > self._stop).tolist():
+            left = self._queues[i, self._first[i] : self._stop[i]].copy()
+            ends[i] -= self._first[i]
+            self._first[i] = self._stop[i] = 0
+            self._append(i, left)
+            while self._stop[i] < ends[i]:
+                self._append(i, self._streams[i].generator.random(BLOCK)[::-1])
+        places = np.maximum(self._first[:, np.newaxis] + number - 1, 0)
+        self._first = ends
+        found: Array = np.take_along_axis(self._queues, places, axis=1)
+        return found
+
+    def give_back(self) -> None:
+        """Let each stream go on alone."""
+        for i, stream in enumerate(self._streams):
+            left = self._queues[i, self._first[i] : self._stop[i]]
+            stream.put_back(self._normals[i], left[::-1].tolist())
+
+
+class _Counted:
+    """The proposals of walkers, which count their jumps, and learn nothing."""
+
+    def __init__(self, chains: Sequence[BaseChain]) -> None:
+        self._parts = [part for chain in chains for part in chain.leaves()]
+        self.jumps = 0
+
+    def give_back(self) -> None:
+        """Let each know how many jumps were made."""
+        for part in self._parts:
+            part._nsteps += self.jumps
+        self.jumps = 0
+
+
+class EnsembleBlock(Block):
+    """Ensembles at the same iteration whose walkers make stretch moves, as arrays.
+
+    Rows are ensemble-major: the first are the walkers of the first ensemble.
+
+    Parameters
+    ----------
+    chains : sequence of EnsembleChain
+        The ensembles.
+    move : Stretch
+        Their move.
+    model : Batch
+        The model.
+    room : int
+        The number of steps that they are going to make at most.
+    """
+
+    def __init__(self, chains: Sequence[BaseChain], move: Stretch, model: Batch, room: int) -> None:
+        self._counted = _Counted(chains)
+        super().__init__(chains, self._counted, model, room)  # type: ignore[arg-type]
+        self._move, self._half = move, chains[0].nwalkers // 2
+        self._streams.give_back()
+        streams = [chain.stream for chain in chains]
+        self._variates = _Uniforms(streams, 2 * self._half)
+        self._streams = self._variates  # type: ignore[assignment]
+        self.y, self.new_logl, self.new_logp = self.x.copy(), self.logl.copy(), self.logp.copy()
+
+    def _step(self) -> None:
+        """Move one half of the walkers of each ensemble, then the other."""
+        order, half = self._divided(), self._half
+        self._move_half(order[:, :half], order[:, half:])
+        self._move_half(order[:, half:], order[:, :half])
+        self.iteration += 1
+        self._counted.jumps += 1
+
+    def _uniforms(self, n: int) -> Array:
+        """So many uniform variates of each ensemble, one by one."""
+        return self._variates.where(np.ones((len(self.chains), n), bool))
+
+    def _divided(self) -> Rows:
+        """The walkers of each ensemble, divided at random: its halves one after the other."""
+        nchains, n, half = len(self.chains), 2 * self._half, self._half
+        order: Rows = np.arange(nchains * n).reshape(nchains, n)
+        chains = np.arange(nchains)
+        steps = self._uniforms(half) * (n - np.arange(half))
+        for i, others in enumerate((steps.astype(np.intp) + np.arange(half)).T):
+            order[:, i], order[chains, others] = order[chains, others], order[:, i].copy()
+        return order
+
+    def _move_half(self, half: Rows, rest: Rows) -> None:
+        which, u = self._uniforms(2 * self._half).reshape(*half.shape, 2).transpose(2, 0, 1)
+        others = np.take_along_axis(rest, (which * self._half).astype(np.intp), axis=1).ravel()
+        rows, a = half.ravel(), self._move.a
+        root = (a - 1) * u.ravel() + 1
+        z = root * root / a
+        other = self.x[others]
+        self.y[rows] = other + z[:, np.newaxis] * (self.x[rows] - other)
+        factor = (len(self.names) - 1) * np.array(list(map(log, z.tolist())))
+        logl, logp = self._asked(rows)
+        log_ratio = logp - self.logp[rows]
+        log_ratio += logl - self.logl[rows]
+        self._decide_for(rows, logp != -inf, log_ratio + factor)
+
+    def _asked(self, rows: Rows) -> tuple[Array, Array]:
+        """What the model says of where these walkers are to go."""
+        columns = dict(zip(self.names, np.ascontiguousarray(self.y[rows].T), strict=True))
+        logl, logp, blobs = self.model.many(columns)
+        # A comparison with NaN is False.
+        good = (logp == -inf) | ((logl < inf) & (logp < inf))
+        if blobs is not None or not good.all():
+            self._refuse_of(rows, blobs is not None, good, logl, logp)
+        logl = np.where(logp == -inf, -inf, logl)
+        self.new_logl[rows], self.new_logp[rows] = logl, logp
+        return logl, logp
+
+    def _refuse_of(
+        self, rows: Rows, blobs: bool, good: NDArray[np.bool_], logl: Array, logp: Array
+    ) -> None:
+        """As for a block; `logl` and `logp` are those of some rows."""
+        whole_logl, whole_logp = self.new_logl.copy(), self.new_logp.copy()
+        whole_logl[rows], whole_logp[rows] = logl, logp
+        self._refuse(blobs or None, rows[~good].tolist(), whole_logl, whole_logp)
+        logp[:] = whole_logp[rows]
+
+    def _decide_for(self, rows: Rows, inside: NDArray[np.bool_], log_ratio: Array) -> None:
+        """Accept with the probabilities that log ratios say."""
+        self._outside[rows] += ~inside
+        up = inside & (log_ratio > 0)
+        open_ = inside & ~up
+        ratio = up.astype(float)
+        ratio[open_] = exps(log_ratio[open_])
+        u = self._variates.where(open_.reshape(len(self.chains), -1)).ravel()
+        accepted = up | (open_ & (u < ratio))
+        self.ratio[rows], self.accepted[rows] = ratio, accepted
+        moved = rows[accepted]
+        self.x[moved] = self.y[moved]
+        self.logl[moved], self.logp[moved] = self.new_logl[moved], self.new_logp[moved]
