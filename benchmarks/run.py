@@ -24,6 +24,7 @@ NAMES = (
     "traffic",
     "parallel",
     "ensembles",
+    "vectorized",
     "peers",
     "saving",
     "watching",

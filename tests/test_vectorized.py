@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import inf
@@ -294,3 +296,51 @@ def test_learned_together_in_batches():
     reference.run(80)
     sampler.run(80)
     assert bits(sampler) == bits(reference)
+
+
+IN_JAX = """
+import jax
+{setting}
+import numpy as np
+from epsie.errors import EpsieError
+from epsie.samplers import MetropolisHastingsSampler
+
+traced = []
+
+@jax.jit
+@jax.vmap
+def model(m, b):
+    traced.append(1)
+    return -0.5 * (m * m + b * b), 0.0
+
+def sampler(pool=None):
+    made = MetropolisHastingsSampler(["m", "b"], model, 6, seed=1, vectorize=4, pool=pool)
+    made.start_position = {{"m": np.linspace(-1, 1, 6), "b": np.linspace(-1, 1, 6)}}
+    made.run(30)
+    return made
+
+try:
+    made = sampler()
+    assert len(traced) == 1, traced
+    assert (sampler().positions == made.positions).all()
+    print(made.current_stats["logl"].dtype)
+    sampler(pool=1)
+    print("in a worker, too")
+except EpsieError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("double", [True, False])
+def test_jax_is_compiled_once_and_in_double_precision(double, tmp_path):
+    pytest.importorskip("jax", reason="JAX is not installed")
+    setting = 'jax.config.update("jax_enable_x64", True)' if double else ""
+    script = tmp_path / "in_jax.py"
+    script.write_text(IN_JAX.format(setting=setting))
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.stdout.startswith("float64") == double, done.stderr
+    # A worker that does not import the script lacks the setting, and says which.
+    assert "jax_enable_x64" in done.stdout or "in a worker, too" in done.stdout
