@@ -80,6 +80,18 @@ def test_half_of_the_steps_are_cold(whole):
     assert 0.45 < cold / made < 0.6
 
 
+def test_a_split_run_is_the_same(tmp_path):
+    once = sampler(nchains=2)
+    once.run(9)
+    made = sampler(nchains=2)
+    made.run(4)
+    made.run(5, directory=tmp_path / "run")
+    assert same(made.state, once.state)
+    resumed = ParallelTemperedSampler.resume(tmp_path / "run", POSTERIOR)
+    assert same(resumed.state, once.state)
+
+
+@pytest.mark.slow
 def test_pools_splits_and_resumes_in_any_phase(whole, tmp_path):
     most = whole.annealed.evaluations
     for number, budget in enumerate((most // 2, most + 8 * 80)):
@@ -113,6 +125,29 @@ def test_a_state_brings_its_ladder(whole):
     other.set_state(whole.state)
     other.run(10)
     assert same(other.state, made.state)
+
+
+def test_a_prior_of_which_little_has_a_likelihood():
+    def disc(a, b):
+        return -a if a * a + b * b < 1 else -math.inf
+
+    made = ParallelTemperedSampler(epsie.Posterior(disc, PRIOR), nchains=4, seed=seed())
+    made.run(80)
+    assert made.annealed.live_share < 0.1
+    found = made.log_evidence()
+    # The integral of exp(-a) over the disc is 2 pi I_1(1).
+    assert abs(found.log_z - math.log(3.5509 / 1600)) < 5 * found.standard_error < 1
+
+
+def test_a_budget_below_the_first_draws_is_refused(tmp_path):
+    made = sampler()
+    with pytest.raises(ValueError, match="max_evaluations=100 is less than the 256 draws"):
+        made.run(50, max_evaluations=100, directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    made.run(50, max_evaluations=256, directory=tmp_path / "run")
+    assert made.stopped_by == "max_evaluations" and made.evaluations == 256
+    with pytest.raises(ValueError, match="not found yet"):
+        _ = made.ntemps
 
 
 def test_its_recipe_makes_it_again():

@@ -157,12 +157,24 @@ def _best(
 
 
 def along(rows: Array, weights: Array) -> Any:
-    """The order of weighted rows along the direction in which they are the most spread.
+    """An order of weighted rows in which what is near in space is near, as in a tree of halves.
 
-    Systematic resampling in it gives each mode what its weight is, to one particle.
+    Each half is halved again along the direction in which it is the most spread. Systematic
+    resampling in it gives each mode what its weight is, to a particle or two, so that a population
+    of many modes does not drift away from some of them, level by level.
     """
     away = rows - rows.mean(axis=0)
     away /= np.maximum(np.abs(away).max(axis=0), 1e-300)
-    away -= weights @ away
-    axis = np.linalg.eigh((away * weights[:, np.newaxis]).T @ away)[1][:, -1]
-    return np.argsort(away @ axis, kind="stable")
+    return _halved(away, weights, np.arange(len(rows)))
+
+
+def _halved(rows: Array, weights: Array, chosen: Any) -> Any:
+    """Some rows in the order of halves."""
+    if len(chosen) < 3:
+        return chosen
+    here, of = rows[chosen], weights[chosen, np.newaxis]
+    here = here - (of * here).sum(axis=0) / max(of.sum(), 1e-300)
+    axis = np.linalg.eigh((of * here).T @ here)[1][:, -1]
+    ordered = chosen[np.argsort(here @ axis, kind="stable")]
+    half = len(chosen) // 2
+    return np.concatenate([_halved(rows, weights, part) for part in np.split(ordered, [half])])

@@ -20,7 +20,7 @@ from epsie.process.signals import interrupt_deferred
 from epsie.process.threads import capped
 from epsie.proposals.learned.plain import entry, malformed
 from epsie.running.attaching import all_or_none, use_learner
-from epsie.running.ending import Ends
+from epsie.running.ending import Ends, Limits
 from epsie.running.points import place
 from epsie.running.progress import Progress
 from epsie.running.starts import begin_as_drawn, begin_at
@@ -63,6 +63,11 @@ class StartProgress(NamedTuple):
         return cls(start.seed, start.evaluations, list(start.betas), share, start.state)
 
     @property
+    def beta(self) -> float:
+        """The inverse temperature to which it has come."""
+        return self.betas[-1] if self.betas else 0.0
+
+    @property
     def done(self) -> bool:
         """Whether the chains have begun."""
         return self.progress is None
@@ -102,6 +107,25 @@ def evaluations_of(sampler: Any) -> int:
 def _size(ndim: int) -> int:
     """The number of particles for so many parameters."""
     return max(min(max(_LEAST, _PER_PARAMETER * ndim), _MOST), 4 * ndim)
+
+
+def allowing_start(sampler: Any, limits: Limits) -> Limits:
+    """The limits of a run, if they let an annealed start begin.
+
+    Raises
+    ------
+    ValueError
+        If they allow fewer evaluations than its first draws of the prior.
+    """
+    begins = sampler._begins == "annealed" and sampler.chains[0].start is None
+    least = _size(len(sampler.parameters))
+    if begins and limits.most is not None and limits.most < least:
+        raise ValueError(
+            f"max_evaluations={limits.most} is less than the {least} draws from the prior with "
+            "which the annealed start begins, and before it is done there are no draws: that takes "
+            "some thousands, as a rule. Give more"
+        )
+    return limits
 
 
 def begin_annealed(sampler: Any) -> None:
@@ -180,7 +204,7 @@ def _make(
         points = _evaluated(sampler, _in_order(sampler, asked))
         with capped():
             start.tell([point.logl for point in points])
-        level, beta = len(start.betas), start.betas[-1]
+        level, beta = len(start.betas), StartProgress.of(start).beta
         text = f"annealed start: level {level}, beta {beta:.3g}, {start.evaluations} evaluations"
         tell(text)
         if level != len(sampler.annealed.betas):

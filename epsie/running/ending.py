@@ -92,7 +92,7 @@ class Budget:
         if self._is_full:
             return (
                 f"{self._made} of {self._most} evaluations are made, and the annealed start is at "
-                f"beta = {self._sampler.annealed.betas[-1]:.3g}, on its way to 1: a run with a "
+                f"beta = {self._sampler.annealed.beta:.3g}, on its way to 1: a run with a "
                 "larger max_evaluations goes on with it"
             )
         return (
@@ -210,7 +210,7 @@ class Limits:
         max_time: str | float | None = None,
     ) -> None:
         self.until = None if until is None else as_until(until)
-        self._most = (
+        self.most = (
             None if max_evaluations is None else as_count(max_evaluations, "max_evaluations")
         )
         self._deadline = None if max_time is None else Deadline(as_seconds(max_time))
@@ -218,6 +218,6 @@ class Limits:
     def ends(self, sampler: Any) -> Ends:
         """They, for a sampler where it stands."""
         ends: list[End] = [] if self.until is None else [stopper_of(sampler, self.until)]
-        if self._most is not None:
-            ends.append(Budget(self._most, sampler))
+        if self.most is not None:
+            ends.append(Budget(self.most, sampler))
         return Ends(ends if self._deadline is None else [*ends, self._deadline])

@@ -19,7 +19,7 @@ from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals, check_cover
 from epsie.rng.bit_generators import create_bit_generators, create_seed, find_bit_generator
-from epsie.running.annealed_start import ensure_start, go_on
+from epsie.running.annealed_start import allowing_start, ensure_start, go_on
 from epsie.running.attaching import attach
 from epsie.running.ending import Limits
 from epsie.running.points import renew
@@ -204,7 +204,7 @@ class BaseSampler(Chains):
                 f"niterations={niterations!r}, total={total!r}"
             )
         n = as_count(total if niterations is None else niterations, "niterations", least=0)
-        limits = Limits(until, max_evaluations, max_time)
+        limits = allowing_start(self, Limits(until, max_evaluations, max_time))
         self._until = limits.until
         self._executor.utilisation = Utilisation()
         verifier = self._verifier if verify else None

@@ -177,8 +177,10 @@ def _first(used: Sequence[_Rows], betas: Floats) -> Floats:
     for t in range(len(betas) - 2, -1, -1):
         logl = np.concatenate([rows.logl[rows.source == t + 1] for rows in used])
         steps = (betas[t] - betas[t + 1]) * logl
-        highest = steps.max()
-        log_z[t] = log_z[t + 1] + highest + np.log(np.exp(steps - highest).mean())
+        log_z[t], highest = log_z[t + 1], steps.max()
+        # Without any likelihood among the draws of the prior only draws from m tell of it.
+        if highest > -np.inf:
+            log_z[t] += highest + np.log(np.exp(steps - highest).mean())
     return log_z
 
 
