@@ -75,7 +75,7 @@ class Block:
         self.x = np.array([level.point.x for level in self.levels])
         self.logl = np.array([level.point.logl for level in self.levels])
         self.logp = np.array([level.point.logp for level in self.levels])
-        self.y, self.new_logl, self.new_logp = self.x, self.logl, self.logp
+        self.y, self.new_logl, self.new_logp = self.x.copy(), self.logl.copy(), self.logp.copy()
         self.ratio = np.zeros(len(self.levels))
         self.accepted = np.zeros(len(self.levels), bool)
         self._outside = np.zeros(len(self.levels), np.int64)
@@ -153,9 +153,10 @@ class Block:
             u = self._streams.uniforms_where(open_.reshape(-1, self.ntemps))
         self.accepted = accepted = up
         accepted[where] = u < ratios
-        self.x = np.where(accepted[:, np.newaxis], self.y, self.x)
-        self.logl = np.where(accepted, self.new_logl, self.logl)
-        self.logp = np.where(accepted, self.new_logp, self.logp)
+        moved = np.flatnonzero(accepted)
+        # What was handed out, to who learns or keeps rows, is copied there.
+        self.x[moved] = self.y[moved]
+        self.logl[moved], self.logp[moved] = self.new_logl[moved], self.new_logp[moved]
 
     def _sweep(self) -> tuple[NDArray[np.int64], Array]:
         """Swap points between temperatures; where they came from, and the ratios."""

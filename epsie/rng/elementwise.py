@@ -10,4 +10,4 @@ from numpy.typing import NDArray
 
 def exps(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """The exponential of each number: numpy's own differs in last bits on some processors."""
-    return np.array(list(map(exp, x.tolist())), dtype=float)
+    return np.fromiter(map(exp, x.tolist()), float, len(x))

@@ -72,15 +72,15 @@ class Streams:
 
     def uniforms_at(self, where: NDArray[np.intp]) -> Array:
         """A uniform variate on [0, 1) of each of some streams, by their indices."""
-        left = self._left[where]
+        left = self._left.take(where)
         if not left.all():
             for i in where[left == 0].tolist():
                 self.streams[i].generator.random(out=self._u[i])
                 self._left[i] = BLOCK
-            left = self._left[where]
-        self._left[where] = left - 1
-        found: Array = self._u[where, left - 1]
-        return found
+            left = self._left.take(where)
+        left -= 1
+        self._left[where] = left
+        return self._u.take(where * BLOCK + left)
 
     def uniforms_where(self, needed: NDArray[np.bool_]) -> Array:
         """Uniform variates on [0, 1) where they are needed, in the order of rows.
