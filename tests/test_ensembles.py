@@ -313,6 +313,43 @@ def test_a_posterior_starts_itself_and_stops_when_it_has_enough():
     assert made.acceptance_rate().shape == (40,)
 
 
+def test_angles_of_a_posterior(tmp_path):
+    posterior = Posterior(
+        lambda a, phi: -a * a / 2 + math.cos(phi), Prior(a=(-5, 5), phi=epsie.Angle())
+    )
+    made = EnsembleSampler(posterior, nensembles=2, nwalkers=8, seed=2)
+    made.run(50, directory=tmp_path)
+    assert made.proposals[0].periods() == {"phi": math.tau}
+    again = EnsembleSampler.resume(tmp_path, posterior)
+    again.run(total=60)
+    main_ends_with(0, "verify", str(tmp_path))
+    made = EnsembleSampler(posterior, nensembles=2, nwalkers=8, seed=2)
+    made.run(60)
+    assert np.array_equal(epsie.open_run(tmp_path).positions, made.positions)
+
+
+def test_nan_is_rejected_or_named_in_arrays_too():
+    def nan_beyond(x, y):
+        logl, logp = model(x, y)
+        return np.where(np.asarray(x) > 1.0, math.nan, logl), logp
+
+    starts = dict(zip(NAMES, -np.abs(np.random.default_rng(1).normal(size=(2, 2, 8)))))
+    made = [
+        sampler(2, 8, model=nan_beyond, start=False, nan="reject", vectorize=vectorize)
+        for vectorize in (False, True)
+    ]
+    for each in made:
+        each.start_position = starts
+        each.run(50)
+    assert sum(walker.nan_count for chain in made[0].chains for walker in chain.walkers) > 5
+    assert encode(made[0].state) == encode(made[1].state)
+    strict = sampler(2, 8, model=nan_beyond, start=False, vectorize=True)
+    strict.start_position = starts
+    with pytest.raises(ModelError, match=r"(?s)nan.*ensemble.*walker"):
+        strict.run(50)
+    assert strict.niterations == 0
+
+
 def correlated(rng, nensembles=8, nwalkers=16, n=2000, rho=0.9, common=0.5):
     """Stationary walkers of unit variance that have a slow part in common, of such a variance."""
     slow = rng.normal(size=(nensembles, n)) * math.sqrt(1 - rho**2)

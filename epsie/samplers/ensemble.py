@@ -82,7 +82,7 @@ class EnsembleSampler(BaseSampler):
         model: Model,
         nensembles: int,
         nwalkers: int,
-        moves: Moves | None = None,
+        moves: Moves | EnsembleMoves | None = None,
         seed: int | None = None,
         pool: Any = None,
         *,
@@ -93,9 +93,12 @@ class EnsembleSampler(BaseSampler):
         vectorize: bool | int = False,
     ) -> None:
         names = as_names(parameters)
-        proposal = EnsembleMoves(names, moves, _periods(model, names))
+        periods = _periods(model, names)
+        # A run that is gone on with has its own.
+        if not isinstance(moves, EnsembleMoves):
+            moves = EnsembleMoves(names, moves, periods)
         super().__init__(
-            names, model, proposal, None, None, seed, pool, bit_generator, nan, check_workers,
+            names, model, moves, None, None, seed, pool, bit_generator, nan, check_workers,
             chains, None, vectorize,
         )  # fmt: skip
         self.create_chains(nensembles, nwalkers)
@@ -163,7 +166,7 @@ class EnsembleSampler(BaseSampler):
             **{name: settings[name] for name in same},
             nensembles=settings["nchains"],
             nwalkers=manifest["nwalkers"],
-            moves=proposal.moves,
+            moves=proposal,
             chains=settings.get("chains"),
         )
 
