@@ -75,6 +75,25 @@ def test_proposals_go_by_kind():
     assert type(MetropolisHastingsSampler(plain, 1, default_proposal=Normal).proposals[0]) is Normal
 
 
+def test_a_directory_begun_by_default_knows_the_default_of_then(tmp_path, monkeypatch):
+    """Another default, as of a later version, is refused by name; a resumed run keeps its own."""
+
+    def made():
+        sampler = MetropolisHastingsSampler(["x"], lambda x: (-x * x / 2, 0.0), 2, seed=1)
+        sampler.start_position = {"x": [0.0, 1.0]}
+        return sampler
+
+    made().run(10, directory=tmp_path / "run")
+    whole = made()
+    whole.run(20)
+    monkeypatch.setattr("epsie.samplers.from_posterior.Learned", Normal)
+    with pytest.raises(epsie.RunDirectoryError, match="the run has 'Learned', this .* 'Normal'"):
+        made().run(total=20, directory=tmp_path / "run")
+    resumed = MetropolisHastingsSampler.resume(tmp_path / "run", whole.model)
+    resumed.run(10)
+    assert (epsie.open_run(tmp_path / "run").positions == whole.positions).all()
+
+
 def test_starts_are_drawn_and_the_same_for_the_same_seed(tmp_path):
     runs = []
     for directory in (None, tmp_path / "run"):
