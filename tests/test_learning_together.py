@@ -78,9 +78,10 @@ def test_modes_that_all_chains_left_are_known(monkeypatch):
 
 
 @pytest.mark.parametrize("make", [sampler, tempered])
-@pytest.mark.parametrize("pool", [None, 2])
-def test_splits_pools_and_resumes_change_nothing(make, pool):
+@pytest.mark.parametrize("pool", ["None", "own"])
+def test_splits_pools_and_resumes_change_nothing(make, pool, pools):
     """Before, at and after barriers, of which the record is thinned by several."""
+    pool = pools[pool]
     whole = make()
     whole.run(900)
     made, rows = make(pool=pool), []

@@ -213,12 +213,12 @@ def stepping(chain, steps=4):
 
 FLAT = [
     *itertools.product(MODEL_PROPOSALS, ["symmetric"], ["prior"]),
-    ("normal", "asymmetric", "other"),
+    pytest.param("normal", "asymmetric", "other", marks=pytest.mark.slow),
     ("normal, successive", "some rest", "other"),
     ("bounded", "symmetric", "other"),
     ("bounded, successive", "asymmetric", "prior"),
     ("bounded", "some rest", "prior"),
-    ("user's", "asymmetric", "other"),
+    pytest.param("user's", "asymmetric", "other", marks=pytest.mark.slow),
 ]
 
 

@@ -145,7 +145,7 @@ def test_resume_and_a_directory_know_the_prior(tmp_path):
 
 def test_the_prior_is_drawn_independently_at_beta_zero():
     sampler = ParallelTemperedSampler(POSTERIOR, 3, [1, 0.3, 0], seed=5)
-    sampler.run(1500)
+    sampler.run(700)
     hottest = sampler.acceptance["accepted"][-1]
     assert hottest.all()
     proposed = sampler.positions[-1]
@@ -198,7 +198,7 @@ def test_a_normal_likelihood_gives_the_exact_evidence():
     posterior = epsie.Posterior(lambda x: -0.5 * (x / 0.1) ** 2, {"x": (-5, 5)})
     betas = [1, 0.3, 0.1, 0.03, 0.003, 0]
     sampler = ParallelTemperedSampler(posterior, 4, betas, seed=1)
-    sampler.run(4000)
+    sampler.run(2000)
     found = sampler.log_evidence(burn_in=500)
     exact = log(0.1 * np.sqrt(2 * np.pi) / 10)
     assert abs(found.log_z - exact) < 4.5 * found.standard_error

@@ -24,13 +24,12 @@ NCHAINS = 4
 TARGET_RATE = 0.4
 
 
-def sample(model, adaptation=10_000, iterations=80_000):
+def sample(model, adaptation=2_000, iterations=10_000, proposals=None):
     """Adapt from dispersed starts, forget, and draw."""
     rng = generator(f"start {model.name}")
     starts = [model.start(rng) for _ in range(NCHAINS)]
-    proposal = ATAdaptiveNormal(model.parameters, adaptation, target_rate=TARGET_RATE)
     sampler = MetropolisHastingsSampler(
-        model.parameters, model, NCHAINS, proposals=[proposal], seed=seed()
+        model.parameters, model, NCHAINS, proposals=proposals, seed=seed()
     )
     sampler.start_position = {name: [x[name] for x in starts] for name in model.parameters}
     sampler.run(adaptation)
@@ -41,8 +40,18 @@ def sample(model, adaptation=10_000, iterations=80_000):
 
 @pytest.mark.parametrize("reference", [EightSchools, Kidscore, LogMesquite])
 def test_posterior_agrees_with_the_reference(reference):
+    """With nothing chosen."""
     model = reference()
     sampler = sample(model)
+    compare_with_reference(model.derived(sampler.positions), model.table, least_ess=1000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reference", [EightSchools, Kidscore, LogMesquite])
+def test_adaptive_jumps_agree_with_the_reference(reference):
+    model = reference()
+    proposal = ATAdaptiveNormal(model.parameters, 10_000, target_rate=TARGET_RATE)
+    sampler = sample(model, 10_000, 80_000, [proposal])
     assert abs(sampler.acceptance["accepted"].mean() - TARGET_RATE) < 0.1
     compare_with_reference(model.derived(sampler.positions), model.table, least_ess=1000)
 

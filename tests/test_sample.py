@@ -42,6 +42,7 @@ class Change:
         return first + lgamma(after + 1) - (after + 1) * log(self.n - k + 1 / 3)
 
 
+@pytest.mark.slow
 def test_a_change_point_is_right_by_default():
     change = Change()
     run = epsie.sample(change, change.prior, seed=1, until={"ess": 300, "rhat": 1.02})

@@ -857,6 +857,7 @@ class Unordered(GaussMix):
 MIXTURE_BETAS = [*np.geomspace(1, 0.005, 7), 0]
 
 
+@pytest.mark.slow
 def test_the_ordered_mixture_agrees_with_its_reference():
     model = GaussMix()
     made = tempered_reference(model, np.geomspace(1, 0.1, 3), 2000, 12_000)
