@@ -162,6 +162,11 @@ def test_a_mode_that_q_does_not_know_is_missed_aloud():
     rng = generator("bridges miss")
     assert bridged([two_modes(rng, 0.0)]).miss > 0.2
     assert bridged([two_modes(rng, 0.4)]).miss < 0.01
+    assert bridged([two_modes(rng, 0.0)]).newly > 0 == bridged([two_modes(rng, 0.4)]).newly
+    # Before a mode was found nothing tells of it.
+    before, after = normal_stretch(rng, stats.norm()), two_modes(rng, 0.0)
+    late = bridged([before, after]).evidence
+    assert late.log_z == bridged([after]).evidence.log_z
 
 
 def test_chains_that_stay_in_their_modes_have_a_larger_error():

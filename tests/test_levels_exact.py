@@ -168,7 +168,7 @@ def pulls(swapped=False, repeats=8, n=60):
     for _ in range(repeats):
         pairs = zip(REFERENCES, told, strict=True)
         both = [stretch(generator, at, of, n=n)[0] for at, of in pairs]
-        evidence, _ = anchored(both, BETAS)
+        evidence, *_ = anchored(both, BETAS)
         found.append((evidence.log_z - LOG_Z) / evidence.standard_error)
     return np.array(found)
 
@@ -187,7 +187,7 @@ def test_the_evidence_and_its_error():
 def test_the_draws_of_all_levels_have_weights():
     generator = np.random.default_rng(seed())
     made, draws = stretch(generator, REFERENCES[0], REFERENCES[0], n=400)
-    evidence, _ = anchored([made], BETAS)
+    evidence, *_ = anchored([made], BETAS)
     found = weights(made, BETAS, evidence.per_level)
     x, w = (
         np.concatenate([a for of_level in all_of for a in of_level]) for all_of in (draws, found)
@@ -202,6 +202,10 @@ def test_a_draw_that_no_reference_reaches_is_missed():
     generator = np.random.default_rng(seed())
     made, _ = stretch(generator, REFERENCES[0], REFERENCES[0])
     assert anchored([made], BETAS).miss < 0.02
+    assert anchored([made], BETAS).newly == 0
+    made.logl[0][0][:2] = 12.0
+    made.log_m[0][0][:2] = -2.9
+    assert anchored([made], BETAS).newly > 0
     made.logl[0][0][:] = 12.0
     made.log_m[0][0][:] = -2.9
     assert anchored([made], BETAS).miss > 0.1
@@ -214,5 +218,5 @@ def test_what_there_must_be():
         anchored([made], BETAS)
     for nchains, n in product((1, 2), (40,)):
         made, _ = stretch(generator, REFERENCES[0], REFERENCES[0], nchains, n)
-        evidence, _ = anchored([made], BETAS)
+        evidence, *_ = anchored([made], BETAS)
         assert abs(evidence.log_z - LOG_Z) < 6 * evidence.standard_error < 3

@@ -81,15 +81,20 @@ def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]
     if not any(name == "learned" for name, _ in found):
         return found
     try:
-        (log_z, error, method, *_), miss = log_evidence(view, burn_in)
+        (log_z, error, method, *_), miss, newly = log_evidence(view, burn_in)
     except ValueError as why:
         return (*found, ("log Z", f"not known: {' '.join(str(why).split())}"))
     value, off = (digits(x, error) for x in (log_z, error))
-    return (*found, ("log Z", f"{value} +- {off} ({method}){missed(miss, _MUCH_MISSED)}"))
+    return (*found, ("log Z", f"{value} +- {off} ({method}){missed(miss, newly, _MUCH_MISSED)}"))
 
 
-def missed(miss: float, much: float) -> str:
-    """A warning if more than so much is missed, else ''."""
+def missed(miss: float, newly: float, much: float) -> str:
+    """A warning if more than so much is missed, or a mode was found late; else ''."""
+    if newly and miss <= much:
+        return (
+            f"; a chain came to a mode that what was learned did not know ({newly:.1%} of its "
+            "stretch), so that others may be missing: run longer, with tempering or more chains"
+        )
     if miss <= much:
         return ""
     return (

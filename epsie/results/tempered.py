@@ -131,5 +131,6 @@ def _told(view: View, burn_in: int | None) -> str:
     value, error = (digits(x, found.standard_error) for x in found[:2])
     caveat = f"; {found.caveat}" if found.caveat else ""
     if found.method == learned.METHOD:
-        caveat += learned.missed(levels.levels_of(view, burn_in).found().miss, _MUCH_MISSED)
+        of_levels = levels.levels_of(view, burn_in).found()
+        caveat += learned.missed(of_levels.miss, of_levels.newly, _MUCH_MISSED)
     return f"{value} +- {error} ({found.method}, draws after iteration {used}{caveat})"

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from epsie.tempering.bridges import beyond, last_new
 from epsie.tempering.evidence import Evidence, variance_of_mean
 from epsie.tempering.log_z import Floats
 
@@ -60,10 +61,14 @@ class Found(NamedTuple):
     miss : float
         The share of the coldest draws at which the posterior exceeds m by more than at all draws
         from m and from the prior: there is something that m does not know.
+    newly : float
+        The largest share in any stretch of draws at which it does so by far: where a chain found a
+        mode that was not known. What was before the last such stretch is not used.
     """
 
     evidence: Evidence
     miss: float
+    newly: float
 
 
 class _Rows(NamedTuple):
@@ -98,6 +103,9 @@ def anchored(stretches: Sequence[Anchored], betas: Floats) -> Found:
         raise ValueError(
             "too few independent draws were proposed since something was learned: run on"
         )
+    pairs = [_proposed(rows, len(betas)) for rows in used]
+    news = [beyond(draws, known) for draws, known in pairs]
+    used, pairs = used[last_new(news) :], pairs[last_new(news) :]
     lengths = [np.ones(len(betas)) for _ in used]
     log_z = _solved(used, lengths, betas, _first(used, betas), _NEWTON)
     for _ in range(2):
@@ -111,7 +119,8 @@ def anchored(stretches: Sequence[Anchored], betas: Floats) -> Found:
         values = n * log_z[0] - (n - 1) * without
         error = max(error, sqrt(float(values.var(ddof=1)) / n))
     found = Evidence(float(log_z[0]), error, "mixture", values, log_z)
-    return Found(found, _miss(used, len(betas)))
+    miss = float(np.mean([(draws > known.max()).mean() for draws, known in pairs]))
+    return Found(found, miss, max(news))
 
 
 def weights(stretch: Anchored, betas: Floats, log_z: Floats) -> list[list[Floats]]:
@@ -261,11 +270,7 @@ def _error(used: Sequence[_Rows], lengths: Sequence[Floats], betas: Floats, log_
     return sqrt(max(float((inverse @ variance @ inverse)[0, 0]), 0.0))
 
 
-def _miss(used: Sequence[_Rows], ntemps: int) -> float:
-    """See `Found`."""
-    found = []
-    for rows in used:
-        log_ratio = rows.logl - rows.log_m
-        known = log_ratio[rows.source >= ntemps - 1].max()
-        found.append((log_ratio[rows.source == 0] > known).mean())
-    return float(np.mean(found))
+def _proposed(rows: _Rows, ntemps: int) -> tuple[Floats, Floats]:
+    """Log posterior - log m at the coldest draws, and at those from m and from the prior."""
+    log_ratios = rows.logl - rows.log_m
+    return log_ratios[rows.source == 0], log_ratios[rows.source >= ntemps - 1]

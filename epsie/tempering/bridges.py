@@ -50,10 +50,14 @@ class Bridged(NamedTuple):
     miss : float
         The share of draws at which pi / q exceeds that at all independent draws: there may be more
         of the target that is never proposed.
+    newly : float
+        The largest share in any stretch of draws at which it does so by far: where a chain found a
+        mode that was not known. What was before the last such stretch is not used.
     """
 
     evidence: Evidence
     miss: float
+    newly: float
 
 
 def bridged(stretches: Sequence[Stretch]) -> Bridged:
@@ -75,6 +79,8 @@ def bridged(stretches: Sequence[Stretch]) -> Bridged:
             "too few independent draws were proposed since something was learned: run on, or "
             "sample at several temperatures"
         )
+    news = [beyond(np.concatenate(s.draws), np.concatenate(s.fresh)) for s in used]
+    used = used[last_new(news) :]
     middle = float(np.median(np.concatenate(used[-1].draws)))
     lengths = [1.0] * len(used)
     everyone = list(range(len(used[0].draws)))
@@ -90,7 +96,21 @@ def bridged(stretches: Sequence[Stretch]) -> Bridged:
     if n > 1:
         values = n * log_z - (n - 1) * without
         error = max(error, sqrt((n - 1) / n * float(np.square(without - without.mean()).sum())))
-    return Bridged(Evidence(log_z, error, "mixture", values), _miss(used))
+    return Bridged(Evidence(log_z, error, "mixture", values), _miss(used), max(news))
+
+
+_FAR = 2.0
+"""In log density: what exceeds all that is proposed by more is a mode that was not known."""
+
+
+def beyond(draws: Floats, fresh: Floats) -> float:
+    """The share of draws at which target over mixture exceeds that at independent draws by far."""
+    return float((draws > fresh.max() + _FAR).mean())
+
+
+def last_new(news: Sequence[float]) -> int:
+    """The index of the last stretch in which a mode was found; 0 if none was in any."""
+    return max([i for i, new in enumerate(news) if new], default=0)
 
 
 def _number(arrays: Sequence[Floats]) -> int:
