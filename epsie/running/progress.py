@@ -77,7 +77,8 @@ class Progress:
         if not (self.show and somebody_looks()):
             yield lambda text: None
             return
-        with bar_class()(bar_format="{desc} [{elapsed}]", dynamic_ncols=True) as line:
+        form = {"desc": "annealed start", "bar_format": "{desc} [{elapsed}]"}
+        with bar_class()(**form, dynamic_ncols=True) as line:
             yield line.set_description_str
 
     def rounds(self, niterations: int, nchains: int) -> Generator[int]:

@@ -169,7 +169,7 @@ class Stopper:
         if self.burn_in is not None and self.iteration <= self.burn_in:
             return f"the burn-in ends at iteration {self.burn_in}"
         if values is None:
-            return "there are too few draws"
+            return "there are too few draws" if self.iteration else "the chains have yet to begin"
         draws = dict(zip(self.parameters, values, strict=False))
         first = 0
         if self.burn_in is None:
