@@ -149,7 +149,7 @@ def test_arrays_have_ensembles_first(whole):
     assert "8 walkers" in repr(one)
 
 
-@pytest.mark.parametrize("name", ["own", "map only"])
+@pytest.mark.parametrize("name", ["fork", pytest.param("own", marks=pytest.mark.slow)])
 def test_the_same_bits_on_any_pool(whole, pools, name):
     made = sampler(moves=SEVERAL, pool=pools[name])
     made.run(60, verify=True)
@@ -396,6 +396,7 @@ def test_r_hat_compares_ensembles_with_each_other():
     assert "there is one ensemble" in one
 
 
+@pytest.mark.slow
 def test_pictures_and_arviz(whole):
     pytest.importorskip("matplotlib")
     from epsie import plots
