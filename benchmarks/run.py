@@ -19,6 +19,7 @@ NAMES = (
     "step",
     "tempering",
     "call",
+    "priors",
     "memory",
     "imports",
     "traffic",
