@@ -32,6 +32,8 @@ class Row(NamedTuple):
     """The rms error of the mass of a mode."""
     log_z: float
     """The rms error of log Z."""
+    tempered: bool | None = None
+    """As `sample` takes it."""
 
 
 ROWS = {
@@ -41,6 +43,10 @@ ROWS = {
     "shells5": Row(100_000, 18, 0.015, 0.03),
     "corr10": Row(60_000, 180, None, 0.02),
     "gauss20": Row(60_000, 140, None, 0.02),
+    "two4:tempered": Row(50_000, 100, 0.03, 0.01, True),
+    "two10:tempered": Row(100_000, 50, 0.015, 0.02, True),
+    "eggbox:tempered": Row(100_000, 25, 0.02, 0.02, True),
+    "shells5:tempered": Row(100_000, 10, 0.025, 0.05, True),
 }
 
 
@@ -56,20 +62,26 @@ class Found(NamedTuple):
 
 def run(name: str, row: Row, seed: int) -> Found:
     """Sample a target once."""
-    target = TARGETS[name]()
+    target = TARGETS[name.partition(":")[0]]()
     prior = dict(zip(target.names, map(tuple, target.box.tolist()), strict=True))
     sampler = epsie.sample(
-        target.log_likelihood, prior, until=None, max_evaluations=row.evaluations, seed=seed
+        target.log_likelihood,
+        prior,
+        tempered=row.tempered,
+        until=None,
+        max_evaluations=row.evaluations,
+        seed=seed,
     )
-    draws = np.stack([sampler.positions[name] for name in target.names], axis=-1)
+    found = sampler.draws(burn_in=0)
+    draws = np.stack([found[name] for name in target.names], axis=-1)
     late = draws[:, draws.shape[1] // 2 :]
     named = {str(i): late[..., i] for i in range(late.shape[-1])}
     ess = min(diagnostics.ess_bulk(named).values())
     off = 0.0 if target.share is None else float(target.share[0](late).mean()) - target.share[1]
-    found = sampler.log_evidence()
+    evidence = sampler.log_evidence()
     assert target.log_z is not None and sampler.annealed is not None
-    error = found.log_z - target.log_z
-    pull = error / found.standard_error
+    error = evidence.log_z - target.log_z
+    pull = error / evidence.standard_error
     return Found(1000 * ess / sampler.evaluations, off, error, pull, sampler.annealed.evaluations)
 
 
