@@ -89,7 +89,7 @@ def _found(target: Target, draws: Array) -> Found:
         (
             float(m * nchains)
             for m in np.unique(np.geomspace(200, n, 60).astype(int))
-            if _is_enough(draws[:, m // 2 : m])
+            if is_enough(draws[:, m // 2 : m])
         ),
         np.inf,
     )
@@ -107,7 +107,8 @@ def _ess(draws: Array) -> list[float]:
     return list(found.values())
 
 
-def _is_enough(draws: Array) -> bool:
+def is_enough(draws: Array) -> bool:
+    """Whether an ESS of 1,000 is reached at an R-hat below 1.01."""
     named = {str(i): draws[..., i] for i in range(draws.shape[-1])}
     return min(_ess(draws)) >= 1000 and max(diagnostics.rhat(named).values()) < 1.01
 

@@ -4,10 +4,16 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import epsie
 from epsie import plots
 from epsie.proposals import Learned, Normal
+from epsie.proposals.learned.coordinates import Coordinate
+from epsie.proposals.learned.history import History
+from epsie.proposals.learned.learning import Lesson, learn
+from epsie.proposals.learned.subject import Subject
+from epsie.proposals.learned.transform import Transform
 from epsie.samplers import MetropolisHastingsSampler
 from tests.statistical import generator, seed
 from tests.test_plots import overlaps
@@ -123,3 +129,19 @@ def test_tails_that_are_not_visited_are_told_in_every_run(number):
 
 def test_of_a_normal_target_nothing_is_told(learned):
     assert TAILS not in str(learned.summary())
+
+
+def test_coordinates_that_were_chosen_too_early_are_chosen_anew():
+    subject = Subject([(-0.2, 12.0)], [None])
+    rows = stats.truncnorm(-0.2, 12).rvs(900, random_state=seed())[:, np.newaxis]
+    early = Transform([Coordinate("logit", -0.2, 12.0)], np.zeros(1), np.ones(1))
+    histories = [History(np.arange(1.0, 901), rows, -0.5 * rows[:, 0] ** 2)]
+    tallies = np.ones((6, 3))
+    lesson = Lesson(900, histories, tallies, None, subject)
+    former = learn(lesson._replace(tallies=0 * tallies), None, early)._replace(transform=early)
+    assert lesson.settled
+    found = learn(lesson, former, early)
+    assert [c.kind for c in found.transform.coordinates] == ["softplus"]
+    assert found.restart
+    again = learn(lesson, found, early)
+    assert again.transform is found.transform and not again.restart

@@ -15,7 +15,6 @@ from epsie.proposals.learned.ahead import Ahead
 from epsie.proposals.learned.components import Weighed
 from epsie.proposals.learned.knowledge import Knowledge
 from epsie.proposals.learned.mixture import Array, Mixture
-from epsie.proposals.learned.move import Move
 from epsie.proposals.learned.moves import MOVES, WALK
 from epsie.proposals.learned.plain import counted, entry, fitting, rows_of
 from epsie.proposals.learned.prior_part import PriorPart
@@ -59,12 +58,15 @@ class Kernel:
         self.knowledge: Knowledge | None = None
         self.tunes = False
         self.tallies = np.zeros((len(MOVES), 2 + len(transform.scale)))
-        self._move: Move = WALK
+        self._place, self._move = WALK, MOVES[WALK]
+        self.is_settled = False
+        """Whether nothing is searched for any more."""
 
     def take(self, knowledge: Knowledge) -> None:
         """Use this knowledge from now on."""
         self._begin(knowledge.transform)
         self.knowledge, scale = knowledge, self.transform.scale
+        self.is_settled = knowledge.settled
         self.share, self.prior = knowledge.share, knowledge.prior
         self.mixture = _in_units_of_parameters(knowledge.mixture, self.transform)
         self.archive = knowledge.archive
@@ -84,18 +86,13 @@ class Kernel:
     @property
     def draws_freshly(self) -> bool:
         """Whether its last move was an independent draw."""
-        return self._move is MOVES[0]
+        return self._place == 0
 
     @property
     def log_density_there(self) -> float:
         """Log q of the last move where it went, if that was an independent draw."""
         assert self._here is not None and self._there is not None
         return self.log_density(self._there.x, self._here.x)
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing is searched for any more."""
-        return self.knowledge is not None and self.knowledge.settled
 
     def changed(self, knowledge: Knowledge) -> Kernel:
         """A kernel that uses newer knowledge, with sizes that go on from these, or begin anew."""
@@ -112,10 +109,9 @@ class Kernel:
     def draw(self, x: Position, stream: Stream) -> Position | None:
         """A jump from `x`; None if it would leave the bounds."""
         self._here = here = self._spot(x)
-        if self.knowledge is None:
-            self._move = move = WALK
-        else:
-            self._move = move = MOVES[bisect_right(self._below, stream.uniform())]
+        if self.knowledge is not None:
+            self._place = bisect_right(self._below, stream.uniform())
+        self._move = move = MOVES[self._place]
         self._there = there = move.draw(self, here, stream)
         return None if there is None else there.x
 
@@ -142,7 +138,7 @@ class Kernel:
         here, there = self._here, self._there
         if self.knowledge is None or here is None:
             return
-        tally = self.tallies[MOVES.index(self._move)]
+        tally = self.tallies[self._place]
         if there is None or not ratio > 0:
             tally[0] += 1
             return
@@ -179,7 +175,7 @@ class Kernel:
 
     def log_reference(self, spot: Spot) -> float:
         """The log density at a spot of what independent draws are from: mixture, and prior."""
-        log_q = self.weighed(spot)[0]
+        log_q: float = (spot.weighed or self.weighed(spot))[0]
         if self.prior is None:
             return log_q
         if spot.log_reference is None:

@@ -32,8 +32,8 @@ from epsie.rng.stream import Stream
 _OF_SPREAD = 0.3
 """The first scale, of the spread of the starts, which are dispersed as a rule."""
 
-_TALLIED, _TALLIED_EVERY = 1000, 8
-"""All jumps up to this iteration are counted, later every so many-th, which is enough."""
+_ALL, _EVERY = 1000, 8
+"""All jumps up to this iteration count and tune, later every so many-th unless it searches on."""
 
 
 class Learned(BaseProposal):
@@ -106,8 +106,7 @@ class Learned(BaseProposal):
         bounds = as_bounds(boundaries, self.parameters, turns)
         self.subject = Subject(bounds, turns, adaptation_duration)
         self._end, self._learns_until = self.subject.end, adaptation_duration or 0
-        self.pooled = pooled
-        self._scale_given = std is not None
+        self.pooled, self._scale_given = pooled, std is not None
         self._scaled(as_scale(std, bounds))
         self._iteration = self._lesson = 0
         self._own: OwnLearning | None = OwnLearning(self.subject)
@@ -170,8 +169,10 @@ class Learned(BaseProposal):
         self._nsteps += 1
         if self._iteration < self._end:
             kernel, ratio = self._kernel, outcome.acceptance_ratio
-            kernel.tune(ratio)
-            if self._iteration < _TALLIED or not self._iteration % _TALLIED_EVERY:
+            counts = self._iteration < _ALL or not self._iteration % _EVERY
+            if counts or not kernel.is_settled:
+                kernel.tune(ratio)
+            if counts:
                 kernel.tally(ratio)
         self._note(outcome, True)
 
@@ -187,8 +188,7 @@ class Learned(BaseProposal):
         self._iteration += 1
         own, kernel = self._own, self._kernel
         if own is not None:
-            found = own.note(self._iteration, outcome, jumped, self._pick, kernel, self.first)
-            if found is not None:
+            if found := own.note(self._iteration, outcome, jumped, self._pick, kernel, self.first):
                 self._kernel = kernel.changed(found)
         elif self._joined is not None and jumped:
             searches = not kernel.is_settled and self._iteration <= self._end

@@ -26,6 +26,10 @@ SETTLED = 0.35
 WINDOW, LONG_WINDOW = 0.5, 0.75
 """The share of all iterations, the last ones, that is learned from; the second when settled."""
 
+_CHOICE_ROWS, _CLEARLY = 1000, 0.06
+"""Of so many rows coordinates are chosen anew once settled, if the log likelihood of each is higher
+by that: early ones may have been chosen before the target was known."""
+
 _ARCHIVE = 1000
 _FOR_SHARE = 3000
 """Rows from which the weight of a prior is found, at most."""
@@ -98,15 +102,27 @@ def learn(lesson: Lesson, former: Knowledge | None, first: Transform) -> Knowled
     rows = np.concatenate([h.rows for h in histories])
     if len(np.unique(rows, axis=0)) < 3:
         return None
-    transform = former.transform if former is not None else first
-    if former is None or not lesson.settled:
-        transform = chosen(lesson.subject.bounds, lesson.subject.periods, rows, transform)
+    transform = _transform(lesson, former, first, rows)
     given, prior = sample(histories, transform), lesson.subject.prior
     try:
         found = _learned(lesson, former, first, transform, given)
         return found if prior is None else found.with_prior(prior, spaced(rows, _FOR_SHARE))
     except LinAlgError:
         return None
+
+
+def _transform(
+    lesson: Lesson, former: Knowledge | None, first: Transform, rows: Array
+) -> Transform:
+    """The coordinates: once settled the former ones, unless others are clearly better."""
+    bounds, periods = lesson.subject.bounds, lesson.subject.periods
+    if former is None or not lesson.settled:
+        return chosen(bounds, periods, rows, first if former is None else former.transform)
+    known = former.transform
+    if not np.isfinite(bounds).any() or any(periods):
+        return known
+    other = chosen(bounds, periods, spaced(rows, _CHOICE_ROWS), known, _CLEARLY)
+    return known if other.coordinates == known.coordinates else other.refined(rows)
 
 
 def _learned(
@@ -116,7 +132,8 @@ def _learned(
     transform: Transform,
     given: Sample,
 ) -> Knowledge:
-    settled = former is not None and lesson.settled
+    bent = former is None or former.transform.coordinates != transform.coordinates
+    settled = lesson.settled and not bent
     fitted = _fitted(given, former if settled else None)
     mixture, logs = fitted.broad, given.log_densities
     if settled and mixture.size > 2 and logs is not None:
@@ -129,7 +146,7 @@ def _learned(
     if lesson.population is not None:
         mixture, archive = _with_origin(mixture, archive, sample([lesson.population], transform).u)
     known = first if former is None else former.transform
-    restart = near is not None or known.coordinates != transform.coordinates
+    restart = near is not None or (bent and known.coordinates != transform.coordinates)
     return Knowledge(
         transform=transform,
         mixture=mixture,

@@ -20,5 +20,5 @@ MOVES: tuple[Move, ...] = (
 )
 """All of them, in the order of their weights."""
 
-WALK = MOVES[-1]
-"""The random walk: the only move before anything was learned."""
+WALK = len(MOVES) - 1
+"""The place of the random walk: the only move before anything was learned."""

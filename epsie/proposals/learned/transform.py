@@ -74,6 +74,7 @@ def chosen(
     periods: Sequence[float | None],
     rows: Array,
     former: Transform,
+    least: float = 0.02,
 ) -> Transform:
     """The transform whose coordinates of some positions are the most normal.
 
@@ -91,6 +92,8 @@ def chosen(
         Positions. Shape (n, d).
     former : Transform
         It is kept where another one is hardly better.
+    least : float, optional
+        The log likelihood for each position by which another one must be better.
     """
     found = []
     for i, (edges, period) in enumerate(zip(bounds, periods)):
@@ -98,7 +101,7 @@ def chosen(
         if period is not None:
             found.append(_cut(column, known, period))
         else:
-            found.append(_most_normal(column, known, edges))
+            found.append(_most_normal(column, known, edges, least))
     return Transform(found, former.shift, former.scale).refined(rows)
 
 
@@ -109,12 +112,14 @@ def _cut(column: Array, known: Coordinate, period: float) -> Coordinate:
     return known._replace(edge=known.lower + (mean - known.lower) % period)
 
 
-def _most_normal(column: Array, known: Coordinate, bounds: tuple[float, float]) -> Coordinate:
+def _most_normal(
+    column: Array, known: Coordinate, bounds: tuple[float, float], least: float
+) -> Coordinate:
     candidates = list(_candidates(column, *bounds))
     if len(candidates) == 1:
         return candidates[0]
     values = column.tolist()
-    best, highest = known, _normality(known, values) + 0.02
+    best, highest = known, _normality(known, values) + least
     for candidate in candidates:
         found = _normality(candidate, values)
         if found > highest:
