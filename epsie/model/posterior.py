@@ -51,6 +51,9 @@ class Posterior:
     (-0.5, -2.995732273553991)
     """
 
+    vectorize: bool | int = False
+    """Whether the likelihood takes arrays, or how many points a call."""
+
     def __init__(
         self,
         log_likelihood: Likelihood,
