@@ -124,5 +124,4 @@ class _UnaskedPosterior(Posterior):
         at = at.get(0, at)["current_position"]
         kinds = {name: "integer" if type(value) is int else "real" for name, value in at.items()}
         known = {"parameters": tuple(settings["parameters"]), "kinds": kinds}
-        self.vectorize = False
         self.prior: Any = SimpleNamespace(**known, labels={}, described=lambda: settings["prior"])
