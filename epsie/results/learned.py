@@ -10,6 +10,7 @@ import numpy as np
 from epsie.proposals.learned.bridge import Bridge
 from epsie.proposals.learned.cohort import bridges_in
 from epsie.proposals.learned.logbook import Entry
+from epsie.results.kept import MUCH, left_behind
 from epsie.results.known import entries_of
 from epsie.results.view import View
 from epsie.shown import counted, digits
@@ -110,9 +111,19 @@ def learned_facts(view: View) -> tuple[tuple[str, str], ...]:
         levels = counted(len(start["betas"]), "level")
         found.append(("start", f"annealed, {levels}, {start['evaluations']} evaluations"))
     for each in shared.get("learned", []):
-        if not each["temperature"]:
-            found.append(("learned", _words(entries_of(each))))
+        if each["temperature"]:
+            continue
+        if (left := left_behind(view, each)) > MUCH:
+            found.append(("modes", _left_words(left)))
+        found.append(("learned", _words(entries_of(each))))
     return tuple(found)
+
+
+def _left_words(left: float) -> str:
+    return (
+        f"{left:.0%} of the population of the start is where no chain is any more, so that a mode "
+        "may have been lost: sample with more chains, or tempering"
+    )
 
 
 def _words(entries: Sequence[Entry]) -> str:
