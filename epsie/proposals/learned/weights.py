@@ -30,7 +30,8 @@ def next_weights(
     tallies : array
         See `Lesson`.
     walk_floor : float
-        The least probability of the random walk.
+        The least probability of the random walk, less where over half of what is independent is
+        accepted.
     difference_floor : float
         The least probability of differences where no independent draw is accepted: of many modes
         some are in no component. It shrinks to nothing where a fifth is accepted.
@@ -44,7 +45,7 @@ def next_weights(
     floors = (0.08 + 0.3 * (1 - accepted[0] / jumps[0])) * _FLOORS
     floors[0] = _INDEPENDENCE
     floors[2] = max(floors[2], difference_floor * (1 - 5 * accepted[0] / jumps[0]))
-    floors[-1] = max(floors[-1], walk_floor)
+    floors[-1] = max(floors[-1], walk_floor * min(1.0, 2 * (1 - accepted[0] / jumps[0])))
     found: Array = floors + (1 - floors.sum()) * weights / weights.sum()
     found /= found.sum()
     return found
