@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import epsie
+from epsie.cli.commands import main
 from epsie.copying import same
 from epsie.samplers import ParallelTemperedSampler
 from tests.statistical import seed
@@ -89,6 +90,9 @@ def test_a_split_run_is_the_same(tmp_path):
     assert same(made.state, once.state)
     resumed = ParallelTemperedSampler.resume(tmp_path / "run", POSTERIOR)
     assert same(resumed.state, once.state)
+    with pytest.raises(SystemExit) as end:
+        main(["verify", str(tmp_path / "run")])
+    assert not end.value.code
 
 
 @pytest.mark.slow

@@ -258,14 +258,16 @@ class ParallelTemperedSampler(BaseSampler):
 
     @classmethod
     def _remade(cls, manifest: Manifest, annealer: Any, settings: Mapping[str, Any]) -> Self:
+        found = "ladder" in manifest
         sampler = cls(
             **settings,
-            **{name: manifest[name] for name in ("swap_interval", "swap_scheme")},
+            swap_interval=1 if found else manifest["swap_interval"],
+            swap_scheme=manifest["swap_scheme"],
             reset_after_swap=manifest["reset_after_swap"],
-            betas=None if "ladder" in manifest else manifest["betas"][0],
+            betas=None if found else manifest["betas"][0],
             adaptive_annealer=annealer_of(manifest, annealer),
         )
-        for chain, betas in zip(sampler.chains, manifest["betas"], strict=True):
+        for chain, betas in zip(sampler.chains, [] if found else manifest["betas"]):
             chain.betas = betas
         return sampler
 

@@ -142,6 +142,7 @@ def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool
     skipped = {"labels"} if seed else {"labels", "seed"}
     if described.get("annealer") is not None and not (fresh and manifest["start"] == 0):
         skipped.add("betas")
+    skipped |= {"betas", "swap_interval"} if "ladder" in described else set()
     found = []
     for name in (described.keys() | {"part", "vectorize"}) - skipped:
         found += differing(name, manifest.get(name), described.get(name))
