@@ -163,10 +163,17 @@ def test_a_mode_that_q_does_not_know_is_missed_aloud():
     assert bridged([two_modes(rng, 0.0)]).miss > 0.2
     assert bridged([two_modes(rng, 0.4)]).miss < 0.01
     assert bridged([two_modes(rng, 0.0)]).newly > 0 == bridged([two_modes(rng, 0.4)]).newly
-    # Before a mode was found nothing tells of it.
-    before, after = normal_stretch(rng, stats.norm()), two_modes(rng, 0.0)
+    # Before a mode was found nothing tells of it: the other has seven tenths of the mass.
+    right, after = normal_stretch(rng, stats.norm()), two_modes(rng, 0.0)
+    before = Stretch(*([a + np.log(0.7) for a in arrays] for arrays in right))
     late = bridged([before, after]).evidence
     assert late.log_z == bridged([after]).evidence.log_z
+    # What was before a draw far out in a tail counts.
+    after.draws[0][0] += 100
+    both, alone = bridged([right, after]), bridged([after])
+    assert both.newly > 0
+    assert both.evidence.standard_error < alone.evidence.standard_error
+    assert both.evidence.log_z != alone.evidence.log_z
 
 
 def test_chains_that_stay_in_their_modes_have_a_larger_error():

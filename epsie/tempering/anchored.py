@@ -13,13 +13,14 @@ earlier ones had proposed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.tempering.bridges import beyond, last_new
+from epsie.tempering.bridges import agreed, beyond
 from epsie.tempering.evidence import Evidence, variance_of_mean
 from epsie.tempering.log_z import Floats
 
@@ -63,7 +64,7 @@ class Found(NamedTuple):
         from m and from the prior: there is something that m does not know.
     newly : float
         The largest share in any stretch of draws at which it does so by far: where a chain found a
-        mode that was not known. What was before the last such stretch is not used.
+        mode that was not known. What was before the last such stretch is not used if it disagrees.
     """
 
     evidence: Evidence
@@ -99,28 +100,32 @@ def anchored(stretches: Sequence[Anchored], betas: Floats) -> Found:
         If there are too few draws in all.
     """
     used = [_rows(s) for s in stretches if min(map(_number, s.logl)) >= LEAST]
-    if not used or not any((rows.source == len(betas)).any() for rows in used):
+    pairs = [_proposed(rows, len(betas)) for rows in used]
+    news = [beyond(draws, known) for draws, known in pairs]
+    n = len(stretches[0].fresh)
+    found, first = agreed(used, news, partial(_pooled, betas, n))
+    miss = float(np.mean([(draws > known.max()).mean() for draws, known in pairs[first:]]))
+    return Found(found, miss, max(news))
+
+
+def _pooled(betas: Floats, n: int, used: Sequence[_Rows]) -> Evidence:
+    """One estimate from all stretches of n chains."""
+    if not any((rows.source == len(betas)).any() for rows in used):
         raise ValueError(
             "too few independent draws were proposed since something was learned: run on"
         )
-    pairs = [_proposed(rows, len(betas)) for rows in used]
-    news = [beyond(draws, known) for draws, known in pairs]
-    used, pairs = used[last_new(news) :], pairs[last_new(news) :]
     lengths = [np.ones(len(betas)) for _ in used]
     log_z = _solved(used, lengths, betas, _first(used, betas), _NEWTON)
     for _ in range(2):
         lengths = [_lengths(rows, length, betas, log_z) for rows, length in zip(used, lengths)]
         log_z = _solved(used, lengths, betas, log_z, _NEWTON)
     error, values = _error(used, lengths, betas, log_z), log_z[:1]
-    n = len(stretches[0].fresh)
     if n > 1:
         left_out = [[_less(rows, i) for rows in used] for i in range(n)]
         without = np.array([_solved(r, lengths, betas, log_z, _AGAIN)[0] for r in left_out])
         values = n * log_z[0] - (n - 1) * without
         error = max(error, sqrt(float(values.var(ddof=1)) / n))
-    found = Evidence(float(log_z[0]), error, "mixture", values, log_z)
-    miss = float(np.mean([(draws > known.max()).mean() for draws, known in pairs]))
-    return Found(found, miss, max(news))
+    return Evidence(float(log_z[0]), error, "mixture", values, log_z)
 
 
 def weights(stretch: Anchored, betas: Floats, log_z: Floats) -> list[list[Floats]]:

@@ -10,14 +10,16 @@ would be biased: later ones were fitted to draws that earlier ones had proposed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import log, sqrt
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from math import hypot, log, sqrt
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from epsie.tempering.evidence import Evidence, variance_of_mean
 from epsie.tempering.log_z import Floats
+
+T = TypeVar("T")
 
 LEAST = 30
 """Draws, and independent ones, that a stretch must have."""
@@ -52,7 +54,7 @@ class Bridged(NamedTuple):
         of the target that is never proposed.
     newly : float
         The largest share in any stretch of draws at which it does so by far: where a chain found a
-        mode that was not known. What was before the last such stretch is not used.
+        mode that was not known. What was before the last such stretch is not used if it disagrees.
     """
 
     evidence: Evidence
@@ -74,13 +76,18 @@ def bridged(stretches: Sequence[Stretch]) -> Bridged:
         If there are too few draws in all.
     """
     used = [s for s in stretches if min(_number(s.draws), _number(s.fresh)) >= LEAST]
-    if not used or not any(np.isfinite(np.concatenate(s.fresh)).any() for s in used):
+    news = [beyond(np.concatenate(s.draws), np.concatenate(s.fresh)) for s in used]
+    found, first = agreed(used, news, _pooled)
+    return Bridged(found, _miss(used[first:]), max(news))
+
+
+def _pooled(used: Sequence[Stretch]) -> Evidence:
+    """One estimate from all stretches."""
+    if not any(np.isfinite(np.concatenate(s.fresh)).any() for s in used):
         raise ValueError(
             "too few independent draws were proposed since something was learned: run on, or "
             "sample at several temperatures"
         )
-    news = [beyond(np.concatenate(s.draws), np.concatenate(s.fresh)) for s in used]
-    used = used[last_new(news) :]
     middle = float(np.median(np.concatenate(used[-1].draws)))
     lengths = [1.0] * len(used)
     everyone = list(range(len(used[0].draws)))
@@ -96,11 +103,14 @@ def bridged(stretches: Sequence[Stretch]) -> Bridged:
     if n > 1:
         values = n * log_z - (n - 1) * without
         error = max(error, sqrt((n - 1) / n * float(np.square(without - without.mean()).sum())))
-    return Bridged(Evidence(log_z, error, "mixture", values), _miss(used), max(news))
+    return Evidence(log_z, error, "mixture", values)
 
 
 _FAR = 2.0
 """In log density: what exceeds all that is proposed by more is a mode that was not known."""
+
+_SAME = 2.5
+"""So many standard errors apart two estimates may be of the same."""
 
 
 def beyond(draws: Floats, fresh: Floats) -> float:
@@ -108,9 +118,25 @@ def beyond(draws: Floats, fresh: Floats) -> float:
     return float((draws > fresh.max() + _FAR).mean())
 
 
-def last_new(news: Sequence[float]) -> int:
-    """The index of the last stretch in which a mode was found; 0 if none was in any."""
-    return max([i for i, new in enumerate(news) if new], default=0)
+def agreed(
+    stretches: Sequence[T], news: Sequence[float], estimate: Callable[[Sequence[T]], Evidence]
+) -> tuple[Evidence, int]:
+    """The estimate of all stretches that say the same, and how many are left out.
+
+    Those before a mode was last found are left out if they say something else: they are of the
+    target without it. Often they do not, as it was a draw far out in a tail.
+    """
+    last = max((i for i, new in enumerate(news) if new), default=0)
+    found = estimate(stretches)
+    if last:
+        try:
+            since, before = estimate(stretches[last:]), estimate(stretches[:last])
+        except ValueError:  # Too few draws to tell.
+            return found, 0
+        error = hypot(since.standard_error, before.standard_error)
+        if not abs(since.log_z - before.log_z) < _SAME * error:
+            return since, last
+    return found, 0
 
 
 def _number(arrays: Sequence[Floats]) -> int:
