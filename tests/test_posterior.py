@@ -202,4 +202,4 @@ def test_a_normal_likelihood_gives_the_exact_evidence():
     found = sampler.log_evidence(burn_in=500)
     exact = log(0.1 * np.sqrt(2 * np.pi) / 10)
     assert abs(found.log_z - exact) < 4.5 * found.standard_error
-    assert found.standard_error < 0.05
+    assert found.standard_error < 0.08
