@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,19 @@ def pytest_configure(config):
     if "PYTEST_XDIST_WORKER" not in os.environ:
         for folder in (Path(epsie.__file__).parent, Path(__file__).parent):
             compileall.compile_dir(folder, quiet=2)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of a test that is run in part every n-th case is left to the default tests."""
+    seen = Counter()
+    for item in items:
+        part = item.get_closest_marker("in_part")
+        if part is not None:
+            name = item.nodeid.partition("[")[0]
+            if seen[name] % part.args[0]:
+                item.add_marker(pytest.mark.slow)
+            seen[name] += 1
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,7 @@ def sampler(model, pool=None, tempered=False, nchains=2, **settings):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("pool", "tempered"), [("None", False), ("own", False), ("None", True)])
+@pytest.mark.in_part(7)
 def test_each_row_has_its_own_blob(kind, pool, tempered, pools):
     made = sampler(Reuses(kind), pools[pool], tempered)
     made.run(7)

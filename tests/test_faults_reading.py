@@ -152,12 +152,14 @@ def peak(function):
         b'{"tuple":[]}',
     ],
 )
+@pytest.mark.in_part(3)
 def test_no_text_takes_more_than_ten_times_its_memory(item):
     data = signed(b'{"epsie":"2","tree":[' + b",".join([item] * 40_000) + b"]}")
     assert peak(lambda: decode(data)) < 9 * len(data) + 2**20
 
 
 @pytest.mark.parametrize("item", [[], {}, (), {"a": 1}, [1, 2], "ab", 1000, 0.5, None])
+@pytest.mark.in_part(2)
 def test_whatever_is_written_is_read_in_ten_times_its_memory(item):
     """What takes more as objects takes more bytes."""
     tree = [type(item)(item) if isinstance(item, list | dict) else item for _ in range(40_000)]

@@ -103,6 +103,7 @@ SAID = "in a worker and .* in this process.*jax_enable_x64.*environment.*BLAS.*c
 
 @pytest.mark.parametrize("model", [of_module, of_environment, of_decimal, prior_of_module])
 @pytest.mark.parametrize("kind", ["mh", "pt"])
+@pytest.mark.in_part(3)
 def test_another_value_is_an_error_that_names_the_causes(pool, model, kind):
     made = sampler(model, pool, kind)
     for _ in range(2):
@@ -137,6 +138,7 @@ def test_it_can_be_switched_off(pool, tmp_path):
 
 
 @pytest.mark.parametrize("how", ["draw_start", "set_state", "pool", "pool, saved", "model"])
+@pytest.mark.in_part(3)
 def test_however_the_chains_came_where_they_stand(pool, tmp_path, how):
     made = sampler(of_module, None)
     start(made)

@@ -49,6 +49,7 @@ def honest():
 
 
 @pytest.mark.parametrize("low", LOWS)
+@pytest.mark.in_part(3)
 def test_it_is_what_minus_infinity_gives(low, honest, tmp_path):
     """The chains are the same, and so is all that is told of them."""
     sampler = sampled(low)
@@ -146,6 +147,7 @@ def test_two_populations_at_a_tiny_beta():
 
 @pytest.mark.parametrize("annealer", [BarrierAnnealer, DynamicalAnnealer])
 @pytest.mark.parametrize("low", [-1e10, -1e15, -1e300])
+@pytest.mark.in_part(3)
 def test_tuned_ladders(annealer, low):
     sampler = sampled(low, 2, adaptive_annealer=annealer(duration=1500))
     sampler.run(3000)

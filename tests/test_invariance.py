@@ -110,6 +110,7 @@ def whole():
 
 @pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize(("name", "example"), CASES, ids=[name for name, _ in CASES])
+@pytest.mark.in_part(3)
 def test_pool_and_split(pools, pool, name, example, whole):
     made = sampler(example, pools[pool])
     for n in (1, 0, 30, 17, NITERATIONS - 48):
@@ -121,6 +122,7 @@ def test_pool_and_split(pools, pool, name, example, whole):
 
 @pytest.mark.parametrize("pool", ["None", "own", "spawn"])
 @pytest.mark.parametrize(("name", "example"), CASES, ids=[name for name, _ in CASES])
+@pytest.mark.in_part(4)
 def test_pool_and_clear_and_resume(pools, pool, name, example, whole):
     """Every stretch is made by a new sampler, on another pool, from a saved state."""
     rng = random.Random(f"{seed()} {name} {pool}")
@@ -145,6 +147,7 @@ def test_pool_and_clear_and_resume(pools, pool, name, example, whole):
 
 
 @pytest.mark.parametrize(("name", "example"), CASES, ids=[name for name, _ in CASES])
+@pytest.mark.in_part(3)
 def test_rounds_for_a_bar_change_nothing(name, example, whole, monkeypatch):
     monkeypatch.setattr("epsie.running.progress.Progress.seconds", 0.001)
     made = sampler(example, None)

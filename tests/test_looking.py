@@ -97,6 +97,7 @@ def killed(kind, directory):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.in_part(2)
 def test_in_memory_in_a_directory_and_opened(kind, tmp_path, monkeypatch):
     """Split, cleared, killed, resumed, merged: to the last digit."""
     monkeypatch.setattr(segments, "_MOST_SMALL", 4)

@@ -213,16 +213,17 @@ def stepping(chain, steps=4):
 
 FLAT = [
     *itertools.product(MODEL_PROPOSALS, ["symmetric"], ["prior"]),
-    pytest.param("normal", "asymmetric", "other", marks=pytest.mark.slow),
+    ("normal", "asymmetric", "other"),
     ("normal, successive", "some rest", "other"),
     ("bounded", "symmetric", "other"),
     ("bounded, successive", "asymmetric", "prior"),
     ("bounded", "some rest", "prior"),
-    pytest.param("user's", "asymmetric", "other", marks=pytest.mark.slow),
+    ("user's", "asymmetric", "other"),
 ]
 
 
 @pytest.mark.parametrize(("model", "in_model", "births"), FLAT)
+@pytest.mark.in_part(2)
 def test_a_flat_likelihood_leaves_the_prior(model, in_model, births):
     """With 1e-5 false alarms each: k, the active set and all active parameters."""
     label = f"{model} {in_model} {births}"

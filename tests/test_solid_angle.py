@@ -86,6 +86,7 @@ def test_density_integrates_to_one(kappa, units):
 
 @pytest.mark.parametrize("kappa", KAPPAS)
 @pytest.mark.parametrize("units", UNITS)
+@pytest.mark.in_part(3)
 def test_draws_follow_the_density(kappa, units):
     for centre in CENTRES[:3]:
         proposal = make(kappa, *units, f"draws {kappa} {units} {centre}")
@@ -261,6 +262,7 @@ def transition(model, proposal, steps, label):
 @DENSITIES
 @pytest.mark.parametrize("units", UNITS)
 @pytest.mark.parametrize("kappa", [1e-12, 3.0, 50.0])
+@pytest.mark.in_part(5)
 def test_uniform_target_is_invariant(units, kappa, density):
     draw, marginals = uniform_sphere(units)
     proposal = IsotropicSolidAngle("a", "p", kappa, *units, density=density)
@@ -270,6 +272,7 @@ def test_uniform_target_is_invariant(units, kappa, density):
 
 @DENSITIES
 @pytest.mark.parametrize("kappa", [1.0, 20.0])
+@pytest.mark.in_part(3)
 def test_peaked_target_is_invariant(kappa, density):
     draw, marginals = peaked()
     proposal = IsotropicSolidAngle("a", "p", kappa, density=density)

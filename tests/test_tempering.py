@@ -137,6 +137,7 @@ PLAN = Plan(size=2500)
 @pytest.mark.parametrize("swap_interval", [1, 3])
 @pytest.mark.parametrize("swap_scheme", SCHEMES)
 @pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.in_part(5)
 def test_steps_and_sweeps_are_exact_at_every_beta(name, swap_scheme, swap_interval):
     """False alarms: 1e-5 for each of the twelve."""
     chain, draw, marginals = posed(name, swap_scheme=swap_scheme, swap_interval=swap_interval)
@@ -650,6 +651,7 @@ def whole():
 @pytest.mark.parametrize("pool", ["None", "threads", "spawn"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("annealer", ANNEALERS)
+@pytest.mark.in_part(7)
 def test_pool_and_odd_splits(pools, annealer, scheme, pool, whole):
     made = moving(annealer, scheme, pools[pool])
     for n in (1, 0, 30, 17, NITERATIONS - 48):
@@ -662,6 +664,7 @@ def test_pool_and_odd_splits(pools, annealer, scheme, pool, whole):
 @pytest.mark.parametrize("pool", ["None", "spawn"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("annealer", ANNEALERS)
+@pytest.mark.in_part(3)
 def test_cleared_saved_and_resumed_in_the_middle_of_tuning(pools, annealer, scheme, pool, whole):
     """Every stretch is made by a new sampler from the pickled state of the one before."""
     parts, swaps, state = [], [], None

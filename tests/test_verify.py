@@ -79,6 +79,7 @@ def end(pool):
 
 @pytest.mark.parametrize("kind", ["mh", "pt"])
 @pytest.mark.parametrize("name", POOLS)
+@pytest.mark.in_part(3)
 def test_what_is_found_and_what_is_not(name, kind):
     pool = POOLS[name]()
     for model in (Counts(), Noisy(), NoisyBlob()):
