@@ -30,7 +30,11 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Of a test that is run in part every n-th case is left to the default tests."""
+    """Of a test that is run in part every n-th case is left to the default tests.
+
+    The first are those of a queue: they wait most of their minutes, and others run meanwhile.
+    """
+    items.sort(key=lambda item: "slurm" not in item.path.name)
     seen = Counter()
     for item in items:
         part = item.get_closest_marker("in_part")
