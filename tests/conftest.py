@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items):
         if part is not None:
             name = item.nodeid.partition("[")[0]
             if seen[name] % part.args[0]:
-                item.add_marker(pytest.mark.slow)
+                item.add_marker(pytest.mark.rest)
             seen[name] += 1
 
 
