@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -85,9 +85,14 @@ def asked_for(
     unknown = sorted(set(options.names) - set(known))
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(known)}")
+    return table(figures(options.names or known, options.seeds))
+
+
+def table(figures: Iterable[Figure]) -> int:
+    """Print figures as they come; 1 if one is missed."""
     print(HEADING, flush=True)
     missed = 0
-    for figure in figures(options.names or known, options.seeds):
+    for figure in figures:
         print(figure.row, flush=True)
         missed += figure.missed
     return 1 if missed else 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from figure import HEADING, Figure
+from figure import Figure, table
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -134,14 +134,10 @@ def main() -> int:
     unknown = sorted(set(options.names) - set(ENTRIES))
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(ENTRIES)}")
-    print(HEADING, flush=True)
-    missed = 0
-    for name in options.names or ENTRIES:
-        entry = ENTRIES[name]
-        for figure in entry.figures(options.count or entry.count):
-            print(figure.row, flush=True)
-            missed += figure.missed
-    return 1 if missed else 0
+    entries = [ENTRIES[name] for name in options.names or ENTRIES]
+    return table(
+        figure for entry in entries for figure in entry.figures(options.count or entry.count)
+    )
 
 
 if __name__ == "__main__":

@@ -99,8 +99,11 @@ class BaseChain(Record):
 
     def of_users(self) -> list[Distribution]:
         """Copies of what is of a user's class, to be compared when steps are made."""
-        users = [part for part in self._distributions() if not is_built_in(part)]
-        return [part._copied(Stream()) for part in users]
+        return [part._copied(Stream()) for part in self._of_users()]
+
+    def _of_users(self) -> list[Distribution]:
+        """What is of a user's class."""
+        return [part for part in self._distributions() if not is_built_in(part)]
 
     def stretches(self, niterations: int) -> list[tuple[int, bool]]:
         """The lengths of stretches of so many steps, and whether there is a note at their ends."""
@@ -117,8 +120,7 @@ class BaseChain(Record):
 
     def ended(self, before: Sequence[Distribution]) -> Segment:
         """What all steps brought, and a check of what is of a user's class."""
-        users = [part for part in self._distributions() if not is_built_in(part)]
-        for old, part in zip(before, users, strict=True):
+        for old, part in zip(before, self._of_users(), strict=True):
             refuse_unsaved(old, part)
         rows = [level.history.rows() for level in self.by_temperature]
         swaps = self.swaps.rows() if self.ntemps > 1 else None

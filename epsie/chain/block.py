@@ -25,6 +25,7 @@ from epsie.tempering.many_sweeps import SWEEPS
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
 
 
 def proposals_of(chains: Sequence[BaseChain]) -> ProposalArrays | None:
@@ -81,9 +82,13 @@ class Block:
         self._outside = np.zeros(len(self.levels), np.int64)
         betas = np.array([level.beta for level in self.levels])
         self._betas, self._at_prior = betas, betas == 0
-        self._streams = Streams([chain.stream for chain in chains], len(self.names) * self.ntemps)
+        self._streams: Any = self._streams_of(chains)
         self._rows = BlockRows(room, *self.x.shape)
         self.iteration, self._nsweeps = chains[0].iteration, chains[0].nsweeps
+
+    def _streams_of(self, chains: Sequence[BaseChain]) -> Any:
+        """The random numbers of the chains."""
+        return Streams([chain.stream for chain in chains], len(self.names) * self.ntemps)
 
     def run(self, niterations: int) -> None:
         """Make so many steps."""
@@ -110,32 +115,34 @@ class Block:
         shape = self.x.shape
         z = self._streams.normals(shape[1] * self.ntemps).reshape(shape)
         self.y = self.proposals.draw(self.x, z)
-        self._evaluate()
+        self.new_logl, self.new_logp = self._asked(slice(None))
         log_ratio = self.new_logp - self.logp
         log_ratio += np.where(self._at_prior, 0.0, self._betas * (self.new_logl - self.logl))
         self._decide(log_ratio)
         self.iteration += 1
         self.proposals.learn_from(self.x, self.ratio, self.accepted)
 
-    def _evaluate(self) -> None:
-        columns = dict(zip(self.names, np.ascontiguousarray(self.y.T), strict=True))
+    def _asked(self, rows: slice | Rows) -> tuple[Array, Array]:
+        """What the model says of where these rows are to go."""
+        columns = dict(zip(self.names, np.ascontiguousarray(self.y[rows].T), strict=True))
         logl, logp, blobs = self.model.many(columns)
         # A comparison with NaN is False.
         good = (logp == -inf) | ((logl < inf) & (logp < inf))
         if blobs is not None or not good.all():
-            self._refuse(blobs, np.flatnonzero(~good).tolist(), logl, logp)
-        self.new_logl, self.new_logp = np.where(logp == -inf, -inf, logl), logp
+            self._refuse(blobs, np.arange(len(self.levels))[rows], ~good, logl, logp)
+        return np.where(logp == -inf, -inf, logl), logp
 
-    def _refuse(self, blobs: Any, bad: list[int], logl: Array, logp: Array) -> None:
-        """Reject what is not finite, or raise an error that tells where."""
+    def _refuse(self, blobs: Any, rows: Rows, bad: Mask, logl: Array, logp: Array) -> None:
+        """Reject what is not finite of rows, or raise an error that tells where."""
         self.tell()
         if blobs is not None:
             # None of the starts has one: that of a single chain says so.
             self.levels[0].evaluate()
-        for i in bad:
-            text = f"the model returned logl = {float(logl[i])!r}, logp = {float(logp[i])!r}"
+        for j in np.flatnonzero(bad).tolist():
+            text = f"the model returned logl = {float(logl[j])!r}, logp = {float(logp[j])!r}"
+            i = int(rows[j])
             self.levels[i]._rejected(tuple(self.y[i].tolist()), NotFiniteError(text))
-            logp[i] = -inf
+            logp[j] = -inf
 
     def _decide(self, log_ratio: Array) -> None:
         """Accept with the probabilities that log ratios say."""

@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.base import BaseChain
-from epsie.chain.block import Array, Block
+from epsie.chain.block import Array, Block, Rows
 from epsie.chain.ensemble import EnsembleChain
 from epsie.ensembles.moves import Stretch
 from epsie.model.batch import Batch
 from epsie.rng.elementwise import exps
 from epsie.rng.stream import BLOCK, Stream
-
-Rows = NDArray[np.intp]
 
 
 def ensemble_block_of(chains: Sequence[BaseChain], model: Batch, room: int) -> EnsembleBlock | None:
@@ -106,15 +104,15 @@ class EnsembleBlock(Block):
         The number of steps that they are going to make at most.
     """
 
+    _streams: _Uniforms
+
     def __init__(self, chains: Sequence[BaseChain], move: Stretch, model: Batch, room: int) -> None:
         self._counted = _Counted(chains)
         super().__init__(chains, self._counted, model, room)  # type: ignore[arg-type]
         self._move, self._half = move, chains[0].nwalkers // 2
-        self._streams.give_back()
-        streams = [chain.stream for chain in chains]
-        self._variates = _Uniforms(streams, 2 * self._half)
-        self._streams = self._variates  # type: ignore[assignment]
-        self.y, self.new_logl, self.new_logp = self.x.copy(), self.logl.copy(), self.logp.copy()
+
+    def _streams_of(self, chains: Sequence[BaseChain]) -> _Uniforms:
+        return _Uniforms([chain.stream for chain in chains], chains[0].nwalkers)
 
     def _step(self) -> None:
         """Move one half of the walkers of each ensemble, then the other."""
@@ -126,7 +124,7 @@ class EnsembleBlock(Block):
 
     def _uniforms(self, n: int) -> Array:
         """So many uniform variates of each ensemble, one by one."""
-        return self._variates.where(np.ones((len(self.chains), n), bool))
+        return self._streams.where(np.ones((len(self.chains), n), bool))
 
     def _divided(self) -> Rows:
         """The walkers of each ensemble, divided at random: its halves one after the other."""
@@ -148,30 +146,10 @@ class EnsembleBlock(Block):
         self.y[rows] = other + z[:, np.newaxis] * (self.x[rows] - other)
         factor = (len(self.names) - 1) * np.array(list(map(log, z.tolist())))
         logl, logp = self._asked(rows)
+        self.new_logl[rows], self.new_logp[rows] = logl, logp
         log_ratio = logp - self.logp[rows]
         log_ratio += logl - self.logl[rows]
         self._decide_for(rows, logp != -inf, log_ratio + factor)
-
-    def _asked(self, rows: Rows) -> tuple[Array, Array]:
-        """What the model says of where these walkers are to go."""
-        columns = dict(zip(self.names, np.ascontiguousarray(self.y[rows].T), strict=True))
-        logl, logp, blobs = self.model.many(columns)
-        # A comparison with NaN is False.
-        good = (logp == -inf) | ((logl < inf) & (logp < inf))
-        if blobs is not None or not good.all():
-            self._refuse_of(rows, blobs is not None, good, logl, logp)
-        logl = np.where(logp == -inf, -inf, logl)
-        self.new_logl[rows], self.new_logp[rows] = logl, logp
-        return logl, logp
-
-    def _refuse_of(
-        self, rows: Rows, blobs: bool, good: NDArray[np.bool_], logl: Array, logp: Array
-    ) -> None:
-        """As for a block; `logl` and `logp` are those of some rows."""
-        whole_logl, whole_logp = self.new_logl.copy(), self.new_logp.copy()
-        whole_logl[rows], whole_logp[rows] = logl, logp
-        self._refuse(blobs or None, rows[~good].tolist(), whole_logl, whole_logp)
-        logp[:] = whole_logp[rows]
 
     def _decide_for(self, rows: Rows, inside: NDArray[np.bool_], log_ratio: Array) -> None:
         """Accept with the probabilities that log ratios say."""
@@ -180,7 +158,7 @@ class EnsembleBlock(Block):
         open_ = inside & ~up
         ratio = up.astype(float)
         ratio[open_] = exps(log_ratio[open_])
-        u = self._variates.where(open_.reshape(len(self.chains), -1)).ravel()
+        u = self._streams.where(open_.reshape(len(self.chains), -1)).ravel()
         accepted = up | (open_ & (u < ratio))
         self.ratio[rows], self.accepted[rows] = ratio, accepted
         moved = rows[accepted]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from epsie.proposals.learned.bridge import Bridge
 from epsie.proposals.learned.cohort import bridges_in
 from epsie.results.view import View
-from epsie.tempering.anchored import Anchored, Found, anchored, weights
+from epsie.tempering.anchored import Anchored, anchored, weights
+from epsie.tempering.bridges import Bridged
 from epsie.tempering.log_z import Floats
 
 _MOST_ROWS = 60_000
@@ -27,7 +28,7 @@ class Levels(NamedTuple):
     rows: list[list[NDArray[np.int64]]]
     """The rows of the view that they are, by stretch and level."""
 
-    def found(self) -> Found:
+    def found(self) -> Bridged:
         """The evidence."""
         return anchored(self.stretches, self.betas)
 

@@ -64,22 +64,17 @@ def log_evidence(
     return _estimate(view, method, burn_in)[0]
 
 
-def _estimate(view: View, method: str | None, burn_in: int | None) -> tuple[evidence.Evidence, int]:
-    """See `log_evidence`; and the iteration after which draws were used."""
+def _estimate(
+    view: View, method: str | None, burn_in: int | None
+) -> tuple[evidence.Evidence, int, str]:
+    """See `log_evidence`; the iteration after which draws were used; a warning, or ''."""
     if view.ntemps == 1:
-        if method not in (None, learned.METHOD):
-            raise ValueError(
-                f"the evidence by {method!r} needs two temperatures or more: a "
-                "ParallelTemperedSampler with betas that descend from 1 to 0"
-            )
-        if independent := getattr(view.source, "independent", ()):
-            each = [_estimate(View(run), method, burn_in)[0] for run in independent]
-            return evidence.averaged(each), burn_in or 0
-        found = learned.log_evidence(view, burn_in).evidence
-        return normalised(view, found), burn_in or 0
+        return _plain(view, method, burn_in), burn_in or 0, ""
     if method == learned.METHOD or (method is None and levels.is_anchored(view)):
-        found_levels = levels.levels_of(view, burn_in)
-        return normalised(view, found_levels.found().evidence), found_levels.burn_in
+        of_levels = levels.levels_of(view, burn_in)
+        total, miss, newly = of_levels.found()
+        warning = learned.missed(miss, newly, _MUCH_MISSED)
+        return normalised(view, total), of_levels.burn_in, warning
     used, rested = evidence_burn_in(view, burn_in).iteration, view.source.last_moved
     if used < rested:
         raise ValueError(
@@ -94,7 +89,22 @@ def _estimate(view: View, method: str | None, burn_in: int | None) -> tuple[evid
             "Run on, or give annealers a duration and choose burn_in"
         )
     logl = view.columns("stats", ["logl"])["logl"][..., rows]
-    return normalised(view, evidence.log_evidence(logl, view.source.betas, method or "mbar")), used
+    total = evidence.log_evidence(logl, view.source.betas, method or "mbar")
+    return normalised(view, total), used, ""
+
+
+def _plain(view: View, method: str | None, burn_in: int | None) -> evidence.Evidence:
+    """The evidence from chains at one temperature."""
+    if method not in (None, learned.METHOD):
+        raise ValueError(
+            f"the evidence by {method!r} needs two temperatures or more: a "
+            "ParallelTemperedSampler with betas that descend from 1 to 0"
+        )
+    if independent := getattr(view.source, "independent", ()):
+        each = [_estimate(View(run), method, burn_in)[0] for run in independent]
+        return evidence.averaged(each)
+    found = learned.log_evidence(view, burn_in).evidence
+    return normalised(view, found)
 
 
 def normalised(view: View, found: evidence.Evidence) -> evidence.Evidence:
@@ -125,12 +135,9 @@ def _told(view: View, burn_in: int | None) -> str:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", re.escape(evidence.UNTOLD))
-            found, used = _estimate(view, None, burn_in)
+            found, used, warning = _estimate(view, None, burn_in)
     except (ValueError, RuntimeWarning) as why:
         return f"not known: {' '.join(str(why).split())}"
     value, error = (digits(x, found.standard_error) for x in found[:2])
-    caveat = f"; {found.caveat}" if found.caveat else ""
-    if found.method == learned.METHOD:
-        of_levels = levels.levels_of(view, burn_in).found()
-        caveat += learned.missed(of_levels.miss, of_levels.newly, _MUCH_MISSED)
+    caveat = (f"; {found.caveat}" if found.caveat else "") + warning
     return f"{value} +- {error} ({found.method}, draws after iteration {used}{caveat})"

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.tempering.bridges import agreed, beyond
+from epsie.tempering.bridges import Bridged, estimated
 from epsie.tempering.evidence import Evidence, variance_of_mean
 from epsie.tempering.log_z import Floats
 
@@ -52,26 +52,6 @@ class Anchored(NamedTuple):
     nfresh: Sequence[int]
 
 
-class Found(NamedTuple):
-    """The evidence, and what comes with it.
-
-    Parameters
-    ----------
-    evidence : Evidence
-        Its `per_chain` are the pseudo-values of a jackknife over chains.
-    miss : float
-        The share of the coldest draws at which the posterior exceeds m by more than at all draws
-        from m and from the prior: there is something that m does not know.
-    newly : float
-        The largest share in any stretch of draws at which it does so by far: where a chain found a
-        mode that was not known. What was before the last such stretch is not used if it disagrees.
-    """
-
-    evidence: Evidence
-    miss: float
-    newly: float
-
-
 class _Rows(NamedTuple):
     """All draws of a stretch as rows."""
 
@@ -84,7 +64,7 @@ class _Rows(NamedTuple):
     """Of each chain."""
 
 
-def anchored(stretches: Sequence[Anchored], betas: Floats) -> Found:
+def anchored(stretches: Sequence[Anchored], betas: Floats) -> Bridged:
     """The evidence from stretches of the same chains.
 
     Parameters
@@ -101,15 +81,11 @@ def anchored(stretches: Sequence[Anchored], betas: Floats) -> Found:
     """
     used = [_rows(s) for s in stretches if min(map(_number, s.logl)) >= LEAST]
     pairs = [_proposed(rows, len(betas)) for rows in used]
-    news = [beyond(draws, known) for draws, known in pairs]
-    n = len(stretches[0].fresh)
-    found, first = agreed(used, news, partial(_pooled, betas, n))
-    miss = float(np.mean([(draws > known.max()).mean() for draws, known in pairs[first:]]))
-    return Found(found, miss, max(news))
+    return estimated(used, pairs, partial(_pooled, betas))
 
 
-def _pooled(betas: Floats, n: int, used: Sequence[_Rows]) -> Evidence:
-    """One estimate from all stretches of n chains."""
+def _pooled(betas: Floats, used: Sequence[_Rows]) -> Evidence:
+    """One estimate from all stretches."""
     if not any((rows.source == len(betas)).any() for rows in used):
         raise ValueError(
             "too few independent draws were proposed since something was learned: run on"
@@ -119,7 +95,7 @@ def _pooled(betas: Floats, n: int, used: Sequence[_Rows]) -> Evidence:
     for _ in range(2):
         lengths = [_lengths(rows, length, betas, log_z) for rows, length in zip(used, lengths)]
         log_z = _solved(used, lengths, betas, log_z, _NEWTON)
-    error, values = _error(used, lengths, betas, log_z), log_z[:1]
+    error, values, n = _error(used, lengths, betas, log_z), log_z[:1], len(used[0].nfresh)
     if n > 1:
         left_out = [[_less(rows, i) for rows in used] for i in range(n)]
         without = np.array([_solved(r, lengths, betas, log_z, _AGAIN)[0] for r in left_out])

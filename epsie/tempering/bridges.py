@@ -76,9 +76,8 @@ def bridged(stretches: Sequence[Stretch]) -> Bridged:
         If there are too few draws in all.
     """
     used = [s for s in stretches if min(_number(s.draws), _number(s.fresh)) >= LEAST]
-    news = [beyond(np.concatenate(s.draws), np.concatenate(s.fresh)) for s in used]
-    found, first = agreed(used, news, _pooled)
-    return Bridged(found, _miss(used[first:]), max(news))
+    pairs = [(np.concatenate(s.draws), np.concatenate(s.fresh)) for s in used]
+    return estimated(used, pairs, _pooled)
 
 
 def _pooled(used: Sequence[Stretch]) -> Evidence:
@@ -113,12 +112,29 @@ _SAME = 2.5
 """So many standard errors apart two estimates may be of the same."""
 
 
-def beyond(draws: Floats, fresh: Floats) -> float:
-    """The share of draws at which target over mixture exceeds that at independent draws by far."""
-    return float((draws > fresh.max() + _FAR).mean())
+def estimated(
+    stretches: Sequence[T],
+    pairs: Sequence[tuple[Floats, Floats]],
+    estimate: Callable[[Sequence[T]], Evidence],
+) -> Bridged:
+    """What an estimator says of stretches, and what their mixtures miss.
+
+    Parameters
+    ----------
+    stretches : sequence
+        The stretches.
+    pairs : sequence of tuple of array
+        For each the log ratio of target and mixture at the draws, and at independent ones.
+    estimate : callable
+        The evidence from some stretches; it raises a ValueError if they are too few.
+    """
+    news = [float((draws > fresh.max() + _FAR).mean()) for draws, fresh in pairs]
+    found, first = _agreed(stretches, news, estimate)
+    misses = [(draws > fresh.max()).mean() for draws, fresh in pairs[first:]]
+    return Bridged(found, float(np.mean(misses)), max(news))
 
 
-def agreed(
+def _agreed(
     stretches: Sequence[T], news: Sequence[float], estimate: Callable[[Sequence[T]], Evidence]
 ) -> tuple[Evidence, int]:
     """The estimate of all stretches that say the same, and how many are left out.
@@ -201,8 +217,3 @@ def _error(
         variance += len(of_pi) * float(of_pi.var()) + len(of_q) / length * float(of_q.var())
         information += float((of_pi * (1 - of_pi)).sum() + (of_q * (1 - of_q)).sum() / length)
     return sqrt(variance) / max(information, 1e-300)
-
-
-def _miss(stretches: Sequence[Stretch]) -> float:
-    found = [(np.concatenate(s.draws) > np.concatenate(s.fresh).max()).mean() for s in stretches]
-    return float(np.mean(found))
