@@ -122,6 +122,7 @@ _MOVED = {
     "pools.schwimmbad": "pools.foreign.foreign",
     "pools.worker": "pools.ranks.team",
     "pools.wire": "pools.own.serving",
+    "storage.rundir.recipes": "chain.recipes",
     "portions": "execution.utilisation",
     "rundir.info": "storage.rundir.facts",
     "rundir.modelcheck": "running.points",

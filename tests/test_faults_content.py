@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import epsie
+from epsie.chain.recipes import remade, updated
 from epsie.errors import CheckpointError
-from epsie.storage.rundir.recipes import remade, updated
 from epsie.storage.statetree import decode, encode
 from tests.damage import wrong
 from tests.statistical import seed

@@ -17,6 +17,7 @@ import pytest
 import epsie
 from epsie.errors import ModelError
 from epsie.proposals import ATAdaptiveNormal
+from epsie.running.attaching import advanced
 from epsie.running.progress import Bar, Progress, roughly
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.statetree import encode
@@ -161,7 +162,7 @@ def test_the_bar_holds_little(quick):
     sampler = made()
     with Terminal():
         progress = Progress(True)
-        sampler._advanced(1500, progress)
+        advanced(sampler, 1500, progress)
         assert isinstance(progress.bar, Bar)
         assert progress.bar._trace.values.shape[-1] <= 512
 
@@ -169,7 +170,7 @@ def test_the_bar_holds_little(quick):
 def test_figures_cost_no_more_than_their_share():
     """A bar whose last figures took long waits with the next."""
     sampler = made()
-    rounds = [[new for (new,) in sampler._advanced(40, Progress()).segments] for _ in range(2)]
+    rounds = [[new for (new,) in advanced(sampler, 40, Progress()).segments] for _ in range(2)]
     with Terminal(), Bar(80) as bar:
         bar._began -= 1e3
         bar.saw(rounds[0])

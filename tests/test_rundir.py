@@ -943,7 +943,7 @@ def test_a_sampler_changed_behind_the_directory(tmp_path):
 
 def test_every_registered_proposal_is_made_anew(tmp_path):
     """No example needs to be passed again, and what is made has the same settings."""
-    from epsie.storage.rundir.recipes import recipe, remade
+    from epsie.chain.recipes import recipe, remade
     from epsie.storage.statetree import decode
 
     for name, example in CASES.items():
@@ -957,7 +957,7 @@ def test_every_registered_proposal_is_made_anew(tmp_path):
 
 
 def test_nothing_is_looked_up_outside_of_the_registries(tmp_path):
-    from epsie.storage.rundir.recipes import CLASS, remade
+    from epsie.chain.recipes import CLASS, remade
 
     for kind, name in (("proposal", "os.system"), ("builtins", "eval"), ("proposal", "__init__")):
         with pytest.raises(CheckpointError, match="has no"):

@@ -60,6 +60,50 @@ def test_no_file_imports_itself_through_others():
     assert circles(edges) == set()
 
 
+# Each above those that it imports from; the same list is in `docs/design.md`.
+ROOMS = [
+    "process",
+    "rng",
+    "model",
+    "proposals",
+    "ensembles",
+    "annealed",
+    "tempering",
+    "chain",
+    "pools",
+    "diagnostics",
+    "results",
+    "storage",
+    "execution",
+    "running",
+    "samplers",
+    "plots",
+    "cli",
+    "clients",
+]
+
+
+def room(name):
+    return name.split(".")[1]
+
+
+def test_rooms_import_from_those_listed_before_them():
+    wrong = [
+        f"{name} imports {other}"
+        for name, tree in TREES.items()
+        for other in imported(tree)
+        if room(name) in ROOMS and "." in other and room(other) in ROOMS
+        if ROOMS.index(room(other)) > ROOMS.index(room(name))
+    ]
+    assert wrong == []
+
+
+def test_the_rooms_are_all_there_and_listed_in_their_order():
+    assert set(ROOMS) == {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    listed = re.findall(r"\b([a-z]+)/ ", (ROOT.parent / "docs" / "design.md").read_text())
+    assert [name for name in listed if name in ROOMS] == ROOMS
+
+
 # Settable by users, and read when it is asked for.
 UP = {("epsie.rng.bit_generators", "epsie")}
 

@@ -19,11 +19,11 @@ from epsie.storage.rundir.manifest import (
     Manifest,
     describe,
     differences,
-    rebuilt,
     refuse_differences,
     refuse_other_size,
     unknown_parts,
 )
+from epsie.storage.rundir.rebuilding import rebuilt
 from epsie.storage.rundir.segments import SegmentFile, all_segments
 from epsie.storage.rundir.source import DirectorySource
 from epsie.storage.rundir.states import read_state, saved_iterations, state_path

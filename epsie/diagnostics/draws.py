@@ -87,7 +87,7 @@ def as_parameters(draws: Any, angular: Angular = (), nwalkers: int = 1) -> dict[
             f"arrays of shape (nchains, n), as {{'x': draws}}; got {given(draws)}"
         )
     names = list(draws) if isinstance(draws, Mapping) else list(draws.dtype.names or ())
-    periods = as_periods(angular, names)
+    periods = angular_periods(angular, names)
     found: dict[str, Parameter] = {}
     for name in names:
         values = _by_chain(draws[name], name, nwalkers)
@@ -126,7 +126,7 @@ def _by_chain(draws: Any, name: str, nwalkers: int) -> Floats:
     return values
 
 
-def as_periods(angular: Angular, names: Iterable[str]) -> dict[str, float]:
+def angular_periods(angular: Angular, names: Iterable[str]) -> dict[str, float]:
     """The periods of the angles.
 
     Raises

@@ -214,11 +214,11 @@ class Diagnosable:
         wanted: dict[str, Quantity] | None = None,
     ) -> tuple[Columns, dict[str, float], BurnIn]:
         """The draws that are to be diagnosed, the periods of angles, and the burn-in."""
-        from epsie.diagnostics.draws import as_periods
+        from epsie.diagnostics.draws import angular_periods
 
         view = View(self)
         wanted = wanted or chosen(view)
-        periods = as_periods(angular, {**dict.fromkeys(view.parameters), **wanted})
+        periods = angular_periods(angular, {**dict.fromkeys(view.parameters), **wanted})
         own = {name: period for name, period in periods.items() if name in view.parameters}
         used = burn_in_of(view, burn_in, temperature=temperature, angular=own)
         draws = draws_of(view, wanted, temperature, view.after(used.iteration))

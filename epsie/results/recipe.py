@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from epsie.chain.recipes import CLASS, arguments_of, class_of
 from epsie.results.source import Beginning, source_of
 
 _SAMPLERS = {
@@ -108,9 +109,6 @@ def _moved_by(settings: Mapping[str, Any], classes: set[tuple[str, str]]) -> str
 
 def _text(plain: Any, classes: set[tuple[str, str]]) -> str:
     """The text that makes what plain data stand for; the classes in it are noted."""
-    # The package of run directories has runs that can be looked at, this file among what looks.
-    from epsie.storage.rundir.recipes import CLASS, arguments_of, class_of
-
     if isinstance(plain, dict) and CLASS in plain:
         cls = class_of(plain)
         classes.add((cls.__module__, cls.__name__))

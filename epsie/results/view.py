@@ -130,9 +130,9 @@ class View:
 
     def periods_with(self, angular: Angular) -> dict[str, float]:
         """The periods of those, and of angles that were given."""
-        from epsie.diagnostics.draws import as_periods
+        from epsie.diagnostics.draws import angular_periods
 
-        return self.periods | as_periods(angular, self.parameters)
+        return self.periods | angular_periods(angular, self.parameters)
 
     @cached_property
     def end_of_adaptation(self) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
-from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -18,11 +17,12 @@ from epsie.model.evaluation import Point, Position
 from epsie.model.posterior import Posterior
 from epsie.process.signals import interrupt_deferred
 from epsie.process.threads import capped
-from epsie.proposals.learned.plain import entry, malformed
 from epsie.running.attaching import all_or_none, use_learner
 from epsie.running.ending import Ends, Limits
 from epsie.running.points import place
 from epsie.running.progress import Progress
+from epsie.running.sampler import Sampler
+from epsie.running.start_progress import StartProgress
 from epsie.running.starts import begin_as_drawn, begin_at
 
 _LEAST, _PER_PARAMETER, _MOST = 256, 48, 512
@@ -33,69 +33,7 @@ _SAVED_EVERY = 1.0
 """Seconds."""
 
 
-class StartProgress(NamedTuple):
-    """An annealed start, on its way or done.
-
-    Parameters
-    ----------
-    seed : int
-        Its seed.
-    evaluations : int
-        The number of evaluations.
-    betas : list of float
-        The inverse temperatures of its levels.
-    live_share : float
-        The share of draws of the prior that have a likelihood.
-    progress : dict or None
-        All that evolves; None once it is done.
-    """
-
-    seed: int
-    evaluations: int = 0
-    betas: Sequence[float] = ()
-    live_share: float = 1.0
-    progress: Mapping[str, Any] | None = None
-
-    @classmethod
-    def of(cls, start: AnnealedStart) -> Self:
-        """What is kept of a start that goes on."""
-        share = float(start.live_share)
-        return cls(start.seed, start.evaluations, list(start.betas), share, start.state)
-
-    @property
-    def beta(self) -> float:
-        """The inverse temperature to which it has come."""
-        return self.betas[-1] if self.betas else 0.0
-
-    @property
-    def done(self) -> bool:
-        """Whether the chains have begun."""
-        return self.progress is None
-
-    def plain(self) -> dict[str, Any]:
-        """Itself as plain data."""
-        return {**self._asdict(), "betas": list(self.betas)}
-
-    @classmethod
-    def from_plain(cls, plain: Any) -> Self:
-        """An annealed start from what `plain` gave.
-
-        Raises
-        ------
-        MalformedStateError
-            If it is something else.
-        """
-        seed, evaluations = entry(plain, "seed", int), entry(plain, "evaluations", int)
-        betas, share = entry(plain, "betas", list), entry(plain, "live_share", float)
-        if plain.keys() != set(cls._fields):
-            raise malformed("an annealed start", f"a dict of {', '.join(cls._fields)}", plain)
-        done = plain["progress"] is None
-        return cls(
-            seed, evaluations, betas, share, None if done else entry(plain, "progress", dict)
-        )
-
-
-def evaluations_of(sampler: Any) -> int:
+def evaluations_of(sampler: Sampler) -> int:
     """The likelihood evaluations of a sampler since the start; an annealed one counts."""
     annealed: StartProgress | None = sampler.annealed
     if annealed is not None and not annealed.done:
@@ -109,7 +47,7 @@ def _size(ndim: int) -> int:
     return max(min(max(_LEAST, _PER_PARAMETER * ndim), _MOST), 4 * ndim)
 
 
-def allowing_start(sampler: Any, limits: Limits) -> Limits:
+def allowing_start(sampler: Sampler, limits: Limits) -> Limits:
     """The limits of a run, if they let an annealed start begin.
 
     Raises
@@ -128,7 +66,7 @@ def allowing_start(sampler: Any, limits: Limits) -> Limits:
     return limits
 
 
-def begin_annealed(sampler: Any) -> None:
+def begin_annealed(sampler: Sampler) -> None:
     """Begin a sampler with an annealed start: its chains stand at the first draws of the prior.
 
     So there is a state to save; they begin anew when the start is done.
@@ -152,7 +90,7 @@ def begin_annealed(sampler: Any) -> None:
 
 
 def go_on(
-    sampler: Any,
+    sampler: Sampler,
     progress: Progress,
     save: Callable[[], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
@@ -186,7 +124,7 @@ def go_on(
 
 
 def _make(
-    sampler: Any,
+    sampler: Sampler,
     start: AnnealedStart,
     ends: Ends,
     tell: Callable[[str], object],
@@ -194,7 +132,7 @@ def _make(
     stopped: Callable[[], bool],
 ) -> bool:
     """Make an annealed start to its end, if nothing ends the run before; whether it is done."""
-    saved = time.monotonic()
+    saved, logged = time.monotonic(), len(start.betas)
     while not start.done:
         # The last bits of a fit depend on the number of threads.
         with capped():
@@ -207,8 +145,9 @@ def _make(
         level, beta = len(start.betas), StartProgress.of(start).beta
         text = f"annealed start: level {level}, beta {beta:.3g}, {start.evaluations} evaluations"
         tell(text)
-        if level != len(sampler.annealed.betas):
+        if level != logged:
             logger.info(text)
+            logged = level
         sampler.annealed = StartProgress.of(start)
         if save is not None and time.monotonic() - saved >= _SAVED_EVERY:
             save()
@@ -216,7 +155,7 @@ def _make(
     return True
 
 
-def _begin_chains(sampler: Any, start: AnnealedStart) -> None:
+def _begin_chains(sampler: Sampler, start: AnnealedStart) -> None:
     """Let the chains begin at the population, and know what it tells of the target."""
     with capped():
         populations = _populations(sampler, start)
@@ -232,7 +171,7 @@ def _begin_chains(sampler: Any, start: AnnealedStart) -> None:
         _learn_of(sampler, start, populations)
 
 
-def _learn_of(sampler: Any, start: AnnealedStart, populations: Sequence[Population]) -> None:
+def _learn_of(sampler: Sampler, start: AnnealedStart, populations: Sequence[Population]) -> None:
     """Let a sampler know what populations tell of the target at each temperature."""
     with interrupt_deferred():
         sampler._drawn = True
@@ -242,7 +181,7 @@ def _learn_of(sampler: Any, start: AnnealedStart, populations: Sequence[Populati
         sampler.annealed = StartProgress.of(start)._replace(progress=None)
 
 
-def _populations(sampler: Any, start: AnnealedStart) -> list[Population]:
+def _populations(sampler: Sampler, start: AnnealedStart) -> list[Population]:
     """A population for each temperature, of the ladder that is found if none is given."""
     found = start.progress.populations
     if sampler._finds:
@@ -263,14 +202,14 @@ def _starts(start: AnnealedStart, population: Population, n: int) -> list[Positi
     return start.space.positions(rows[systematic(np.full(len(rows), 1 / len(rows)), n, 0.5)])
 
 
-def _in_order(sampler: Any, xs: Sequence[Position]) -> list[Position]:
+def _in_order(sampler: Sampler, xs: Sequence[Position]) -> list[Position]:
     """Positions of the prior in the order of the sampler's parameters."""
     names = sampler.model.prior.parameters
     places = [names.index(name) for name in sampler.parameters]
     return [tuple([x[i] for i in places]) for x in xs]
 
 
-def _evaluated(sampler: Any, xs: Sequence[Position]) -> list[Point]:
+def _evaluated(sampler: Sampler, xs: Sequence[Position]) -> list[Point]:
     """The points at positions, evaluated in the pool."""
     executor = sampler._executor
     tasks = min(_MOST_TASKS, _TASKS_PER_WORKER * (executor.workers or _MOST_TASKS))
@@ -280,7 +219,7 @@ def _evaluated(sampler: Any, xs: Sequence[Position]) -> list[Point]:
     return [point for points in found for point in points]
 
 
-def ensure_start(sampler: Any) -> None:
+def ensure_start(sampler: Sampler) -> None:
     """Start a sampler of a `Posterior` at draws from its prior, or anneal, if no start is set.
 
     Raises

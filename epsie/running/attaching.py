@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from epsie.execution.stretch import Advance
+from epsie.execution.repeating import Verifier
+from epsie.execution.stretch import Advance, Rounds
 from epsie.model.batch import Batch
+from epsie.running.sampler import Sampler
 
 ANNEALED = "annealed"
 """The key of an annealed start in what is shared."""
 
 
-def shared_state(sampler: Any) -> dict[str, Any]:
+def shared_state(sampler: Sampler) -> dict[str, Any]:
     """What the chains of a sampler share: what they learned, and an annealed start."""
     shared: dict[str, Any] = {} if sampler._learner is None else sampler._learner.plain()
     if sampler.annealed is not None:
@@ -22,7 +24,7 @@ def shared_state(sampler: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def all_or_none(sampler: Any) -> Iterator[None]:
+def all_or_none(sampler: Sampler) -> Iterator[None]:
     """Bring back the chains of a sampler, and what goes with them, if it fails to get others."""
     names = ("chains", "_learner", "annealed", "_starts", "_drawn", "_remarks", "_is_found")
     former = {name: getattr(sampler, name) for name in names if hasattr(sampler, name)}
@@ -34,7 +36,7 @@ def all_or_none(sampler: Any) -> Iterator[None]:
         raise
 
 
-def use_learner(sampler: Any, learner: Any) -> None:
+def use_learner(sampler: Sampler, learner: Any) -> None:
     """Let the chains of a sampler use what a learner has taught."""
     sampler._learner = learner
     if learner is not None:
@@ -42,7 +44,14 @@ def use_learner(sampler: Any, learner: Any) -> None:
             chain.teach(learner.lessons)
 
 
-def attach(sampler: Any, advance: Advance) -> None:
+def advanced(
+    sampler: Sampler, niterations: int, progress: Rounds, verifier: Verifier | None = None
+) -> Advance:
+    """So many iterations of a sampler's chains, or fewer, by copies of them."""
+    return sampler._executor.run(sampler.chains, niterations, progress, verifier, sampler._learner)
+
+
+def attach(sampler: Sampler, advance: Advance) -> None:
     """Let a sampler take over what copies of its chains did."""
     for chain, segments in zip(sampler.chains, advance.segments, strict=True):
         for segment in segments:
@@ -50,7 +59,7 @@ def attach(sampler: Any, advance: Advance) -> None:
     use_learner(sampler, advance.learner)
 
 
-def give_model(sampler: Any, model: Any) -> None:
+def give_model(sampler: Sampler, model: Any) -> None:
     """Let a sampler ask another model from now on.
 
     Raises

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from epsie.chain.base import Segment
 from epsie.chain.state import evaluations_in
 from epsie.checks import as_count, seconds_in
+from epsie.running.sampler import Sampler
 from epsie.running.stopping import Until, as_until, stopper_of
 
 FOREVER = sys.maxsize // 2
@@ -51,7 +52,7 @@ class Budget:
 
     name = "max_evaluations"
 
-    def __init__(self, most: int, sampler: Any) -> None:
+    def __init__(self, most: int, sampler: Sampler) -> None:
         self._most = most
         self._sampler, self._stepped = sampler, 0
         self._is_full = False
@@ -90,6 +91,7 @@ class Budget:
     def lack(self) -> str:
         """The number of evaluations made, and of those that an iteration may take, in words."""
         if self._is_full:
+            assert self._sampler.annealed is not None
             return (
                 f"{self._made} of {self._most} evaluations are made, and the annealed start is at "
                 f"beta = {self._sampler.annealed.beta:.3g}, on its way to 1: a run with a "
@@ -215,7 +217,7 @@ class Limits:
         )
         self._deadline = None if max_time is None else Deadline(as_seconds(max_time))
 
-    def ends(self, sampler: Any) -> Ends:
+    def ends(self, sampler: Sampler) -> Ends:
         """They, for a sampler where it stands."""
         ends: list[End] = [] if self.until is None else [stopper_of(sampler, self.until)]
         if self.most is not None:

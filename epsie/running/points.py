@@ -16,10 +16,11 @@ from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.learned.learned import Learned
 from epsie.running.attaching import all_or_none
+from epsie.running.sampler import Sampler
 
 
 def place(
-    sampler: Any,
+    sampler: Sampler,
     how: str,
     points: Sequence[Sequence[Point]],
     starts: Sequence[Sequence[Position]] | None = None,
@@ -56,12 +57,12 @@ def place(
             tell_spread(sampler, starts)
 
 
-def is_stale(sampler: Any) -> bool:
+def is_stale(sampler: Sampler) -> bool:
     """Whether the chains' points may be of another model."""
     return any(chain.is_stale for chain in sampler.chains)
 
 
-def renew(sampler: Any) -> None:
+def renew(sampler: Sampler) -> None:
     """Ask the model anew about where the chains stand, if their points may be another's.
 
     If not, a pool that has said nothing yet is asked about one, so that it is compared.
@@ -78,14 +79,14 @@ def renew(sampler: Any) -> None:
         executor.ask(sampler.chains[0].by_temperature[:1], "present_points", [None])
 
 
-def _are_others(sampler: Any, points: Sequence[Sequence[Point]]) -> bool:
+def _are_others(sampler: Sampler, points: Sequence[Sequence[Point]]) -> bool:
     """Whether the model says anything else of where the chains stand."""
     former = [level.point for chain in sampler.chains for level in chain.by_temperature]
     now = [point for of_chain in points for point in of_chain]
     return [(p.logl, p.logp) for p in former] != [(p.logl, p.logp) for p in now]
 
 
-def take_up(sampler: Any, state: Any) -> None:
+def take_up(sampler: Sampler, state: Any) -> None:
     """Go on from a state that was read, of which nothing is sure but its checksum.
 
     Raises
@@ -106,7 +107,7 @@ def take_up(sampler: Any, state: Any) -> None:
         raise MalformedStateError(str(error)) from error
 
 
-def check_model(sampler: Any) -> None:
+def check_model(sampler: Sampler) -> None:
     """Evaluate the model where the chains stand, and compare with what was saved.
 
     Raises
@@ -148,7 +149,7 @@ def _changes(saved: Point, now: Point) -> Iterator[str]:
 _EPS = float(np.finfo(float).eps)
 
 
-def tell_spread(sampler: Any, starts: Sequence[Sequence[Position]]) -> None:
+def tell_spread(sampler: Sampler, starts: Sequence[Sequence[Position]]) -> None:
     """Tell all proposals that learn, and have not begun, how far the starts are apart.
 
     At each temperature it is the spread over all chains of the run, so that it depends on the

@@ -14,11 +14,13 @@ from epsie.logs import logger
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.running.annealed_start import go_on
+from epsie.running.attaching import advanced, attach
 from epsie.running.ending import Limits
 from epsie.running.existing import examine, listing
 from epsie.running.interrupts import Interrupts
 from epsie.running.points import check_model, take_up
 from epsie.running.progress import Progress, logged_run, next_length
+from epsie.running.sampler import Runs
 from epsie.running.saving import SaveTo, Saving
 from epsie.running.writer import Writer
 from epsie.storage.files import resolved
@@ -28,10 +30,10 @@ from epsie.storage.rundir.manifest import (
     describe,
     differences,
     read_manifest,
-    rebuilt,
     refuse_differences,
     refuse_other_size,
 )
+from epsie.storage.rundir.rebuilding import rebuilt
 from epsie.storage.rundir.segments import bytes_per_iteration
 from epsie.storage.rundir.states import last_state
 
@@ -40,15 +42,15 @@ _UNSAVED = 16 * 2**20
 
 
 def saved_run(
-    sampler: Any,
+    sampler: Runs,
     saving: Saving,
-    niterations: int | None,
+    niterations: int,
     total: int | None,
     progress: bool,
     limits: Limits,
     verifier: Verifier | None,
 ) -> None:
-    """Run a sampler in its directory: `niterations` further, or up to `total`; or to its limits.
+    """Run a sampler in its directory: up to `total` if given, else `niterations` further; or less.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def saved_run(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunDirectoryError(f"{directory} cannot be made: {error}") from error
-    upto = sampler.niterations + niterations if niterations is not None else total
+    upto = sampler.niterations + niterations if total is None else total
     with Interrupts(save.grace) as interrupts, locked(directory, upto) as lock:
         if listing(directory) != standing.listing:
             standing = examine(*asked, mine=True)
@@ -73,7 +75,6 @@ def saved_run(
         interrupts.begun()
         sampler._saving = replace(saving, run=writer.folder.run)
         left = niterations if total is None else max(0, total - sampler.niterations)
-        assert left is not None
         left = max(left, writer.reported - writer.saved)
         ends = limits.ends(sampler)
         with logged_run(sampler, left, ends):
@@ -153,9 +154,9 @@ class _Rounds:
         started = time.perf_counter()
         try:
             with interrupts.cuttable():
-                advance = sampler._advanced(length, Progress(), self.verifier)
+                advance = advanced(sampler, length, Progress(), self.verifier)
             with interrupt_deferred():
-                sampler._attach(advance)
+                attach(sampler, advance)
             for stretch in zip(*advance.segments, strict=True):
                 self.progress.saw(stretch)
         except BaseException as error:

@@ -13,6 +13,7 @@ from epsie.logs import logger
 from epsie.model.evaluation import Point, Position
 from epsie.model.prior import Prior
 from epsie.running.points import place
+from epsie.running.sampler import Sampler
 
 Drawable = Prior | Callable[[np.random.Generator], Mapping[str, Any]] | Mapping[str, Any]
 """A prior; ``prior(rng)`` that gives a dict; or what a prior takes as a dict."""
@@ -21,7 +22,7 @@ _STREAM = 2**32 - 1
 """Keeps these random numbers apart from those of the chains, which count from 0."""
 
 
-def _refuse_unladdered(sampler: Any) -> None:
+def _refuse_unladdered(sampler: Sampler) -> None:
     """Refuse starts of chains whose ladder an annealed start is yet to find.
 
     Raises
@@ -36,7 +37,7 @@ def _refuse_unladdered(sampler: Any) -> None:
         )
 
 
-def begin_at(sampler: Any, values: Mapping[str, Any]) -> None:
+def begin_at(sampler: Sampler, values: Mapping[str, Any]) -> None:
     """Start a sampler where a person says, if the model takes all of its starts.
 
     Parameters
@@ -69,7 +70,7 @@ def begin_at(sampler: Any, values: Mapping[str, Any]) -> None:
     sampler._remarks, sampler._drawn = remarks_on_starts(sampler, values), False
 
 
-def begin_as_given(sampler: Any, values: Mapping[str, Any]) -> None:
+def begin_as_given(sampler: Sampler, values: Mapping[str, Any]) -> None:
     """The same where a person says: an annealed start, if there is one, is over."""
     _refuse_unladdered(sampler)
     begin_at(sampler, values)
@@ -81,7 +82,7 @@ def _jumpable(level: Any, x: Position) -> Position:
     return position
 
 
-def _examined(sampler: Any, xs: list[list[Position]]) -> list[list[Point]]:
+def _examined(sampler: Sampler, xs: list[list[Position]]) -> list[list[Point]]:
     """The points at starts of the chains, none of which the model may refuse."""
     found = sampler._executor.ask(sampler.chains, "examine_starts", xs)
     refused = [
@@ -98,7 +99,7 @@ def _examined(sampler: Any, xs: list[list[Position]]) -> list[list[Point]]:
     return [points for points, _ in found]
 
 
-def remarks_on_starts(sampler: Any, values: Mapping[str, Any]) -> tuple[str, ...]:
+def remarks_on_starts(sampler: Sampler, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Remarks on parameters started at integers but sampled as real numbers; logged, too."""
     leaves = [leaf for leaf in sampler.chains[0].leaves() if leaf.discrete]
     discrete = {name for leaf in leaves for name in leaf.parameters}
@@ -114,7 +115,7 @@ def remarks_on_starts(sampler: Any, values: Mapping[str, Any]) -> tuple[str, ...
     return (remark,)
 
 
-def begin_as_drawn(sampler: Any, prior: Drawable, tries: int) -> None:
+def begin_as_drawn(sampler: Sampler, prior: Drawable, tries: int) -> None:
     """Start a sampler at draws from a prior, which are made until the model takes them.
 
     Of a part of a run they are made for all chains, as what is learned begins with their spread.
@@ -144,7 +145,7 @@ def begin_as_drawn(sampler: Any, prior: Drawable, tries: int) -> None:
 
 
 def _drawn(
-    sampler: Any, prior: Drawable, tries: int
+    sampler: Sampler, prior: Drawable, tries: int
 ) -> tuple[list[Mapping[str, Any]], list[list[Point]]]:
     """What was drawn first, as the prior gave it; and the points that the model took.
 

@@ -15,6 +15,7 @@ from epsie.logs import logger
 from epsie.results.burn_in import settled
 from epsie.results.source import rows_of
 from epsie.results.view import View
+from epsie.running.sampler import Sampler
 from epsie.running.trace import Trace
 
 # The diagnostics are imported where they are used: to sample needs none.
@@ -200,7 +201,7 @@ class Stopper:
         return ""
 
 
-def stopper_of(sampler: Any, until: Until) -> Stopper:
+def stopper_of(sampler: Sampler, until: Until) -> Stopper:
     """A stopper that knows what a sampler has visited: in its directory, or since its last clear.
 
     Parameters

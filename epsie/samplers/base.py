@@ -9,10 +9,10 @@ from typing import Any, Self
 
 from numpy.random import BitGenerator
 
+from epsie.chain.part import as_part
 from epsie.checks import as_count
 from epsie.execution.executor import Executor
 from epsie.execution.repeating import Verifier
-from epsie.execution.stretch import Advance
 from epsie.execution.utilisation import Utilisation
 from epsie.model.evaluation import Model, NanPolicy, as_nan_policy
 from epsie.process.signals import interrupt_deferred
@@ -20,9 +20,9 @@ from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals, check_cover
 from epsie.rng.bit_generators import create_bit_generators, create_seed, find_bit_generator
 from epsie.running.annealed_start import allowing_start, ensure_start, go_on
-from epsie.running.attaching import attach
+from epsie.running.attaching import advanced, attach
 from epsie.running.ending import Limits
-from epsie.running.points import renew
+from epsie.running.points import renew, take_up
 from epsie.running.progress import Progress, logged_run
 from epsie.running.saved_run import resumed, saved_run
 from epsie.running.saving import SaveTo, saving_of
@@ -30,8 +30,8 @@ from epsie.running.stopping import Until, as_until, stopper_of
 from epsie.samplers.chains import Chains
 from epsie.samplers.exclusive import exclusive
 from epsie.samplers.from_posterior import as_begins, check_names_of, default_proposals
-from epsie.samplers.part import as_part
 from epsie.samplers.vectorized import asked_for
+from epsie.storage.checkpoint import dump_state, load_state
 from epsie.storage.rundir.manifest import Manifest
 
 
@@ -44,13 +44,8 @@ class BaseSampler(Chains):
     All arguments are as for `MetropolisHastingsSampler`, where they are described.
     """
 
-    name: str = ""
-
     stopped_by: str | None = None
-    """The cause of the last run's end.
-
-    One of 'niterations', 'until', 'max_evaluations', 'max_time' and 'signal'.
-    """
+    """What ended the last run: 'niterations', 'until', 'max_evaluations', 'max_time', 'signal'."""
 
     _until: Until | None = None
 
@@ -115,17 +110,9 @@ class BaseSampler(Chains):
         sources = create_bit_generators(self._part.of, self.seed, self.bit_generator)
         return [(i, copy.deepcopy(self.proposals), sources[i]) for i in self._part.chains]
 
-    def _described(self) -> Manifest:
-        """The settings of this kind of sampler, beside those of all."""
-        raise NotImplementedError
-
     @classmethod
     def _remade(cls, manifest: Manifest, annealer: Any, settings: Mapping[str, Any]) -> Self:
         """The sampler of a run: `settings` are those of all kinds."""
-        raise NotImplementedError
-
-    def _swept(self, start: int, stop: int) -> dict[str, Any]:
-        """The sweeps and ladders from one iteration to another, to be saved."""
         raise NotImplementedError
 
     @exclusive
@@ -212,8 +199,7 @@ class BaseSampler(Chains):
             self._saving, save, directory=directory, every=every, thin=thin, keep=keep, grace=grace
         )
         if saving is not None:
-            further = n if total is None else None
-            saved_run(self, saving, further, total, progress, limits, verifier)
+            saved_run(self, saving, n, total, progress, limits, verifier)
             return
         if total is not None:
             raise ValueError("total= needs a directory: run(total=..., directory='run')")
@@ -223,19 +209,19 @@ class BaseSampler(Chains):
             if n:
                 renew(self)
             if go_on(self, shown):
-                advance = self._advanced(n, shown, verifier)
+                advance = advanced(self, n, shown, verifier)
                 with interrupt_deferred():
-                    self._attach(advance)
+                    attach(self, advance)
 
-    def _advanced(
-        self, niterations: int, progress: Progress, verifier: Verifier | None = None
-    ) -> Advance:
-        """So many iterations, or fewer; the chains are not changed."""
-        return self._executor.run(self.chains, niterations, progress, verifier, self._learner)
+    @property
+    def pool(self) -> Any:
+        """The pool in which the chains run. Settable: see `epsie.pools.mapper_for`."""
+        return self._executor.pool
 
-    def _attach(self, advance: Advance) -> None:
-        """Take over what `_advanced` gave."""
-        attach(self, advance)
+    @pool.setter
+    @exclusive
+    def pool(self, pool: Any) -> None:
+        self._executor.pool = pool
 
     @property
     def utilisation(self) -> Utilisation:
@@ -261,6 +247,21 @@ class BaseSampler(Chains):
         """
         target = self._until if until is None else as_until(until)
         return "" if target is None else stopper_of(self, target).lack()
+
+    def checkpoint(self, fp: Any, path: str | None = None, dsetname: str = "sampler_state") -> None:
+        """Write the `state` to an open HDF5 file: see `epsie.storage.checkpoint.dump_state`."""
+        dump_state(self.state, fp, path, dsetname)
+
+    def set_state_from_checkpoint(
+        self,
+        fp: Any,
+        path: str | None = None,
+        dsetname: str = "sampler_state",
+        *,
+        previous: bool = False,
+    ) -> None:
+        """Go on from what `checkpoint` wrote: see `epsie.storage.checkpoint.load_state`."""
+        take_up(self, load_state(fp, path, dsetname, previous=previous))
 
     @classmethod
     def resume(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,23 +10,25 @@ from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.chain.chaindata import stack_tables
+from epsie.chain.part import Part
 from epsie.checks import as_count, as_names
 from epsie.execution.executor import Executor
 from epsie.model.batch import bare
-from epsie.model.evaluation import Model
+from epsie.model.evaluation import Model, NanPolicy, Position
+from epsie.proposals.base import BaseProposal
 from epsie.results.diagnosable import Diagnosable
 from epsie.results.source import Source
-from epsie.running.annealed_start import StartProgress, evaluations_of
+from epsie.running.annealed_start import evaluations_of
 from epsie.running.attaching import give_model
-from epsie.running.points import take_up
 from epsie.running.saving import Saving
+from epsie.running.start_progress import StartProgress
 from epsie.running.starts import Drawable, begin_as_drawn, begin_as_given
 from epsie.samplers.exclusive import Use, exclusive
 from epsie.samplers.learner import Learner
 from epsie.samplers.memory import Memory
 from epsie.samplers.states import sampler_state, set_sampler_state
 from epsie.shown import sampler_facts, shown, shown_in_html
-from epsie.storage.checkpoint import dump_state, load_state
+from epsie.storage.rundir.manifest import Manifest
 from epsie.storage.rundir.source import DirectorySource
 
 
@@ -37,19 +39,26 @@ class Chains(Diagnosable):
     for each kind of sampler to say.
     """
 
+    name: str = ""
     seed: int
+    bit_generator: Any
+    nan: NanPolicy
+    proposals: list[BaseProposal]
     chains: list[Any]
+    _part: Part
+    _executor: Executor
     _use: Use | None = None
     """The use, a run or a change, that a thread makes of it now; None if there is none."""
-    _executor: Executor
-
     _begins: str | None = None
     """The way it finds its starts if none are set: 'annealed', or None for draws from a prior."""
     annealed: StartProgress | None = None
     """Its annealed start, on its way or done."""
     _learner: Learner | None = None
     """What has learned from all chains together; None if each learns alone, or none does."""
-    _finds = False  # Whether it finds its ladder of temperatures itself.
+    _finds, _is_found = False, False  # Its ladder of temperatures.
+    _vectorize: bool | int = False
+    _starts: Sequence[Sequence[Position]] | None = None  # Of all chains of the run, if known.
+    _drawn = False  # Whether they are draws from the prior of a posterior.
     _remarks: tuple[str, ...] = ()  # On its starts.
     _saving: Saving | None = None
     """The settings by which its runs are saved; None if they are not."""
@@ -75,6 +84,22 @@ class Chains(Diagnosable):
 
     def _misshapen(self, found: Mapping[str, tuple[int, ...]], meant: tuple[int, ...]) -> str:
         """The error message for start positions of wrong shapes."""
+        raise NotImplementedError
+
+    def _described(self) -> Manifest:
+        """The settings of this kind of sampler, beside those of all."""
+        raise NotImplementedError
+
+    def _swept(self, start: int, stop: int) -> dict[str, Any]:
+        """The sweeps and ladders from one iteration to another, to be saved."""
+        raise NotImplementedError
+
+    def _fit_to(self, state: Mapping[Any, Any]) -> None:
+        """Take over the ladder of a state; only of samplers that find theirs."""
+        raise NotImplementedError
+
+    def _use_ladder(self, betas: Sequence[float]) -> None:
+        """Make the chains anew for a ladder that was found; only of samplers that find theirs."""
         raise NotImplementedError
 
     @property
@@ -104,16 +129,6 @@ class Chains(Diagnosable):
     @exclusive
     def model(self, model: Model) -> None:
         give_model(self, model)
-
-    @property
-    def pool(self) -> Any:
-        """The pool in which the chains run. Settable: see `epsie.pools.mapper_for`."""
-        return self._executor.pool
-
-    @pool.setter
-    @exclusive
-    def pool(self, pool: Any) -> None:
-        self._executor.pool = pool
 
     @property
     def nchains(self) -> int:
@@ -213,21 +228,6 @@ class Chains(Diagnosable):
             If the state is of another number of chains, or of other parameters or proposals.
         """
         set_sampler_state(self, state)
-
-    def checkpoint(self, fp: Any, path: str | None = None, dsetname: str = "sampler_state") -> None:
-        """Write the `state` to an open HDF5 file: see `epsie.storage.checkpoint.dump_state`."""
-        dump_state(self.state, fp, path, dsetname)
-
-    def set_state_from_checkpoint(
-        self,
-        fp: Any,
-        path: str | None = None,
-        dsetname: str = "sampler_state",
-        *,
-        previous: bool = False,
-    ) -> None:
-        """Go on from what `checkpoint` wrote: see `epsie.storage.checkpoint.load_state`."""
-        take_up(self, load_state(fp, path, dsetname, previous=previous))
 
     @property
     def positions(self) -> NDArray[np.void]:

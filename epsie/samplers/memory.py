@@ -14,6 +14,7 @@ from epsie.chain.chaindata import stack_tables
 from epsie.proposals.base import BaseProposal
 from epsie.results.source import ALL, Beginning
 from epsie.running.attaching import shared_state
+from epsie.running.sampler import Sampler
 from epsie.storage.rundir.ladder import with_found
 from epsie.storage.rundir.manifest import Manifest, describe
 
@@ -30,7 +31,7 @@ class Memory:
         The sampler.
     """
 
-    def __init__(self, sampler: Any) -> None:
+    def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
         self._leaves = [levels for chain in sampler.chains for levels in chain.by_walker]
         self.proposals: list[BaseProposal] = sampler.proposals

@@ -20,7 +20,8 @@ from epsie.samplers.from_posterior import takes_posterior
 from epsie.samplers.resting import rest_between_sweeps
 from epsie.samplers.states import hold
 from epsie.storage.rundir.ladder import FOUND, ladder_in
-from epsie.storage.rundir.manifest import Manifest, annealer_entry, annealer_of
+from epsie.storage.rundir.manifest import Manifest, annealer_entry
+from epsie.storage.rundir.rebuilding import annealer_of
 
 
 class ParallelTemperedSampler(BaseSampler):
@@ -75,9 +76,6 @@ class ParallelTemperedSampler(BaseSampler):
     name = "parallel_tempered"
 
     chains: list[ParallelTemperedChain]
-
-    _finds, _is_found = False, False
-    """Whether it finds its ladder, and has found it."""
 
     @takes_posterior
     def __init__(

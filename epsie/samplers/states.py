@@ -9,13 +9,14 @@ from epsie.chain.state import SHARED
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.errors import MalformedStateError
 from epsie.process.signals import interrupt_deferred
-from epsie.running.annealed_start import StartProgress
 from epsie.running.attaching import ANNEALED, all_or_none, shared_state, use_learner
+from epsie.running.sampler import Sampler
+from epsie.running.start_progress import StartProgress
 from epsie.samplers.learner import Learner, learner_of
 from epsie.samplers.vectorized import use_batches
 
 
-def hold(sampler: Any, chains: list[Any]) -> None:
+def hold(sampler: Sampler, chains: list[Any]) -> None:
     """Let a sampler hold new chains, which have no starts yet."""
     prior = sampler.model.prior if sampler._finds else None
     sampler._learner, sampler.annealed = learner_of(chains, sampler._part.of, prior), None
@@ -25,7 +26,7 @@ def hold(sampler: Any, chains: list[Any]) -> None:
     sampler._starts, sampler._drawn = None, False
 
 
-def sampler_state(sampler: Any) -> dict[Any, Any]:
+def sampler_state(sampler: Sampler) -> dict[Any, Any]:
     """The states of all chains by id; beside them what they share, if they learn together.
 
     Raises
@@ -38,7 +39,7 @@ def sampler_state(sampler: Any) -> dict[Any, Any]:
     return {**state, SHARED: shared} if shared else state
 
 
-def set_sampler_state(sampler: Any, state: Mapping[Any, Any]) -> None:
+def set_sampler_state(sampler: Sampler, state: Mapping[Any, Any]) -> None:
     """Let all chains, and what has learned from them, go on from a state; all or none.
 
     Raises
@@ -55,7 +56,7 @@ def set_sampler_state(sampler: Any, state: Mapping[Any, Any]) -> None:
         _take_over(sampler, state)
 
 
-def _take_over(sampler: Any, state: Mapping[Any, Any]) -> None:
+def _take_over(sampler: Sampler, state: Mapping[Any, Any]) -> None:
     """Take over a state that is of its chains."""
     learner: Learner | None = sampler._learner
     shared = state.get(SHARED, {})

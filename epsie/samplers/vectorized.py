@@ -7,6 +7,7 @@ from typing import Any
 from epsie.logs import logger
 from epsie.model.batch import Batch
 from epsie.model.posterior import Posterior, as_vectorize
+from epsie.running.sampler import Sampler
 
 _MOST = 512
 """So many points at once by default: what more would gain is a few percent."""
@@ -18,7 +19,7 @@ def asked_for(vectorize: bool | int, model: Any) -> bool | int:
     return asked or (model.vectorize if isinstance(model, Posterior) else False)
 
 
-def use_batches(sampler: Any, chains: list[Any]) -> None:
+def use_batches(sampler: Sampler, chains: list[Any]) -> None:
     """Let a sampler's chains be asked about together, if its model takes many points.
 
     The number of points of a call depends on the number of chains of the whole run alone, and of

@@ -15,6 +15,7 @@ from epsie.chain.adaptation_history import AdaptationHistory, adaptation_history
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.storage.files import names_in, size_of
 from epsie.storage.rundir.folder import Folder, read_of
+from epsie.storage.rundir.savable import Savable
 from epsie.storage.rundir.wellformed import check_content
 
 TABLES = ("positions", "stats", "acceptance", "blobs")
@@ -100,7 +101,7 @@ def refuse_gaps(directory: Path, start: int, stop: int) -> None:
         )
 
 
-def gathered(sampler: Any, n: int, thin: int) -> Content:
+def gathered(sampler: Savable, n: int, thin: int) -> Content:
     """The last `n` iterations of all chains, every `thin`-th of them."""
     stop = sampler.niterations
     start = stop - n
@@ -117,7 +118,7 @@ def gathered(sampler: Any, n: int, thin: int) -> Content:
     }
 
 
-def bytes_per_iteration(sampler: Any) -> int:
+def bytes_per_iteration(sampler: Savable) -> int:
     """About how much all chains store in an iteration."""
     numbers = len(sampler.parameters) + 5
     blobs = sampler.current_blobs or {}

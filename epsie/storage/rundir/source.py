@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory, joined
+from epsie.chain.recipes import remade
 from epsie.chain.state import SHARED, chains_in, evaluations_in
 from epsie.checks import as_count
 from epsie.errors import CheckpointError, RunDirectoryError
@@ -21,7 +22,6 @@ from epsie.results.source import ALL, Beginning
 from epsie.storage.rundir.folder import RUN
 from epsie.storage.rundir.ladder import FOUND, with_found
 from epsie.storage.rundir.manifest import Manifest, read_manifest
-from epsie.storage.rundir.recipes import remade
 from epsie.storage.rundir.segments import (
     Content,
     all_segments,
