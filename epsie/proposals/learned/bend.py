@@ -26,6 +26,8 @@ class Bend:
         plain = [(i, c) for i, c in enumerate(self.coordinates) if c.kind == "identity"]
         self._bounds = [(i, c.lower, c.upper) for i, c in plain if (c.lower, c.upper) != _NONE]
         self._bent = [(i, c) for i, c in enumerate(self.coordinates) if c.kind != "identity"]
+        self.is_free = not self._bounds and not self._bent
+        """Whether the coordinates are the position, and have no bounds."""
 
     def forward(self, x: Position) -> tuple[Sequence[float], float]:
         """The coordinates of a position, and log |dx/du| less a constant."""

@@ -136,6 +136,9 @@ class Many(Components):
 
 def _log_sum(logs: Sequence[float]) -> float:
     """The logarithm of the sum of exponentials, added one after the other."""
+    if len(logs) == 2:
+        a, b = logs
+        return a + log(1.0 + exp(b - a)) if a > b else b + log(1.0 + exp(a - b))
     highest, total = max(logs), 0.0
     for one in logs:
         total += exp(one - highest)

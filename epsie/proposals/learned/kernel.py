@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
-from math import exp, log, log1p
+from math import exp, isfinite, log, log1p
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class Kernel:
         self.knowledge: Knowledge | None = None
         self.tunes = False
         self.tallies = np.zeros((len(MOVES), 2 + len(transform.scale)))
-        self._place, self._move = WALK, MOVES[WALK]
+        self.place, self._move = WALK, MOVES[WALK]
         self.is_settled = False
         """Whether nothing is searched for any more."""
 
@@ -82,17 +82,14 @@ class Kernel:
         self.scale: list[float] = transform.scale.tolist()
         self._here: Spot | None = None
         self._there: Spot | None = None
-
-    @property
-    def draws_freshly(self) -> bool:
-        """Whether its last move was an independent draw."""
-        return self._place == 0
+        self._is_free = self.bend.is_free
 
     @property
     def log_density_there(self) -> float:
         """Log q of the last move where it went, if that was an independent draw."""
-        assert self._here is not None and self._there is not None
-        return self.log_density(self._there.x, self._here.x)
+        there = self._there
+        assert there is not None
+        return self.log_reference(there) - there.log_jacobian
 
     def changed(self, knowledge: Knowledge) -> Kernel:
         """A kernel that uses newer knowledge, with sizes that go on from these, or begin anew."""
@@ -108,10 +105,11 @@ class Kernel:
 
     def draw(self, x: Position, stream: Stream) -> Position | None:
         """A jump from `x`; None if it would leave the bounds."""
-        self._here = here = self._spot(x)
+        known = self._there
+        self._here = here = known if known is not None and known.x is x else self._spot(x)
         if self.knowledge is not None:
-            self._place = bisect_right(self._below, stream.uniform())
-        self._move = move = MOVES[self._place]
+            self.place = bisect_right(self._below, stream.uniform())
+        self._move = move = MOVES[self.place]
         self._there = there = move.draw(self, here, stream)
         return None if there is None else there.x
 
@@ -138,12 +136,25 @@ class Kernel:
         here, there = self._here, self._there
         if self.knowledge is None or here is None:
             return
-        tally = self.tallies[self._place]
+        tally = self._tallies[self.place]
+        tally[0] += 1
         if there is None or not ratio > 0:
-            tally[0] += 1
             return
-        away = [(y - x) / s for x, y, s in zip(here.u, there.u, self._spread)]
-        tally += [1.0, ratio, *[ratio * min(z * z, _FAR) for z in away]]
+        tally[1] += ratio
+        for i, (x, y, s) in enumerate(zip(here.u, there.u, self._spread), 2):
+            away = (y - x) / s
+            square = away * away
+            tally[i] += ratio * (square if square < _FAR else _FAR)
+
+    @property
+    def tallies(self) -> Array:
+        """Of each move the jumps, acceptance ratios and squares of all jumps that it made."""
+        return np.array(self._tallies)
+
+    @tallies.setter
+    def tallies(self, tallies: Array) -> None:
+        # Lists, as numbers are added one by one.
+        self._tallies: list[list[float]] = tallies.tolist()
 
     def _spot(self, x: Position) -> Spot:
         """The spot of a position, looked up by the position itself, as a swap may have moved it."""
@@ -157,6 +168,9 @@ class Kernel:
 
     def spot_of(self, u: list[float], wraps: bool = False) -> Spot | None:
         """The spot with some coordinates; None if it is out of bounds."""
+        if self._is_free:
+            free = tuple(u)
+            return Spot(free, free, 0.0) if isfinite(sum(free)) else None
         x = self.bend.inverse(u, wraps)
         # Not with u, of other last bits: all that is known of a spot follows from its position.
         return None if x is None else Spot(x, *self.bend.forward(x))
@@ -175,14 +189,15 @@ class Kernel:
 
     def log_reference(self, spot: Spot) -> float:
         """The log density at a spot of what independent draws are from: mixture, and prior."""
-        log_q: float = (spot.weighed or self.weighed(spot))[0]
-        if self.prior is None:
-            return log_q
-        if spot.log_reference is None:
-            log_p = self.prior.log_density(spot.x) + spot.log_jacobian
-            parts = log(self.share) + log_p, log1p(-self.share) + log_q
-            spot.log_reference = max(parts) + log1p(exp(-abs(parts[0] - parts[1])))
-        return spot.log_reference
+        found = spot.log_reference
+        if found is None:
+            found = self.weighed(spot)[0]
+            if self.prior is not None:
+                log_p = self.prior.log_density(spot.x) + spot.log_jacobian
+                parts = log(self.share) + log_p, log1p(-self.share) + found
+                found = max(parts) + log1p(exp(-abs(parts[0] - parts[1])))
+            spot.log_reference = found
+        return found
 
     def from_prior(self, stream: Stream) -> Spot:
         """A draw from the prior."""
@@ -195,7 +210,7 @@ class Kernel:
         twin = Kernel.__new__(type(self))
         for name, value in self.__dict__.items():
             setattr(twin, name, value)
-        twin.tuning, twin.tallies = self.tuning.copied(), self.tallies.copy()
+        twin.tuning, twin.tallies = self.tuning.copied(), self.tallies
         if self.knowledge is not None:
             twin.ahead = self.ahead.copied()
         return twin
@@ -204,7 +219,7 @@ class Kernel:
         """What changes between barriers, as plain data."""
         return {
             "tuning": self.tuning.plain(),
-            "tallies": self.tallies.copy(),
+            "tallies": self.tallies,
             "ahead": None if self.knowledge is None else counted(self.ahead.array()),
         }
 

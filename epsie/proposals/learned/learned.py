@@ -185,17 +185,17 @@ class Learned(BaseProposal):
 
     def _note(self, outcome: Outcome, jumped: bool) -> None:
         """Count an iteration, and learn if it is time to."""
-        self._iteration += 1
-        own, kernel = self._own, self._kernel
+        self._iteration = iteration = self._iteration + 1
+        own, joined, kernel = self._own, self._joined, self._kernel
         if own is not None:
-            if found := own.note(self._iteration, outcome, jumped, self._pick, kernel, self.first):
+            if found := own.note(iteration, outcome, jumped, self._pick, kernel, self.first):
                 self._kernel = kernel.changed(found)
-        elif self._joined is not None and jumped:
-            searches = not kernel.is_settled and self._iteration <= self._end
+        elif joined is not None and jumped:
+            searches = not kernel.is_settled and iteration <= self._end
             if searches and outcome.proposed is not None:
-                self._joined.evaluate(outcome, self._pick(outcome.proposed.x))
-            if kernel.draws_freshly and outcome.beta == 1 and len(outcome.point.x) == self.ndim:
-                self._joined.note_fresh(self._iteration, outcome, kernel)
+                joined.evaluate(outcome, self._pick(outcome.proposed.x))
+            if kernel.place == 0 and outcome.beta == 1 and len(outcome.point.x) == joined.ndim:
+                joined.note_fresh(iteration, outcome, kernel)
 
     def reset(self) -> None:
         """Forget the sizes of jumps, but not what was learned of the target."""

@@ -85,10 +85,15 @@ class Mixture:
         return covs
 
     @cached_property
-    def apart(self) -> list[tuple[float, list[float], Array, float]]:
-        """Of each component: degrees of freedom, centre, factor, and log volume of the factor."""
-        volumes = self.log_volumes.tolist()
-        return list(zip(self.dofs.tolist(), self.means.tolist(), self.factors, volumes))
+    def apart(self) -> list[tuple[float, list[float], Array]]:
+        """Of each component: degrees of freedom, centre, and factor."""
+        return list(zip(self.dofs.tolist(), self.means.tolist(), self.factors))
+
+    @cached_property
+    def volumes(self) -> list[float]:
+        """The logarithms of the determinants of the factors, as a list."""
+        volumes: list[float] = self.log_volumes.tolist()
+        return volumes
 
     def at(self, u: Sequence[float]) -> Weighed:
         """A point as the mixture sees it."""

@@ -28,7 +28,12 @@ class Independence(Move):
 
     def log_hastings(self, kernel: Any, here: Spot, there: Spot) -> float:
         """The ratio of the mixture's densities."""
-        found: float = kernel.log_reference(here) - kernel.log_reference(there)
+        at_here, at_there = here.log_reference, there.log_reference
+        if at_here is None:
+            at_here = kernel.log_reference(here)
+        if at_there is None:
+            at_there = kernel.log_reference(there)
+        found: float = at_here - at_there
         return found
 
     def log_density(self, kernel: Any, there: Spot, here: Spot) -> float:
@@ -53,7 +58,7 @@ class CrankNicolson(Independence):
 
     def draw(self, kernel: Any, here: Spot, stream: Stream) -> Spot | None:
         """Half of the time with the tuned size, else with a smaller one."""
-        mixture, seen = kernel.mixture, kernel.weighed(here)
+        mixture, seen = kernel.mixture, here.weighed or kernel.weighed(here)
         if kernel.prior is not None and stream.uniform() >= self._share_of_mixture(kernel, here):
             kernel.tunes = False
             of_prior: Spot = kernel.from_prior(stream)
@@ -65,7 +70,7 @@ class CrankNicolson(Independence):
             rho *= exp(-3.5 * (2 * v - 1) ** 1.5)
         kernel.size = rho
         k = mixture.components.choose(seen, stream.uniform())
-        nu, centre, factor, _ = mixture.apart[k]
+        nu, centre, factor = mixture.apart[k]
         g = stream.generator.chisquare(nu + mixture.ndim) / (nu + seen[2][k])
         step = factor.dot(stream.normal_array(mixture.ndim)).tolist()
         stay, by = sqrt((1 - rho) * (1 + rho)), rho / sqrt(g)
@@ -113,7 +118,8 @@ class Local(Move):
         kernel.tunes = True
         d = mixture.ndim
         kernel.size = size = 2.38 / sqrt(d) * exp(kernel.tuning.sizes[self.name])
-        k = mixture.components.choose(kernel.weighed(here), stream.uniform())
+        seen = here.weighed or kernel.weighed(here)
+        k = mixture.components.choose(seen, stream.uniform())
         step = mixture.apart[k][2].dot(stream.normal_array(d)).tolist()
         y = [x + size * z for x, z in zip(here.u, step)]
         drawn: Spot | None = kernel.spot_of(y)
@@ -140,7 +146,7 @@ class Local(Move):
         mixture = kernel.mixture
         step = [y - x for x, y in zip(here.u, there.u)]
         by, squares = -0.5 / kernel.size**2, mixture.distances.of_step(step)
-        return [by * square - part[3] for square, part in zip(squares, mixture.apart)]
+        return [by * square - volume for square, volume in zip(squares, mixture.volumes)]
 
 
 def _log_norm_of_t(nu: float, d: int) -> float:
