@@ -149,9 +149,9 @@ def test_chains_do_not_carry_what_is_shared():
 
 def test_the_record_is_bounded_and_independent_of_what_is_kept():
     made, cleared = sampler(), sampler()
-    made.run(12_000)
+    made.run(9_000)
     for _ in range(3):
-        cleared.run(4_000)
+        cleared.run(3_000)
         cleared.clear()
     np.testing.assert_equal(made.state["shared"], cleared.state["shared"])
     rows = [r["visited"]["n"] for r in made.state["shared"]["learned"][0]["records"]]

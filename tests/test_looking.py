@@ -279,8 +279,9 @@ def test_what_is_read_is_bounded(tmp_path, monkeypatch):
     names = [f"p{i}" for i in range(8)]
     betas = np.linspace(1, 0, 8)
     sampler = ParallelTemperedSampler(
-        names, lambda **x: (-sum(v * v for v in x.values()) / 2, 0.0), 4, betas, seed=1
-    )
+        names, lambda **x: (-sum(v * v for v in x.values()) / 2, 0.0), 4, betas, seed=1,
+        default_proposal=Normal,
+    )  # fmt: skip
     sampler.start_position = dict.fromkeys(names, np.zeros((8, 4)))
     sampler.run(4000, directory=tmp_path / "run", every=400)
     run = epsie.open_run(tmp_path / "run")
