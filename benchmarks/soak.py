@@ -111,6 +111,7 @@ ENTRIES: dict[str, Entry] = {
     "ladder": Entry(3, ladder),
     "round-trips": Entry(2, round_trips),
     "kills": Entry(200, soak_saving.kills),
+    "kills-while-learning": Entry(100, soak_saving.kills_while_learning),
     "kills-in-files": Entry(200, soak_saving.kills_in_files),
     "mpi": Entry(30, soak_mpi.jobs),
     "worker-kills": Entry(30, soak_pools.worker_kills),

@@ -26,6 +26,15 @@ def kills(count: int) -> Iterator[Figure]:
     yield Figure("kills in a run directory: survived", count, "", count, True, remark)
 
 
+def kills_while_learning(count: int) -> Iterator[Figure]:
+    """The same of runs that learn, from an annealed start: plain chains, and a ladder found."""
+    for kind in ("start", "ladder found"):
+        with tempfile.TemporaryDirectory() as directory:
+            finished = test_rundir.survive(Path(directory) / "run", count, 0, 1.5, kind)
+        remark = f"{finished} runs came to their end in between"
+        yield Figure(f"kills while learning, {kind}: survived", count, "", count, True, remark)
+
+
 def kills_in_files(count: int) -> Iterator[Figure]:
     """SIGKILL at random instants of a loop of `dump_state` into an HDF5 file."""
     lost, number = 0, 0
