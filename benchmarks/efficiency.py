@@ -1,9 +1,11 @@
-"""Effective samples per evaluation of plain chains that learn: ``efficiency.py [names]``.
+"""Effective samples per evaluation of plain chains that learn, beside others.
 
-Chains start dispersed, nothing is chosen, all evaluations count. Of the second half are told the
-bulk ESS of the worst parameter for 1,000 evaluations, and how many evaluations of all chains gave
-an ESS of 1,000 at an R-hat below 1.01; beside them the errors of means (in standard deviations of
-the target) and the ratios of standard deviations, as an effective sample size alone misleads.
+Chains start dispersed, nothing is chosen, all evaluations count. Of chains are told for the second
+half the bulk ESS of the worst parameter for 1,000 evaluations, and how many evaluations gave an ESS
+of 1,000 at an R-hat below 1.01 with right means; of samplers that give weights, which end by
+themselves, the ESS of Kish and all that they made. Beside it the rms error of means over parameters
+and seeds, in standard deviations of the target, and how many independent draws for 1,000
+evaluations have that error: an effective sample size alone misleads.
 """
 
 from __future__ import annotations
@@ -13,124 +15,124 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from figure import Figure, asked_for
-from sharp_targets import TARGETS, Array, Target
-
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from epsie import diagnostics
+import numpy as np
+from measured import Drawn, Row
+from sharp_targets import Target
+from side_by_side import Comparison, median, rms
+
 from epsie.proposals import Learned
 from epsie.samplers import MetropolisHastingsSampler
 
 
-class Row(NamedTuple):
-    """What is run, and what is due."""
+class Due(NamedTuple):
+    """What is given, and what has to come out."""
 
     evaluations: int
-    least: float | None
+    least: float
     """ESS for 1,000 evaluations."""
-    most_calls: float | None
-    """Evaluations up to an ESS of 1,000."""
-    nchains: int = 4
+    most_calls: float = np.inf
+    """Evaluations until the result is right."""
 
 
-ROWS = {
-    "corr10": Row(60_000, 400, 8_000),
-    "gauss20": Row(60_000, 400, 15_000),
-    "gauss50": Row(60_000, 90, 30_000),
-    "student": Row(60_000, 400, None),
-    "trunc10": Row(60_000, 200, None),
-    "banana2": Row(200_000, 250, None),
-    "banana10": Row(200_000, 20, None),
-    "funnel5": Row(200_000, 120, None),
-    "funnel10": Row(200_000, 20, None),
-    "two4": Row(60_000, 200, None, 8),
-    "two10": Row(60_000, 200, None, 8),
+DUE = {
+    "corr10": Due(60_000, 400, 8_000),
+    "gauss20": Due(60_000, 400, 15_000),
+    "gauss50": Due(60_000, 90, 30_000),
+    "line": Due(60_000, 400, 5_000),
+    "schools": Due(60_000, 220),
+    "student": Due(60_000, 400),
+    "trunc10": Due(60_000, 200),
+    "rosen2b": Due(200_000, 200),
+    "haario2": Due(200_000, 250),
+    "haario10": Due(200_000, 20),
+    "funnel5": Due(200_000, 120),
+    "funnel10": Due(200_000, 20),
+    "two4": Due(60_000, 200),
+    "two10": Due(60_000, 200),
 }
 
 
-class Found(NamedTuple):
-    """What one seed gave."""
-
-    ess: float
-    calls: float
-    error: float
-    sds: tuple[float, float]
-    share: float | None
-
-
-def run(target: Target, row: Row, seed: int) -> Found:
-    """Sample a target once."""
-    names, n = target.names, row.evaluations // row.nchains
-    low, high = target.box.T
+def plain(target: Target, evaluations: int, seed: int) -> Drawn:
+    """Plain chains: four, or eight where there are two modes."""
+    names, nchains = target.names, 4 if target.share is None else 8
 
     def model(**values: float) -> tuple[float, float]:
         x = np.fromiter((values[name] for name in names), float)
-        inside = bool((x > low).all() and (x < high).all())
-        return (target.log_density(x), 0.0) if inside else (-np.inf, -np.inf)
+        log_prior = target.log_prior(x)
+        return (target.logl(x), log_prior) if np.isfinite(log_prior) else (-np.inf, -np.inf)
 
     bounds = dict(zip(names, target.box.tolist(), strict=True)) if target.hard else None
-    parts = [Learned(names, bounds)]
-    sampler = MetropolisHastingsSampler(names, model, row.nchains, parts, seed=seed)
+    sampler = MetropolisHastingsSampler(names, model, nchains, [Learned(names, bounds)], seed=seed)
     rng = np.random.default_rng(seed)
-    starts = rng.uniform(*target.starts.T, size=(row.nchains, len(names)))
+    starts = rng.uniform(*target.starts.T, size=(nchains, len(names)))
     sampler.start_position = dict(zip(names, starts.T, strict=True))
-    sampler.run(n)
+    sampler.run(evaluations // nchains)
     draws = np.stack([sampler.positions[name] for name in names], axis=-1)
-    return _found(target, draws)
+    return Drawn(draws, sampler.evaluations)
 
 
-def _found(target: Target, draws: Array) -> Found:
-    nchains, n, d = draws.shape
-    late = draws[:, n // 2 :]
-    ess = min(_ess(late))
-    calls = next(
-        (
-            float(m * nchains)
-            for m in np.unique(np.geomspace(200, n, 60).astype(int))
-            if is_enough(draws[:, m // 2 : m])
-        ),
-        np.inf,
-    )
-    rows = late.reshape(-1, d)
-    sd = rows.std(axis=0) if target.sd is None else target.sd
-    mean = rows.mean(axis=0) if target.mean is None else target.mean
-    ratios = rows.std(axis=0) / sd
-    share = None if target.share is None else float(target.share[0](late).mean())
-    error = float(np.abs((rows.mean(axis=0) - mean) / sd).max())
-    return Found(1000 * ess / late[..., 0].size, calls, error, (ratios.min(), ratios.max()), share)
+def _per_1000(rows: list[Row]) -> list[float]:
+    return [1000 * row.ess / row.counted for row in rows]
 
 
-def _ess(draws: Array) -> list[float]:
-    found = diagnostics.ess_bulk({str(i): draws[..., i] for i in range(draws.shape[-1])})
-    return list(found.values())
+def _until_right(rows: list[Row]) -> float:
+    return float(np.median([row.calls or np.inf for row in rows]))
 
 
-def is_enough(draws: Array) -> bool:
-    """Whether an ESS of 1,000 is reached at an R-hat below 1.01."""
-    named = {str(i): draws[..., i] for i in range(draws.shape[-1])}
-    return min(_ess(draws)) >= 1000 and max(diagnostics.rhat(named).values()) < 1.01
+def _calls(rows: list[Row]) -> str:
+    middle = _until_right(rows)
+    return f"{middle:,.0f}" if np.isfinite(middle) else "never"
 
 
-def figures(names: list[str], seeds: int) -> Iterator[Figure]:
-    """Medians over seeds."""
-    for name in names:
-        row, target = ROWS[name], TARGETS[name]()
-        found = [run(target, row, seed) for seed in range(seeds)]
-        ess = [each.ess for each in found]
-        remark = f"{min(ess):.0f} to {max(ess):.0f}; means off by {max(f.error for f in found):.3f}"
-        low, high = min(f.sds[0] for f in found), max(f.sds[1] for f in found)
-        remark += f", sds {low:.2f} to {high:.2f}"
-        if target.share is not None:
-            shares = ", ".join(f"{each.share:.3f}" for each in found)
-            remark += f"; shares {shares} for {target.share[1]:g}"
-        title = f"{name}, {row.evaluations:,} evaluations, {row.nchains} chains"
-        yield Figure(f"{title}: ESS for 1,000", float(np.median(ess)), "", row.least, True, remark)
-        calls = float(np.median([each.calls for each in found]))
-        value = calls if np.isfinite(calls) else None
-        yield Figure(f"{title}: evaluations to ESS 1,000", value, "", row.most_calls)
+def _worth(rows: list[Row]) -> str:
+    error = rms([row.errors for row in rows])
+    return f"{1000 / (error**2 * np.median([row.counted for row in rows])):.2g}"
+
+
+def _sds(rows: list[Row]) -> str:
+    sds = [row.sds for row in rows]
+    return f"{np.min(sds):.2f} to {np.max(sds):.2f}"
+
+
+def _share(rows: list[Row]) -> str:
+    return "" if rows[0].share is None else f"{rms([row.share for row in rows]):.3f}"
+
+
+def misses(name: str, _: str, rows: list[Row]) -> Iterator[str]:
+    """What is not as it has to be."""
+    due = DUE[name]
+    if (ess := np.median(_per_1000(rows))) < due.least:
+        yield f"{name}: {ess:.0f} effective samples for 1,000, not {due.least:g}"
+    if (calls := _until_right(rows)) > due.most_calls:
+        yield f"{name}: right after {calls:,.0f} evaluations, not {due.most_calls:,.0f}"
+
+
+COMPARISON = Comparison(
+    {name: due.evaluations for name, due in DUE.items()},
+    {"epsie": plain},
+    (
+        "emcee",
+        "emcee, DE and snooker",
+        "zeus",
+        "PTMCMCSampler",
+        "nautilus",
+        "pocoMC",
+        "dynesty",
+    ),
+    {
+        "evaluations": lambda rows: f"{np.median([row.evaluations for row in rows]):,.0f}",
+        "ESS / 1,000": lambda rows: median(_per_1000(rows)),
+        "evaluations until right": _calls,
+        "rms error of means": lambda rows: f"{rms([row.errors for row in rows]):.3f}",
+        "worth draws / 1,000": _worth,
+        "sds over exact": _sds,
+        "rms error of a mode's mass": _share,
+    },
+    misses,
+)
 
 
 if __name__ == "__main__":
-    sys.exit(asked_for(__doc__, list(ROWS), 3, figures))
+    sys.exit(COMPARISON.main(__doc__))

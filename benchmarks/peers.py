@@ -23,7 +23,7 @@ def figures(quick: bool) -> Iterator[Figure]:
         python = environment("peers", PACKAGES)
         found = _measured(python, quick)
     except (OSError, subprocess.SubprocessError) as error:
-        yield Figure("peers", None, "x", remark=f"left out: {_reason(error)}")
+        yield Figure("peers", None, "x", remark=f"left out: {reason(error)}")
         return
     for title, ratio, loop, bare in found:
         yield Figure(f"peers: {title}", ratio, "x", remark=f"{loop:.1f} over {bare:.2f} µs")
@@ -39,19 +39,25 @@ def environment(name: str, packages: tuple[str, ...]) -> Path:
     if not done.exists() or done.read_text().split("\n") != list(packages):
         venv.create(folder, with_pip=True, clear=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *packages], check=True, capture_output=True, text=True, timeout=600)
+        subprocess.run([*pip, *packages], check=True, capture_output=True, text=True, timeout=1800)
         done.write_text("\n".join(packages))
     return python
 
 
 def run_there(
-    python: Path, script: str, argument: str, timeout: float, path: Path | None = None
+    python: Path,
+    script: str,
+    argument: str,
+    timeout: float | None,
+    path: Path | None = None,
+    **settings: str,
 ) -> str:
     """The last line that a script beside this one prints in another environment.
 
     This project is not found there, only what the environment holds, unless it is the `path`.
+    Settings are variables of that environment.
     """
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | settings
     if path is not None:
         clean["PYTHONPATH"] = str(path)
     done = subprocess.run(
@@ -71,7 +77,7 @@ def _measured(python: Path, quick: bool) -> list[tuple[str, float, float, float]
     return found
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The last line of what went wrong."""
     said = getattr(error, "stderr", None) or str(error)
     return str(said).strip().splitlines()[-1].replace("|", "/")[:120]

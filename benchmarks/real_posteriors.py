@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from efficiency import is_enough
 from figure import Figure, asked_for
+from measured import enough
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -111,7 +111,7 @@ def run(name: str, seed: int) -> tuple[float, float]:
     sampler.run(n)
     draws = np.stack([sampler.positions[key] for key in names], axis=-1)
     grid = np.unique(np.geomspace(200, n, 60).astype(int)).tolist()
-    enough = (m * NCHAINS for m in grid if is_enough(draws[:, m // 2 : m]))
+    needed = (m * NCHAINS for m in grid if enough(draws[:, m // 2 : m]))
     late = {key: sampler.positions[key][:, n // 2 :] for key in names}
     off = [
         max(map(abs, deviations(values, row["mean"], row["sd"])))
@@ -119,7 +119,7 @@ def run(name: str, seed: int) -> tuple[float, float]:
             target.quantities(late).values(), target.reference.table.values(), strict=True
         )
     ]
-    return float(next(enough, np.inf)), max(off)
+    return float(next(needed, np.inf)), max(off)
 
 
 def figures(names: list[str], seeds: int) -> Iterator[Figure]:
