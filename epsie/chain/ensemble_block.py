@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, log
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from epsie.chain.block import Array, Block, Rows
 from epsie.chain.ensemble import EnsembleChain
 from epsie.ensembles.moves import Stretch
 from epsie.model.batch import Batch
-from epsie.rng.elementwise import exps
+from epsie.rng.elementwise import exps, logs
 from epsie.rng.stream import BLOCK, Stream
 
 
@@ -40,7 +40,9 @@ class _Uniforms:
     def __init__(self, streams: Sequence[Stream], most: int) -> None:
         self._streams = streams
         self._normals, left = zip(*[stream.taken() for stream in streams], strict=True)
-        self._queues = np.empty((len(streams), most + 2 * BLOCK))
+        length = most + 2 * BLOCK
+        self._queues = np.empty((len(streams), length))
+        self._row_starts = np.arange(len(streams)) * length
         self._first, self._stop = (np.zeros(len(streams), np.intp) for _ in range(2))
         for i, uniforms in enumerate(left):
             self._append(i, np.array(uniforms[::-1]))
@@ -50,10 +52,21 @@ class _Uniforms:
         self._queues[i, stop : stop + len(variates)] = variates
         self._stop[i] = stop + len(variates)
 
+    def each(self, n: int) -> Array:
+        """So many variates of each stream. Shape (nstreams, n)."""
+        self._reserve(np.full(len(self._streams), n))
+        return self._taken(np.arange(n) - n)
+
     def where(self, needed: NDArray[np.bool_]) -> Array:
         """A variate for each place where one is needed, along rows; elsewhere anything."""
-        number = np.cumsum(needed, axis=1)
-        ends = self._first + number[:, -1]
+        number = np.cumsum(needed, axis=1, dtype=np.intp)
+        counts = number[:, -1:]
+        self._reserve(counts.ravel())
+        return self._taken(np.maximum(number - counts - 1, -self._first[:, np.newaxis]))
+
+    def _reserve(self, counts: Rows) -> None:
+        """Pass so many variates of each stream, which are drawn before."""
+        ends = self._first + counts
         for i in np.flatnonzero(ends > self._stop).tolist():
             left = self._queues[i, self._first[i] : self._stop[i]].copy()
             ends[i] -= self._first[i]
@@ -61,10 +74,11 @@ class _Uniforms:
             self._append(i, left)
             while self._stop[i] < ends[i]:
                 self._append(i, self._streams[i].generator.random(BLOCK)[::-1])
-        places = np.maximum(self._first[:, np.newaxis] + number - 1, 0)
         self._first = ends
-        found: Array = np.take_along_axis(self._queues, places, axis=1)
-        return found
+
+    def _taken(self, before: Rows) -> Array:
+        """The variates at places that are counted from what was passed last."""
+        return self._queues.take(before + (self._row_starts + self._first)[:, np.newaxis])
 
     def give_back(self) -> None:
         """Let each stream go on alone."""
@@ -110,6 +124,7 @@ class EnsembleBlock(Block):
         self._counted = _Counted(chains)
         super().__init__(chains, self._counted, model, room)  # type: ignore[arg-type]
         self._move, self._half = move, chains[0].nwalkers // 2
+        self._first_of_halves = np.arange(len(chains))[:, np.newaxis] * self._half
 
     def _streams_of(self, chains: Sequence[BaseChain]) -> _Uniforms:
         return _Uniforms([chain.stream for chain in chains], chains[0].nwalkers)
@@ -122,29 +137,28 @@ class EnsembleBlock(Block):
         self.iteration += 1
         self._counted.jumps += 1
 
-    def _uniforms(self, n: int) -> Array:
-        """So many uniform variates of each ensemble, one by one."""
-        return self._streams.where(np.ones((len(self.chains), n), bool))
-
     def _divided(self) -> Rows:
         """The walkers of each ensemble, divided at random: its halves one after the other."""
-        nchains, n, half = len(self.chains), 2 * self._half, self._half
-        order: Rows = np.arange(nchains * n).reshape(nchains, n)
-        chains = np.arange(nchains)
-        steps = self._uniforms(half) * (n - np.arange(half))
-        for i, others in enumerate((steps.astype(np.intp) + np.arange(half)).T):
-            order[:, i], order[chains, others] = order[chains, others], order[:, i].copy()
-        return order
+        n, half = 2 * self._half, self._half
+        steps = self._streams.each(half) * (n - np.arange(half))
+        order = []
+        for number, others in enumerate((steps.astype(np.intp) + np.arange(half)).tolist()):
+            walkers = list(range(number * n, number * n + n))
+            for i, j in enumerate(others):
+                walkers[i], walkers[j] = walkers[j], walkers[i]
+            order.append(walkers)
+        return np.array(order)
 
     def _move_half(self, half: Rows, rest: Rows) -> None:
-        which, u = self._uniforms(2 * self._half).reshape(*half.shape, 2).transpose(2, 0, 1)
-        others = np.take_along_axis(rest, (which * self._half).astype(np.intp), axis=1).ravel()
+        which, u = self._streams.each(2 * self._half).reshape(*half.shape, 2).transpose(2, 0, 1)
+        places = (which * self._half).astype(np.intp) + self._first_of_halves
+        others = rest.ravel().take(places.ravel())
         rows, a = half.ravel(), self._move.a
         root = (a - 1) * u.ravel() + 1
         z = root * root / a
         other = self.x[others]
         self.y[rows] = other + z[:, np.newaxis] * (self.x[rows] - other)
-        factor = (len(self.names) - 1) * np.array(list(map(log, z.tolist())))
+        factor = (len(self.names) - 1) * logs(z)
         logl, logp = self._asked(rows)
         self.new_logl[rows], self.new_logp[rows] = logl, logp
         log_ratio = logp - self.logp[rows]

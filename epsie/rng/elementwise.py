@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,3 +11,8 @@ from numpy.typing import NDArray
 def exps(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """The exponential of each number: numpy's own differs in last bits on some processors."""
     return np.fromiter(map(exp, x.tolist()), float, len(x))
+
+
+def logs(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithm of each number."""
+    return np.fromiter(map(log, x.tolist()), float, len(x))
