@@ -7,12 +7,7 @@ import pytest
 from scipy import stats
 
 import epsie
-from epsie.proposals import (
-    AdaptiveIsotropicSolidAngle,
-    Learned,
-    Normal,
-    SSAdaptiveBoundedDiscrete,
-)
+from epsie.proposals import Learned, Normal, SSAdaptiveBoundedDiscrete
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 
 PRIOR = epsie.Prior(
@@ -60,10 +55,9 @@ def test_proposals_go_by_kind():
     assert isinstance(by_name["rate"], Learned)
     assert by_name["rate"] is by_name["phase"]
     assert isinstance(by_name["k"], SSAdaptiveBoundedDiscrete)
-    assert isinstance(by_name["ra"], AdaptiveIsotropicSolidAngle)
-    assert by_name["ra"].config["radec"]
+    assert by_name["ra"] is by_name["dec"] is by_name["rate"]
+    assert by_name["ra"].periods() == {"phase": 2 * np.pi, "ra": 2 * np.pi}
     assert by_name["n"].discrete
-    assert by_name["phase"].periods() == {"phase": 2 * np.pi}
     degrees = epsie.Posterior(lambda a: 0.0, {"a": epsie.Angle(-180, 180)})
     (turning,) = MetropolisHastingsSampler(degrees, 1).proposals
     assert turning.periods() == {"a": 360.0}

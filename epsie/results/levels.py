@@ -68,7 +68,7 @@ def levels_of(view: View, burn_in: int | None = None) -> Levels:
     if bridges is None:
         raise ValueError(
             "no mixture with the prior as a component was learned of all parameters: that needs a "
-            "ladder that is found, betas=None, and real numbers and angles alone. Choose another "
+            "ladder that is found, betas=None, and no integers. Choose another "
             "method, as 'mbar'"
         )
     if not bridges:

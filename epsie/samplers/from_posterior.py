@@ -18,7 +18,6 @@ from epsie.proposals.bounded_discrete import SSAdaptiveBoundedDiscrete
 from epsie.proposals.discrete import SSAdaptiveNormalDiscrete
 from epsie.proposals.learned.learned import Learned
 from epsie.proposals.normal import Normal
-from epsie.proposals.solid_angle import AdaptiveIsotropicSolidAngle
 
 Init = Callable[..., None]
 
@@ -106,24 +105,19 @@ def _by_kind(
     Yields
     ------
     BaseProposal
-        One for all real numbers and angles, and one for each integer and each direction.
+        One for all real numbers and angles, those of directions, too, and one for each integer.
     """
     kinds, bounds = prior.kinds, prior.bounds
-    learned = [name for name in names if kinds[name] in ("real", "angle")]
+    learned = [name for name in names if kinds[name] != "integer"]
     if learned:
-        angles = [name for name in learned if kinds[name] == "angle"]
-        periods = {name: bounds[name][1] - bounds[name][0] for name in angles}
+        periods = {name: of for name, of in prior.periods.items() if name in learned}
         within = {name: bounds[name] for name in learned if np.isfinite(bounds[name]).any()}
         yield Learned(learned, within or None, periods or None, **arguments)
     integers = [name for name in names if kinds[name] == "integer"]
     for name, scale in _scales(prior, integers).items():
         yield _of_integer(name, prior.bounds[name], scale**2)
     for part in prior.directions:
-        if not set(part.names) - set(names):
-            azimuth, polar = part.names
-            radec, degs = part.radec, part.degs
-            yield AdaptiveIsotropicSolidAngle(azimuth, polar, None, radec=radec, degs=degs)
-        elif set(part.names) & set(names):
+        if len(set(part.names) & set(names)) == 1:
             raise EpsieError(f"{' and '.join(part.names)} are one direction: move both, or none")
 
 

@@ -51,9 +51,9 @@ def sample(
         The number of chains; 16 if None.
     tempered : bool, optional
         True: the chains are tempered to the end, from the prior to the posterior, as for hundreds
-        of modes, at temperatures that the start finds; also if None where the prior has integers
-        or directions, of which the evidence is only so to be had. False: plain chains from draws of
-        the prior, which may miss modes.
+        of modes, at temperatures that the start finds; also if None where the prior has integers,
+        of which the evidence is only so to be had. False: plain chains from draws of the prior,
+        which may miss modes.
     pool : object, optional
         Where the chains run: a number of processes, or any pool: see the samplers.
     until : mapping, optional
@@ -102,7 +102,7 @@ def sample(
     if tempered not in (None, True, False):
         raise ValueError(f"tempered must be True, False or None; got {tempered!r}")
     posterior = Posterior(log_likelihood, prior, vectorize=vectorize)
-    plain = {"real", "angle"}.issuperset(posterior.prior.kinds.values())
+    plain = "integer" not in posterior.prior.kinds.values()
     hot = tempered or (tempered is None and not plain)
     start = "annealed" if tempered is None and plain else None
     chosen = None if tempered is None else hot

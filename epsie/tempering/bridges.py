@@ -204,7 +204,7 @@ def _length(stretch: Stretch, length: float, log_z: float) -> float:
         return 1.0
     variances = [len(h) ** 2 * variance_of_mean(h) for h in own if len(h) > 3]
     number = sum(len(h) for h in own if len(h) > 3)
-    return max(1.0, float(sum(variances) / (number * pooled.var())))
+    return max(1.0, float(sum(variances) / (max(number, 1) * pooled.var())))
 
 
 def _error(
