@@ -1,13 +1,21 @@
 """How the documentation is built."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from sphinx.addnodes import download_reference
+
 import epsie
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+# The pages of the tutorials. No distribution may have links, so it is made here.
+if not (HERE / "tutorials").exists():
+    (HERE / "tutorials").symlink_to("../tutorials")
 
 project = "epsie"
 author = "the epsie developers"
@@ -15,13 +23,18 @@ copyright = "2026, the epsie developers"  # noqa: A001
 release = version = epsie.__version__
 
 extensions = [
+    "mathml",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "sphinx_copybutton",
 ]
+html_math_renderer = "mathml"
+# Prompts and what was printed are not copied.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 html_theme = "furo"
 html_title = f"epsie {version}"
 html_static_path = ["_static"]
@@ -57,6 +70,24 @@ def make_gallery(app: Any) -> None:
     gallery.make(Path(app.srcdir) / "_generated")
 
 
+def offer_notebook(app: Any, page: nodes.document) -> None:
+    """Let a tutorial begin with a link to itself as a notebook, as it was executed."""
+    if app.env.docname.startswith("tutorials/"):
+        file = Path(app.env.mystnb_config.output_folder) / f"{app.env.docname}.ipynb"
+        link = download_reference(reftarget="/" + os.path.relpath(file, app.srcdir))
+        link += nodes.inline("", "This page as a notebook")
+        next(page.findall(nodes.section)).insert(1, nodes.paragraph("", "", link))
+
+
+def mend_sources(app: Any, name: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Take out of the pages of source links to where names were not documented, or to no page."""
+    if name.startswith("_modules/"):
+        wrong = r'<a class="viewcode-back".*?</a>|<li><a href="(?!epsie)[^"]*">[^<]*</a></li>'
+        context["body"] = re.sub(wrong, "", context["body"])
+
+
 def setup(app: Any) -> None:
-    """Connect what is made before the pages are read."""
+    """Connect what is made before pages are read, and before their downloads are collected."""
     app.connect("builder-inited", make_gallery)
+    app.connect("doctree-read", offer_notebook, priority=400)
+    app.connect("html-page-context", mend_sources)

@@ -62,7 +62,7 @@ def same(a: Any, b: Any, depth: int = 200, unlike: tuple[type, ...] = ()) -> boo
     if isinstance(a, list | tuple):
         a, b = dict(enumerate(a)), dict(enumerate(b))
     elif type(a).__eq__ is object.__eq__:  # type: ignore[comparison-overlap]
-        a, b = getattr(a, "__dict__", {}), getattr(b, "__dict__", {})
+        a, b = getattr(a, "__dict__", {}), getattr(b, "__dict__", {})  # type: ignore[unreachable]
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[k], b[k], depth - 1, unlike) for k in a)
     return bool(a == b or (a != a and b != b))

@@ -1,9 +1,10 @@
-"""Installing this package over and beside EPSIE 1.0.0, whose name it has."""
+"""Installing this package: bare, and over and beside EPSIE 1.0.0, whose name it has."""
 
 import pickle
 import site
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -111,7 +112,7 @@ def modules_of_this():
     files = (ROOT / "epsie").rglob("*.py")
     parts = [file.relative_to(ROOT).with_suffix("").parts for file in files]
     names = {".".join(part for part in each if part != "__init__") for each in parts}
-    return names - {"epsie"}
+    return names - {"epsie"} | {"epsie.demo"}
 
 
 def test_over_the_old_one(environment, tmp_path):
@@ -128,7 +129,8 @@ def test_over_the_old_one(environment, tmp_path):
     assert (count, home) == (1, packages / "epsie")
     assert modules == modules_of_this()
     files = {str(file.relative_to(packages)) for file in (packages / "epsie").rglob("*.py")}
-    assert files == {str(file.relative_to(ROOT)) for file in (ROOT / "epsie").rglob("*.py")}
+    here = {str(file.relative_to(ROOT)) for file in (ROOT / "epsie").rglob("*.py")}
+    assert files == here | {"epsie/demo.py"}  # tutorials/lynx_hare.py
     assert (packages / "epsie" / "py.typed").exists()
     assert "Version: 2.0.0" in pip(python, "show", "epsie")
     # Whatever asks for the old one is content, and it can be had back.
@@ -149,3 +151,26 @@ def test_beside_the_old_one(environment, tmp_path):
     version, metadata, _, home, modules = look(python)
     assert (version, metadata, home) == ("2.0.0", "2.0.0", packages / "epsie")
     assert modules == modules_of_this()
+
+
+def test_a_wheel_in_a_bare_environment(tmp_path):
+    """With nothing but what it asks for; the demonstration that comes with it is cut short."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "bare"], check=True)
+    places = tmp_path / "bare" / "bin"
+    pip(places / "python", "wheel", "--no-deps", "-w", tmp_path, ROOT)
+    (wheel,) = tmp_path.glob("epsie-*.whl")
+    with zipfile.ZipFile(wheel) as held:
+        metadata = held.read(f"epsie-{epsie.__version__}.dist-info/METADATA").decode()
+    assert metadata.count("](") == metadata.count("](https://") > 0  # read outside of a checkout
+    pip(places / "python", "install", "--no-compile", wheel)
+
+    def run(*command):
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    assert run(places / "epsie", "--version") == f"epsie {epsie.__version__}\n"
+    said = run(places / "python", "-m", "epsie.demo", "--processes", "2", "--ess", "100")
+    assert "sigma_lynx" in said
+    assert "No picture: that takes matplotlib" in said
+    assert "lynx_hare_run" in run(places / "epsie", "info", "lynx_hare_run")

@@ -58,7 +58,7 @@ around = run(ATAdaptiveAngular("phi", 1000))
 # %% [markdown]
 # As the phases are spread evenly, the posterior is a von Mises distribution, which we can compare
 # with: with $C = \sum_j y_j e^{i \theta_j}$ its density is proportional to
-# $e^{|C| \cos(\phi - \arg C)}$.
+# $e^{|C| \cos(\phi - \operatorname{arg} C)}$.
 
 # %%
 c = (signal * np.exp(1j * phases)).sum()

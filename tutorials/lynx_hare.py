@@ -6,7 +6,8 @@ equations are inferred from the counts, printed beside a published reference and
 
     python tutorials/lynx_hare.py
 
-The run is kept on disk: stop it, or kill it, and run it again, and it goes on where it was.
+(where epsie is installed it is `python -m epsie.demo`). The run is kept on disk: stop it, or kill
+it, and run it again, and it goes on where it was.
 """
 
 import argparse
@@ -19,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 from arviz_stats.base import array_stats
-from matplotlib.figure import Figure
 from scipy import stats
 
 import epsie
@@ -158,6 +158,8 @@ def draw_marginal(axes, name, values, reference):
 
 def picture(draws, counts, reference, file, npaths=2000):
     """Save the fit beside the posterior of each parameter."""
+    from matplotlib.figure import Figure
+
     chosen = np.linspace(0, draws["alpha"].size - 1, npaths).astype(int)
     *dynamics, sigma_hare, sigma_lynx = [values.ravel()[chosen] for values in draws.values()]
     paths = np.array([solve(*values) for values in np.transpose(dynamics).tolist()])
@@ -201,9 +203,13 @@ def main(argv=None):
     draws = run.draws()
     print(table(compare(draws, REFERENCE)))
     print(f"{run.evaluations:,} evaluations in {seconds:.0f} s on {asked.processes} processes")
+    print(f"Samples: {asked.output / 'lynx_hare_run'}")
     file = asked.output / "lynx_hare.png"
-    picture(draws, COUNTS, REFERENCE, file)
-    print(f"Picture: {file}; samples: {asked.output / 'lynx_hare_run'}")
+    try:
+        picture(draws, COUNTS, REFERENCE, file)
+        print(f"Picture: {file}")
+    except ModuleNotFoundError:
+        print("No picture: that takes matplotlib (pip install matplotlib).")
 
 
 if __name__ == "__main__":

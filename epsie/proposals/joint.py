@@ -188,7 +188,7 @@ def as_proposals(proposals: BaseProposal | Iterable[BaseProposal] | None) -> tup
     if isinstance(proposals, BaseProposal):
         return (proposals,)
     if isinstance(proposals, str | type):
-        named = proposals if isinstance(proposals, str) else proposals.__name__
+        named = proposals if isinstance(proposals, str) else proposals.__name__  # type: ignore[unreachable]
         raise TypeError(
             f"proposals must be made first, as epsie.proposals.Normal(['x', 'y']), not named: got "
             f"{named!r}. For a class that takes all parameters: default_proposal="
