@@ -78,4 +78,4 @@ def not_found(where: Path) -> Iterator[str]:
 
 if __name__ == "__main__":
     wrong = [*broken(Path(sys.argv[1])), *not_found(Path(sys.argv[1]))]
-    sys.exit("\n".join(wrong))
+    sys.exit("\n".join(wrong) or 0)
