@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
+from math import inf, nan
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from epsie.chain.adaptation_history import Note
 from epsie.chain.base import BaseChain
 from epsie.chain.block_rows import BlockRows
-from epsie.chain.chain import Chain
+from epsie.chain.chain import NO_DENSITY, Chain
 from epsie.chain.ptchain import ParallelTemperedChain
+from epsie.errors import ProposalError
 from epsie.model.batch import Batch, asks_prior_first
 from epsie.model.evaluation import NotFiniteError, Point
 from epsie.process.cancellation import GivenUp
 from epsie.proposals.arrays import ProposalArrays, together
+from epsie.proposals.outcome import Outcomes
 from epsie.rng.elementwise import exps
 from epsie.rng.stream import BLOCK
 from epsie.rng.streams import Streams
@@ -39,7 +41,18 @@ def proposals_of(chains: Sequence[BaseChain]) -> ProposalArrays | None:
     parts = [level.proposal_dist._only for level in levels]
     if first.ntemps * len(first.parameters) > BLOCK or any(part is None for part in parts):
         return None
-    return together([part for part in parts if part is not None])
+    alike = [part for part in parts if part is not None]
+    return together(alike, positions_of(levels), betas_of(levels), first.ntemps)
+
+
+def positions_of(levels: Sequence[Any]) -> Array:
+    """Where temperatures stand. Shape (nlevels, ndim)."""
+    return np.array([level.point.x for level in levels])
+
+
+def betas_of(levels: Sequence[Any]) -> Array:
+    """Their inverse temperatures. Shape (nlevels,)."""
+    return np.array([level.beta for level in levels])
 
 
 def block_of(chains: Sequence[BaseChain], model: Batch, room: int) -> Block | None:
@@ -73,14 +86,16 @@ class Block:
         self.chains, self.proposals, self.model = chains, proposals, model
         self.levels: list[Any] = [level for chain in chains for level in chain.by_temperature]
         self.names, self.ntemps = chains[0].parameters, chains[0].ntemps
-        self.x = np.array([level.point.x for level in self.levels])
+        self.x = positions_of(self.levels)
         self.logl = np.array([level.point.logl for level in self.levels])
         self.logp = np.array([level.point.logp for level in self.levels])
         self.y, self.new_logl, self.new_logp = self.x.copy(), self.logl.copy(), self.logp.copy()
         self.ratio = np.zeros(len(self.levels))
         self.accepted = np.zeros(len(self.levels), bool)
         self._outside = np.zeros(len(self.levels), np.int64)
-        betas = np.array([level.beta for level in self.levels])
+        self._drawn = np.ones(len(self.levels), bool)
+        self._resting = np.zeros(len(self.levels), np.int64)
+        betas = betas_of(self.levels)
         self._betas, self._at_prior = betas, betas == 0
         self._streams: Any = self._streams_of(chains)
         self._rows = BlockRows(room, *self.x.shape)
@@ -112,15 +127,17 @@ class Block:
 
     def _step(self) -> None:
         """Propose, evaluate, decide and learn."""
-        shape = self.x.shape
-        z = self._streams.normals(shape[1] * self.ntemps).reshape(shape)
-        self.y = self.proposals.draw(self.x, z)
+        proposals = self.proposals
+        self.y, self._drawn = proposals.draw(self.x, self._streams), proposals.drawn
         self.new_logl, self.new_logp = self._asked(slice(None))
         log_ratio = self.new_logp - self.logp
         log_ratio += np.where(self._at_prior, 0.0, self._betas * (self.new_logl - self.logl))
+        if proposals.corrects:
+            log_ratio += proposals.log_hastings()
         self._decide(log_ratio)
         self.iteration += 1
-        self.proposals.learn_from(self.x, self.ratio, self.accepted)
+        news = self.y, self.new_logl, self.new_logp, self.accepted, self.ratio
+        proposals.learn_from(Outcomes(self.x, *news))
 
     def _asked(self, rows: slice | Rows) -> tuple[Array, Array]:
         """What the model says of where these rows are to go."""
@@ -148,11 +165,16 @@ class Block:
         """Accept with the probabilities that log ratios say."""
         inside = self.new_logp != -inf
         self._outside += ~inside
+        if not self._drawn.all():
+            inside &= self._drawn
+            self._resting += ~self._drawn
         up = inside & (log_ratio > 0)
         open_ = inside & ~up
         where = np.flatnonzero(open_)
         ratios = exps(log_ratio[where])
-        self.ratio = up.astype(float)
+        if np.isnan(ratios).any():
+            self._refuse_density(int(where[np.isnan(ratios)][0]))
+        self.ratio = np.where(self._drawn, up, nan)
         self.ratio[where] = ratios
         if self.ntemps == 1:
             u = self._streams.uniforms_at(where)
@@ -164,6 +186,11 @@ class Block:
         # What was handed out, to who learns or keeps rows, is copied there.
         self.x[moved] = self.y[moved]
         self.logl[moved], self.logp[moved] = self.new_logl[moved], self.new_logp[moved]
+
+    def _refuse_density(self, i: int) -> None:
+        """Raise an error that tells where the proposals gave no density."""
+        self.tell()
+        raise ProposalError(NO_DENSITY, self.levels[i].where(tuple(self.y[i].tolist())))
 
     def _sweep(self) -> tuple[NDArray[np.int64], Array]:
         """Swap points between temperatures; where they came from, and the ratios."""
@@ -185,13 +212,15 @@ class Block:
         points = zip(self.x.tolist(), self.logl.tolist(), self.logp.tolist(), strict=True)
         proposed = zip(self.y.tolist(), self.new_logl.tolist(), self.new_logp.tolist(), strict=True)
         decisions = zip(self.accepted.tolist(), self.ratio.tolist(), strict=True)
-        outside = self._outside.tolist()
+        outside, drawn = self._outside.tolist(), self._drawn.tolist()
+        resting = self._resting.tolist()
         for i, (level, here, there, decision) in enumerate(
             zip(self.levels, points, proposed, decisions, strict=True)
         ):
             level.point = Point(tuple(here[0]), here[1], here[2], None)
             if self.iteration > level.iteration:
-                level.proposed = Point(tuple(there[0]), there[1], there[2], None)
+                there_is = Point(tuple(there[0]), there[1], there[2], None)
+                level.proposed = there_is if drawn[i] else None
                 outcome = level.outcome
                 outcome.point, outcome.proposed, outcome.beta = (
                     level.point,
@@ -200,8 +229,8 @@ class Block:
                 )
                 outcome.accepted, outcome.acceptance_ratio = decision
             level.iteration = self.iteration
-            level._unasked += asks_prior * outside[i]
-        self._outside[:] = 0
+            level._unasked += asks_prior * outside[i] + resting[i]
+        self._outside[:] = self._resting[:] = 0
         for chain in self.chains:
             chain.iteration, chain.nsweeps = self.iteration, self._nsweeps
 

@@ -34,7 +34,7 @@ from epsie.rng.stream import Stream
 
 __all__ = ["Chain", "Point"]
 
-_NO_DENSITY = "the proposals gave no density for a jump of their own; logpdf must be finite there"
+NO_DENSITY = "the proposals gave no density for a jump of their own; logpdf must be finite there"
 
 
 class Chain(BaseChain):
@@ -151,7 +151,7 @@ class Chain(BaseChain):
             if joint._corrects:
                 log_ratio += joint.log_hastings(point.x, proposed.x)
             if log_ratio != log_ratio:
-                raise ProposalError(_NO_DENSITY, self.where(proposed.x))
+                raise ProposalError(NO_DENSITY, self.where(proposed.x))
             if log_ratio > 0:
                 accepted, ratio = True, 1.0
             else:

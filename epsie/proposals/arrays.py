@@ -1,4 +1,4 @@
-"""Normal proposals of many chains as arrays: jumps, and what is learned from them, bit for bit."""
+"""Proposals of many chains as arrays: jumps, and what is learned from them, bit for bit."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from epsie.proposals.adaptation.andrieu_thoms import SCALE_GAIN
 from epsie.proposals.adaptation.covariance import LARGEST_LOG_SCALE
 from epsie.proposals.adaptation.many_covariances import ManyCovariances
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.learned.learned import Learned
+from epsie.proposals.learned.together import LearnedArrays
 from epsie.proposals.normal import AdaptiveNormal, ATAdaptiveNormal, Normal, SSAdaptiveNormal
+from epsie.proposals.outcome import Outcomes
 from epsie.rng.elementwise import exps
+from epsie.rng.streams import Streams
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 class NormalArrays:
@@ -28,8 +31,12 @@ class NormalArrays:
         Those of the chains, alike.
     """
 
+    corrects = False
+    """Whether there are Hastings terms."""
+
     def __init__(self, parts: Sequence[Any]) -> None:
         self.parts, self.nsteps = parts, parts[0]._nsteps
+        self.drawn = np.ones(len(parts), bool)
         self.is_full = parts[0].factor is not None
         if self.is_full:
             self.factor = np.array([part.factor for part in parts])
@@ -41,8 +48,10 @@ class NormalArrays:
         """What parts have in common that can be together; None if this one cannot be."""
         return part._nsteps, part.factor is None
 
-    def draw(self, x: Array, z: Array) -> Array:
-        """Jumps from positions, with standard normal variates. Shape (nchains, ndim)."""
+    def draw(self, x: Array, streams: Streams) -> Array:
+        """Jumps from positions. Shape (nparts, ndim)."""
+        per_stream = x.size // len(streams.streams)
+        z = streams.normals(per_stream).reshape(x.shape)
         if not self.is_full:
             return x + self.widths * z
         step: Array = np.matmul(self.factor, z[:, :, np.newaxis])[:, :, 0]
@@ -55,8 +64,12 @@ class NormalArrays:
         stds: Array = np.sqrt(np.square(self.factor).sum(axis=2))
         return stds
 
-    def learn_from(self, x: Array, ratio: Array, accepted: Mask) -> None:
-        """Count a jump, and learn from where it ended, the acceptance ratio and the decision."""
+    def log_hastings(self) -> Array:
+        """As `log_hastings` of the last jump of each: there is none."""
+        raise NotImplementedError
+
+    def learn_from(self, outcomes: Outcomes) -> None:
+        """Count a jump of each, and learn from it."""
         self.nsteps += 1
 
     def give_back(self) -> None:
@@ -82,7 +95,7 @@ class VeitchArrays(NormalArrays):
         """The steps that it made, and where it began to learn."""
         return part._nsteps, part.factor is None, part.adaptation.start_step
 
-    def learn_from(self, x: Array, ratio: Array, accepted: Mask) -> None:
+    def learn_from(self, outcomes: Outcomes) -> None:
         """As `Veitch.update`."""
         self.nsteps += 1
         scheme = self._scheme
@@ -90,7 +103,10 @@ class VeitchArrays(NormalArrays):
         gain = 10 * k**-scheme.adaptation_decay - 1 if 1 <= k < scheme._end else 0.0
         if gain > 0:
             up, down = gain * (1 - scheme.target_rate), gain * -scheme.target_rate
-            changed = self.widths + np.where(accepted, up, down)[:, np.newaxis] * self._hundredths
+            changed = (
+                self.widths
+                + np.where(outcomes.accepted, up, down)[:, np.newaxis] * self._hundredths
+            )
             self.widths = np.where(changed > 0, changed, self.widths)
 
 
@@ -111,13 +127,13 @@ class SiviaSkillingArrays(NormalArrays):
             return None
         return part._nsteps, part.factor is None, scheme.start_step
 
-    def learn_from(self, x: Array, ratio: Array, accepted: Mask) -> None:
+    def learn_from(self, outcomes: Outcomes) -> None:
         """As `SiviaSkilling.update`."""
         self.nsteps += 1
         scheme = self._scheme
         k = self.nsteps - scheme.start_step + 1 - self._forgotten
         learns = k >= 1
-        self._accepted += accepted & learns
+        self._accepted += outcomes.accepted & learns
         excess = self._accepted - scheme.target_rate * k
         up = np.flatnonzero(learns & (excess > 0))
         down = np.flatnonzero(learns & (excess < 0))
@@ -159,7 +175,7 @@ class AndrieuThomsArrays(NormalArrays):
             return None
         return part._nsteps, scheme.start_step, len(scheme.positions), scheme.nblocks
 
-    def learn_from(self, x: Array, ratio: Array, accepted: Mask) -> None:
+    def learn_from(self, outcomes: Outcomes) -> None:
         """As `AndrieuThoms.update`."""
         self.nsteps += 1
         scheme = self._scheme
@@ -167,9 +183,9 @@ class AndrieuThomsArrays(NormalArrays):
         if not 1 <= k < scheme._end:
             return
         gain = k**-SCALE_GAIN - scheme._last_gain
-        raised = self._log_lambda + gain * (ratio - scheme.target_rate)
+        raised = self._log_lambda + gain * (outcomes.ratio - scheme.target_rate)
         self._log_lambda = np.minimum(raised, LARGEST_LOG_SCALE)
-        if self._covariances.take_in(x, accepted):
+        if self._covariances.take_in(outcomes.x, outcomes.accepted):
             self._covariances.refactor(self._unit_factor)
         scales = exps(0.5 * self._log_lambda)
         np.multiply(scales[:, np.newaxis, np.newaxis], self._unit_factor, out=self.factor)
@@ -190,14 +206,32 @@ _ARRAYS: dict[type, type[NormalArrays]] = {
     ATAdaptiveNormal: AndrieuThomsArrays,
 }
 
-ProposalArrays: TypeAlias = NormalArrays
+ProposalArrays: TypeAlias = NormalArrays | LearnedArrays
 
 
-def together(parts: Sequence[BaseProposal]) -> ProposalArrays | None:
-    """Proposals of many chains as arrays; None if they have no such form, or are not alike."""
-    kind = type(parts[0])
+def together(
+    parts: Sequence[BaseProposal], x: Array, betas: Array, ntemps: int
+) -> ProposalArrays | None:
+    """Proposals of many chains as arrays; None if they have no such form, or are not alike.
+
+    Parameters
+    ----------
+    parts : sequence of BaseProposal
+        Those of the first chain, coldest first, then of the next.
+    x, betas : array
+        Where they stand, shape (nparts, ndim), and the inverse temperatures, shape (nparts,).
+    ntemps : int
+        The number of temperatures of each chain.
+    """
+    kind: type[Any] = type(parts[0])
+    if any(type(part) is not kind or part.jump_interval != 1 for part in parts):
+        return None
+    if kind is Learned:
+        alike: Sequence[Any] = parts
+        known = LearnedArrays.are_alike(alike, ntemps)
+        return LearnedArrays(alike, x, betas, ntemps) if known else None
     arrays = _ARRAYS.get(kind)
-    if arrays is None or any(type(part) is not kind or part.jump_interval != 1 for part in parts):
+    if arrays is None:
         return None
     likeness = arrays.likeness(parts[0])
     if likeness is None or any(arrays.likeness(part) != likeness for part in parts):

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from math import nan
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from epsie.model.evaluation import Point, Position
 
 
@@ -65,6 +68,31 @@ class Outcome:
         If none was evaluated, that of all: the jump of a single parameter has no other part.
         """
         return self.virtual.get(parameters, (self.acceptance_ratio,))
+
+
+class Outcomes(NamedTuple):
+    """The decisions on a step of many chains, as arrays.
+
+    Parameters
+    ----------
+    x : array
+        Where they stand after it. Shape (n, d).
+    proposed : array
+        What was proposed. Shape (n, d).
+    logl, logp : array
+        What the model said of that. Shape (n,).
+    accepted : array of bool
+        Whether it was accepted.
+    ratio : array
+        The probability with which it was to be accepted; NaN where no jump was made.
+    """
+
+    x: NDArray[np.float64]
+    proposed: NDArray[np.float64]
+    logl: NDArray[np.float64]
+    logp: NDArray[np.float64]
+    accepted: NDArray[np.bool_]
+    ratio: NDArray[np.float64]
 
 
 def rejected(outcome: Outcome, chain: Any) -> tuple[Outcome, Any]:

@@ -39,11 +39,14 @@ class Ahead:
         self._next = i + 1
         return self._spots[i]
 
+    def block(self, stream: Stream) -> Array:
+        """A block of draws; NaN if out of bounds. Shape (`BLOCK`, d)."""
+        return self._bend.inverse_rows(self._mixture.draw(stream.generator, BLOCK))
+
     def _see(self, stream: Stream) -> int:
         """Find the densities; not before they are asked for, as copies may never be."""
         if self._next == len(self._rows):
-            drawn = self._mixture.draw(stream.generator, BLOCK)
-            self.restore(self._bend.inverse_rows(drawn))
+            self.restore(self.block(stream))
         u, log_jacobians = self._bend.forward_rows(self._rows)
         positions = map(tuple, self._rows.tolist())
         seen = self._mixture.at_each(u)

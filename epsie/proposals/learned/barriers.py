@@ -13,6 +13,14 @@ FRESH = 6000
 """Independent draws that are noted between barriers, about."""
 
 
+_ALL, _EVERY = 1000, 8
+
+
+def counts_at(iteration: int) -> bool:
+    """Whether jumps are counted: early all, later one of several, as are those that tune sizes."""
+    return iteration < _ALL or not iteration % _EVERY
+
+
 def first_barrier(ndim: int, nchains: int = 1) -> int:
     """The first iteration at which so many chains that learn together know enough."""
     return max(60, ceil(max(20 * ndim, 1.2 * coefficients(ndim)) / nchains))

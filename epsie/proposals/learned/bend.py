@@ -68,15 +68,15 @@ class Bend:
             log_jacobians += both[:, 1]
         return u, log_jacobians
 
-    def inverse_rows(self, u: Array) -> Array:
+    def inverse_rows(self, u: Array, wraps: bool = False) -> Array:
         """The same as `inverse` for rows, shape (n, d): rows of NaN for None."""
         rows = u.copy()
         for i, lower, upper in self._bounds:
             rows[~((lower < u[:, i]) & (u[:, i] < upper)), i] = nan
         for i, coordinate in self._bent:
-            back = map(coordinate.inverse, u[:, i].tolist())
+            back = [coordinate.inverse(one, wraps) for one in u[:, i].tolist()]
             rows[:, i] = [nan if x is None else x for x in back]
-        rows[~np.isfinite(rows).all(axis=1)] = nan
+        rows[~np.isfinite(sum(rows.T))] = nan
         return rows
 
 

@@ -11,8 +11,11 @@ from collections.abc import Callable, Sequence
 from math import exp, log, log1p
 
 import numpy as np
+from numpy.typing import NDArray
 
 from epsie.proposals.learned.distances import Array, Numbers
+
+Rows = NDArray[np.intp]
 
 FEW = 8
 """So many components are a few."""
@@ -58,6 +61,14 @@ class Components(ABC):
         """The component that a uniform variate chooses, given the point."""
 
     @abstractmethod
+    def choose_rows(self, log_q: Array, log_parts: Array, u: Array) -> Rows:
+        """The same for n points with the same bits."""
+
+    @abstractmethod
+    def log_sums(self, logs: Array) -> Array:
+        """The logarithms of sums of exponentials along rows, as `log_mean` adds them."""
+
+    @abstractmethod
     def log_mean(self, log_values: Numbers, seen: Weighed) -> float:
         """The logarithm of a mean over the components, given the point."""
 
@@ -80,12 +91,21 @@ class Few(Components):
     def rows(self, distances: Array) -> tuple[Array, Array, Array]:
         """The same for n points with the same bits."""
         log_parts = self.norms - self.halves * _each(log1p, distances * self.per_dof)
-        highest = log_parts.max(axis=1)
-        parts = _each(exp, log_parts - highest[:, np.newaxis])
+        return self.log_sums(log_parts), log_parts, distances
+
+    def log_sums(self, logs: Array) -> Array:
+        """The logarithms of sums of exponentials along rows, as `log_mean` adds them."""
+        highest = logs.max(axis=1)
+        parts = _each(exp, logs - highest[:, np.newaxis])
         totals = parts[:, 0].copy()
         for k in range(1, parts.shape[1]):
             totals += parts[:, k]
-        return highest + _each(log, totals), log_parts, distances
+        found: Array = highest + _each(log, totals)
+        return found
+
+    def choose_rows(self, log_q: Array, log_parts: Array, u: Array) -> Rows:
+        """The component that a uniform variate chooses for each of n points."""
+        return _chosen(_each(exp, log_parts - log_q[:, np.newaxis]), u)
 
     def apart(self, log_q: Array, log_parts: Array, distances: Array) -> list[Weighed]:
         """What `rows` gave, as `weighed` gives it for each."""
@@ -118,9 +138,18 @@ class Many(Components):
     def rows(self, distances: Array) -> tuple[Array, Array, Array]:
         """The same for n points with the same bits."""
         log_parts = self.norms - self.halves * np.log1p(distances * self.per_dof)
-        highest = np.maximum.reduce(log_parts, axis=1)
-        totals = np.add.reduce(np.exp(log_parts - highest[:, np.newaxis]), axis=1)
-        return highest + _each(log, totals), log_parts, distances
+        return self.log_sums(log_parts), log_parts, distances
+
+    def log_sums(self, logs: Array) -> Array:
+        """The logarithms of sums of exponentials along rows, as `log_mean` adds them."""
+        highest = np.maximum.reduce(logs, axis=1)
+        totals = np.add.reduce(np.exp(logs - highest[:, np.newaxis]), axis=1)
+        found: Array = highest + _each(log, totals)
+        return found
+
+    def choose_rows(self, log_q: Array, log_parts: Array, u: Array) -> Rows:
+        """The component that a uniform variate chooses for each of n points."""
+        return _chosen(np.exp(log_parts - log_q[:, np.newaxis]), u)
 
     def choose(self, seen: Weighed, u: float) -> int:
         """The component that a uniform variate chooses, given the point."""
@@ -148,6 +177,14 @@ def _log_sum(logs: Sequence[float]) -> float:
 def _log_sum_of_array(logs: Array) -> float:
     highest = np.maximum.reduce(logs)
     return float(highest) + log(np.add.reduce(np.exp(logs - highest)))
+
+
+def _chosen(shares: Array, u: Array) -> Rows:
+    """Which of the shares, along rows, a uniform variate chooses."""
+    below = np.add.accumulate(shares, axis=1)
+    chosen = (u[:, np.newaxis] >= below).sum(axis=1)
+    found: Rows = np.minimum(chosen, shares.shape[1] - 1)
+    return found
 
 
 def _each(function: Callable[[float], float], values: Array) -> Array:

@@ -58,24 +58,35 @@ class Contribution:
     def evaluate(self, outcome: Outcome, x: Position) -> None:
         """Note what was proposed."""
         assert outcome.proposed is not None
-        self._rows.append(evaluated_row(outcome.beta, outcome.proposed, x))
+        self.add_evaluated(evaluated_row(outcome.beta, outcome.proposed, x))
+
+    def add_evaluated(self, row: tuple[float, ...]) -> None:
+        """Note what was proposed, as a row."""
+        self._rows.append(row)
         self._n += 1
         if self._n >= _PRUNED_AT + self.most:
             self._rows.set(best(self._rows.array(), self.most))
             self._n = self.most
 
-    def note_fresh(self, iteration: int, outcome: Outcome, kernel: Kernel) -> None:
-        """Note an independent draw, in a long run one of several."""
+    def takes_fresh(self, iteration: int) -> bool:
+        """Whether the independent draws of an iteration are noted."""
         if iteration >= self._upto:
             self._stride, self._upto = stride_of_fresh(iteration, self.nchains)
-        if iteration % self._stride:
-            return
-        proposed = outcome.proposed
-        if proposed is None or proposed.logp == -inf:
-            self._fresh.append((-inf, 0.0, 0.0))
-        else:
-            log_pi, log_q = proposed.logp + proposed.logl, kernel.log_density_there
-            self._fresh.append((log_pi, log_q, proposed.logp))
+        return not iteration % self._stride
+
+    def note_fresh(self, iteration: int, outcome: Outcome, kernel: Kernel) -> None:
+        """Note an independent draw, in a long run one of several."""
+        if self.takes_fresh(iteration):
+            proposed = outcome.proposed
+            if proposed is None:
+                self.add_fresh(-inf, -inf, 0.0)
+            else:
+                self.add_fresh(proposed.logl, proposed.logp, kernel.log_density_there)
+
+    def add_fresh(self, logl: float, logp: float, log_q: float) -> None:
+        """Note an independent draw; `logp` is -inf where nothing was evaluated."""
+        row = (-inf, 0.0, 0.0) if logp == -inf else (logp + logl, log_q, logp)
+        self._fresh.append(row)
 
     def array(self) -> Contributed:
         """All of it."""

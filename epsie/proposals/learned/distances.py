@@ -63,6 +63,13 @@ class Distances:
         points = np.ascontiguousarray(rows - self._origin)[:, :, np.newaxis]
         return self._squares(np.matmul(self._unfactor, points)[:, :, 0])
 
+    def of_steps(self, steps: Array) -> Array:
+        """The same as `of_step` for rows, shape (n, d), with the same bits. Shape (n, K)."""
+        columns = np.ascontiguousarray(steps)[:, :, np.newaxis]
+        white = np.matmul(self._unfactor, columns).reshape(-1, *self._shape)
+        squares: Array = _dots(white, white)
+        return squares
+
     def quick(self, rows: Array) -> Array:
         """The same for rows but for the last bits, faster."""
         return self._squares((rows - self._origin) @ self._unfactor.T)
@@ -110,6 +117,11 @@ class LineDistances(Distances):
         squares: Array = np.square(a * (rows - m))
         return squares
 
+    def of_steps(self, steps: Array) -> Array:
+        """The same as `of_step` for rows, shape (n, 1), with the same bits. Shape (n, K)."""
+        squares: Array = np.square(self._columns[0] * steps)
+        return squares
+
 
 class PlaneDistances(Distances):
     """Distances to a few centres in two dimensions."""
@@ -136,6 +148,13 @@ class PlaneDistances(Distances):
         """The same as `at` for rows, shape (n, 2), with the same bits. Shape (n, K)."""
         a, b, c, m, n = self._columns
         dx, dy = rows[:, :1] - m, rows[:, 1:] - n
+        squares: Array = np.square(a * dx) + np.square(b * dx + c * dy)
+        return squares
+
+    def of_steps(self, steps: Array) -> Array:
+        """The same as `of_step` for rows, shape (n, 2), with the same bits. Shape (n, K)."""
+        a, b, c, _, _ = self._columns
+        dx, dy = steps[:, :1], steps[:, 1:]
         squares: Array = np.square(a * dx) + np.square(b * dx + c * dy)
         return squares
 

@@ -23,7 +23,7 @@ from epsie.proposals.learned.transform import Transform
 from epsie.proposals.learned.tuning import Tuning
 from epsie.rng.stream import Stream
 
-_FAR = 9.0
+FAR = 9.0
 """A jump counts no further than three times the spread, squared."""
 
 _NOISE = 1e-4
@@ -43,6 +43,8 @@ class Kernel:
 
     mixture: Mixture
     archive: Array
+    below: list[float]
+    spread: list[float]
     jitter: list[float]
     ahead: Ahead
     size: float
@@ -50,7 +52,7 @@ class Kernel:
     step: Array
     normals: Array
     share: float
-    prior: PriorPart | None
+    prior: PriorPart | None = None
 
     def __init__(self, transform: Transform, tuning: Tuning) -> None:
         self.tuning = tuning
@@ -71,8 +73,8 @@ class Kernel:
         self.mixture = _in_units_of_parameters(knowledge.mixture, self.transform)
         self.archive = knowledge.archive
         self.jitter = (_NOISE * scale * self.archive.std(axis=0)).tolist()
-        self._below = np.cumsum(knowledge.weights)[:-1].tolist()
-        self._spread = (scale * knowledge.spread).tolist()
+        self.below = np.cumsum(knowledge.weights)[:-1].tolist()
+        self.spread = (scale * knowledge.spread).tolist()
         self.ahead = Ahead(self.mixture, self.bend)
         self.tallies = np.zeros((len(MOVES), 2 + self.mixture.ndim))
 
@@ -108,7 +110,7 @@ class Kernel:
         known = self._there
         self._here = here = known if known is not None and known.x is x else self._spot(x)
         if self.knowledge is not None:
-            self.place = bisect_right(self._below, stream.uniform())
+            self.place = bisect_right(self.below, stream.uniform())
         self._move = move = MOVES[self.place]
         self._there = there = move.draw(self, here, stream)
         return None if there is None else there.x
@@ -141,10 +143,10 @@ class Kernel:
         if there is None or not ratio > 0:
             return
         tally[1] += ratio
-        for i, (x, y, s) in enumerate(zip(here.u, there.u, self._spread), 2):
+        for i, (x, y, s) in enumerate(zip(here.u, there.u, self.spread), 2):
             away = (y - x) / s
             square = away * away
-            tally[i] += ratio * (square if square < _FAR else _FAR)
+            tally[i] += ratio * (square if square < FAR else FAR)
 
     @property
     def tallies(self) -> Array:

@@ -16,6 +16,7 @@ from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.boundaries import out_of_bounds
 from epsie.proposals.learned.arguments import as_bounds, as_periods, as_scale, first_coordinates
+from epsie.proposals.learned.barriers import counts_at
 from epsie.proposals.learned.contribution import Contributed, Contribution
 from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.knowledge import Knowledge
@@ -31,9 +32,6 @@ from epsie.rng.stream import Stream
 
 _OF_SPREAD = 0.3
 """The first scale, of the spread of the starts, which are dispersed as a rule."""
-
-_ALL, _EVERY = 1000, 8
-"""All jumps up to this iteration count and tune, later every so many-th unless it searches on."""
 
 
 class Learned(BaseProposal):
@@ -169,7 +167,7 @@ class Learned(BaseProposal):
         self._nsteps += 1
         if self._iteration < self._end:
             kernel, ratio = self._kernel, outcome.acceptance_ratio
-            counts = self._iteration < _ALL or not self._iteration % _EVERY
+            counts = counts_at(self._iteration)
             if counts or not kernel.is_settled:
                 kernel.tune(ratio)
             if counts:
