@@ -143,7 +143,7 @@ def test_main_job(tutorial, reference, tmp_path, capsys, monkeypatch):
     for name, row in rows.items():
         # Cut short, so that there are a few hundred effective draws.
         assert float(row[1]) == pytest.approx(reference[name]["mean"], abs=reference[name]["sd"])
-    assert " evaluations in " in lines[-3]
+    assert " evaluations in " in lines[-2]
     assert (where / "lynx_hare.png").read_bytes().startswith(b"\x89PNG")
 
 

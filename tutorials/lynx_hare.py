@@ -203,13 +203,13 @@ def main(argv=None):
     draws = run.draws()
     print(table(compare(draws, REFERENCE)))
     print(f"{run.evaluations:,} evaluations in {seconds:.0f} s on {asked.processes} processes")
-    print(f"Samples: {asked.output / 'lynx_hare_run'}")
     file = asked.output / "lynx_hare.png"
     try:
         picture(draws, COUNTS, REFERENCE, file)
-        print(f"Picture: {file}")
+        drawn = f"Picture: {file}"
     except ModuleNotFoundError:
-        print("No picture: that takes matplotlib (pip install matplotlib).")
+        drawn = "No picture: that takes matplotlib"
+    print(f"{drawn}; samples: {asked.output / 'lynx_hare_run'}")
 
 
 if __name__ == "__main__":
