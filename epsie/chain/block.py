@@ -165,16 +165,18 @@ class Block:
         """Accept with the probabilities that log ratios say."""
         inside = self.new_logp != -inf
         self._outside += ~inside
-        if not self._drawn.all():
+        if self.proposals.corrects:
             inside &= self._drawn
             self._resting += ~self._drawn
         up = inside & (log_ratio > 0)
         open_ = inside & ~up
         where = np.flatnonzero(open_)
         ratios = exps(log_ratio[where])
-        if np.isnan(ratios).any():
-            self._refuse_density(int(where[np.isnan(ratios)][0]))
-        self.ratio = np.where(self._drawn, up, nan)
+        self.ratio = up.astype(float)
+        if self.proposals.corrects:
+            if np.isnan(ratios).any():
+                self._refuse_density(int(where[np.isnan(ratios)][0]))
+            self.ratio[~self._drawn] = nan
         self.ratio[where] = ratios
         if self.ntemps == 1:
             u = self._streams.uniforms_at(where)

@@ -103,10 +103,8 @@ class VeitchArrays(NormalArrays):
         gain = 10 * k**-scheme.adaptation_decay - 1 if 1 <= k < scheme._end else 0.0
         if gain > 0:
             up, down = gain * (1 - scheme.target_rate), gain * -scheme.target_rate
-            changed = (
-                self.widths
-                + np.where(outcomes.accepted, up, down)[:, np.newaxis] * self._hundredths
-            )
+            by = np.where(outcomes.accepted, up, down)
+            changed = self.widths + by[:, np.newaxis] * self._hundredths
             self.widths = np.where(changed > 0, changed, self.widths)
 
 
