@@ -145,3 +145,24 @@ def test_coordinates_that_were_chosen_too_early_are_chosen_anew():
     assert found.restart
     again = learn(lesson, found, early)
     assert again.transform is found.transform and not again.restart
+
+
+@pytest.mark.slow
+def test_coordinates_stay_where_what_is_learned_in_others_is_worse(monkeypatch):
+    """Of many modes the whole may look more normal in others, in which none is told apart."""
+    width, rng = 10 * np.pi, np.random.default_rng(0)
+    modes = np.array([(a, b) for a in range(6) for b in range(6) if (a + b) % 2 == 0])
+    masses = np.where(modes % 5 == 0, 0.5, 1.0).prod(axis=1)
+    chosen = rng.choice(18, 6000, p=masses / masses.sum())
+    rows = np.abs(2 * np.pi * modes[chosen] + 0.1 * rng.standard_normal((6000, 2)))
+    rows = width - np.abs(width - rows)
+    plain = Transform([Coordinate("identity", 0.0, width)] * 2, np.zeros(2), np.ones(2))
+    histories = [History(np.arange(1.0, 376), part, None) for part in np.split(rows, 16)]
+    lesson = Lesson(375, histories, np.ones((6, 4)), None, Subject([(0.0, width)] * 2, [None] * 2))
+    with monkeypatch.context() as patch:
+        patch.setattr("epsie.proposals.learned.learning.chosen", lambda *_: plain.refined(rows))
+        former = learn(lesson, None, plain)
+    least = former.log_density(rows).mean() - 0.1
+    assert learn(lesson, former, plain).log_density(rows).mean() > least
+    monkeypatch.setattr("epsie.proposals.learned.learning._is_better", lambda *_: True)
+    assert learn(lesson, former, plain).log_density(rows).mean() < least - 1

@@ -103,9 +103,12 @@ def learn(lesson: Lesson, former: Knowledge | None, first: Transform) -> Knowled
     if len(np.unique(rows, axis=0)) < 3:
         return None
     transform = _transform(lesson, former, first, rows)
-    given, prior = sample(histories, transform), lesson.subject.prior
+    prior = lesson.subject.prior
     try:
-        found = _learned(lesson, former, first, transform, given)
+        found = _learned(lesson, former, first, transform, sample(histories, transform))
+        if former is not None and lesson.settled and not _is_better(found, former, rows):
+            known = former.transform
+            found = _learned(lesson, former, first, known, sample(histories, known))
         return found if prior is None else found.with_prior(prior, spaced(rows, _FOR_SHARE))
     except LinAlgError:
         return None
@@ -123,6 +126,17 @@ def _transform(
         return known
     other = chosen(bounds, periods, spaced(rows, _CHOICE_ROWS), known, _CLEARLY)
     return known if other.coordinates == known.coordinates else other.refined(rows)
+
+
+def _is_better(found: Knowledge, former: Knowledge, rows: Array) -> bool:
+    """Whether other coordinates are a gain, if they are others: several modes look like anything.
+
+    They are not so if what was learned in them is less likely than what was known.
+    """
+    if found.transform.coordinates == former.transform.coordinates:
+        return True
+    rows = spaced(rows, _CHOICE_ROWS)
+    return bool(found.log_density(rows).mean() > former.log_density(rows).mean())
 
 
 def _learned(
