@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from epsie.rng.stream import BLOCK, Stream
@@ -73,15 +72,6 @@ class Streams:
         found: Array = self._z[where[:, np.newaxis], first[:, np.newaxis] + np.arange(n)]
         return found
 
-    def normals_of(self, i: int, n: int) -> Array:
-        """So many standard normal variates of one stream."""
-        self._alike = False
-        if self._next[i] + n > self._end:
-            self._refill(i)
-        first = int(self._next[i])
-        self._next[i] = first + n
-        return self._z[i, first : first + n].copy()
-
     def _refill(self, i: int) -> None:
         """Draw a block of normal variates of one stream, behind what is left."""
         rest = self._z[i, self._next[i] :].copy()
@@ -89,10 +79,6 @@ class Streams:
         self._z[i, self._next[i] : self._room] = rest
         draw, block = self._refills[i]
         draw(out=block)
-
-    def one(self, i: int) -> OneStream:
-        """One of them, to draw from alone."""
-        return OneStream(self, i)
 
     def uniforms_at(self, where: NDArray[np.intp]) -> Array:
         """A uniform variate on [0, 1) of each of some streams, by their indices."""
@@ -122,62 +108,18 @@ class Streams:
 
     def uniforms(self, n: int) -> Array:
         """So many uniform variates of each, in the order of `Stream.uniforms`."""
-        everywhere = np.arange(len(self.streams))
-        enough = self._left >= n
-        found = np.stack([self.uniforms_at(everywhere) for _ in range(n)], axis=1)
+        return self.uniforms_of(np.arange(len(self.streams)), n)
+
+    def uniforms_of(self, where: NDArray[np.intp], n: int) -> Array:
+        """The same of some streams, by their indices."""
+        enough = self._left[where] >= n
+        found = np.stack([self.uniforms_at(where) for _ in range(n)], axis=1)
         # Several that are there are handed out as they lie, one by one they are from the end.
         found[enough] = found[enough, ::-1]
         return found
-
-    def uniforms_of(self, i: int, n: int) -> list[float]:
-        """So many uniform variates of one stream, as `Stream.uniforms` gives them."""
-        left = int(self._left[i])
-        if left >= n:
-            self._left[i] = left - n
-            found: list[float] = self._u[i, left - n : left].tolist()
-            return found
-        where = np.array([i])
-        return [float(self.uniforms_at(where)[0]) for _ in range(n)]
 
     def give_back(self) -> None:
         """Let each stream go on alone."""
         for i, stream in enumerate(self.streams):
             normals = self._z[i, self._next[i] :].tolist()
             stream.put_back(normals, self._u[i, : self._left[i]].tolist())
-
-
-class OneStream:
-    """One of many streams that are drawn from together, which gives what `Stream` would.
-
-    Parameters
-    ----------
-    streams : Streams
-        All of them.
-    i : int
-        Its index.
-    """
-
-    def __init__(self, streams: Streams, i: int) -> None:
-        self._streams, self._i = streams, i
-
-    @property
-    def generator(self) -> Generator:
-        """The numpy `Generator` on the same bits."""
-        return self._streams.streams[self._i].generator
-
-    def uniform(self) -> float:
-        """A variate of the uniform distribution on [0, 1)."""
-        return self._streams.uniforms_of(self._i, 1)[0]
-
-    def uniforms(self, n: int) -> list[float]:
-        """`n` variates of the uniform distribution on [0, 1), at least one."""
-        return self._streams.uniforms_of(self._i, n)
-
-    def normal(self) -> float:
-        """A variate of the standard normal distribution."""
-        return self.normals(1)[0]
-
-    def normals(self, n: int) -> list[float]:
-        """`n` variates of the standard normal distribution."""
-        found: list[float] = self._streams.normals_of(self._i, n).tolist()
-        return found

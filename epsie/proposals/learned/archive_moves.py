@@ -10,7 +10,7 @@ from epsie.proposals.learned.move import Move
 from epsie.proposals.learned.spot import Spot
 from epsie.rng.stream import Stream
 
-_TINY = 1e-300
+TINY = 1e-300
 
 
 class Difference(Move):
@@ -70,7 +70,7 @@ class Snooker(Move):
         x, (z, a, b) = here.u, map(kernel.former, places)
         line = [(x - z) / s for x, z, s in zip(x, z, kernel.scale)]
         square = sum(map(mul, line, line))
-        if not square > _TINY:
+        if not square > TINY:
             return None
         across = sum([(a - b) / s * c for a, b, s, c in zip(a, b, kernel.scale, line)])
         along = (1.2 + gamma) * across / square
