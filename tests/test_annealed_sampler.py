@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import epsie
+from epsie.annealed.start import NoLikelihoodError
 from epsie.copying import same
 from epsie.errors import EpsieError, MalformedStateError
 from epsie.proposals import ATAdaptiveNormal
@@ -98,6 +99,7 @@ SCRIPT = """
 import sys, time
 from tests.test_annealed_sampler import sampler, two_peaks, PRIOR
 import epsie
+from epsie.annealed.start import NoLikelihoodError
 def slow(a, b, c, d):
     time.sleep(2e-4)
     return two_peaks(a, b, c, d)
@@ -186,6 +188,22 @@ def test_what_a_person_sets_ends_a_start_on_its_way():
     made.run(1)
     assert made.start_position["a"].tolist() == starts["a"]
     assert made.evaluations == 4
+
+
+def test_a_budget_counts_before_any_draw_has_a_likelihood():
+    asked = []
+
+    def nowhere(x):
+        asked.append(x)
+        return -np.inf
+
+    made = MetropolisHastingsSampler(epsie.Posterior(nowhere, {"x": (0, 1)}), 2, start="annealed")
+    with pytest.raises(ValueError, match="of 256 draws .* max_evaluations=1000. Give more"):
+        made.run(10, max_evaluations=1000)
+    assert len(asked) == 256
+    assert made.annealed is None
+    with pytest.raises(NoLikelihoodError):
+        made.run(10)
 
 
 def test_a_budget_that_ends_during_the_start_says_so(caplog):

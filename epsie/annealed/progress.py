@@ -12,7 +12,7 @@ from epsie.proposals.learned.plain import entry, malformed
 FIRST_RHO = 0.8
 """The size of moves within components at the first step of a level."""
 
-_COUNTS = ("batch", "drawn", "evaluations", "steps", "gained")
+_COUNTS = ("batch", "drawn", "live", "evaluations", "steps", "gained")
 
 
 class Progress(NamedTuple):
@@ -24,6 +24,8 @@ class Progress(NamedTuple):
         The number of batches that were told.
     drawn : int
         The number of draws from the prior.
+    live : int
+        The number of those that have a likelihood.
     evaluations : int
         The number of positions whose likelihood was told.
     populations : tuple of Population
@@ -43,6 +45,7 @@ class Progress(NamedTuple):
 
     batch: int
     drawn: int
+    live: int
     evaluations: int
     populations: tuple[Population, ...]
     population: Population

@@ -81,7 +81,7 @@ class AnnealedStart:
                 f"more; got size={size}"
             )
         none = np.empty((0, self.space.ndim))
-        self.progress = Progress(0, 0, 0, (), Population(0.0, none, none[:, 0], none[:, 0]))
+        self.progress = Progress(0, 0, 0, 0, (), Population(0.0, none, none[:, 0], none[:, 0]))
         self._asked: Jumps | Population | None = None
 
     @property
@@ -107,9 +107,7 @@ class AnnealedStart:
     @property
     def live_share(self) -> float:
         """The share of the prior's draws that have a likelihood; 1 before any were told."""
-        progress = self.progress
-        first = progress.populations[0] if progress.populations else progress.population
-        return len(first.rows) / progress.drawn if progress.drawn else 1.0
+        return self.progress.live / self.progress.drawn if self.progress.drawn else 1.0
 
     @property
     def state(self) -> dict[str, Any]:
@@ -216,7 +214,7 @@ class AnnealedStart:
         inside = drawn.taken(drawn.logp > -np.inf, 0.0)._replace(logl=given)
         population = progress.population.joined(inside.taken(given > -np.inf, 0.0))
         n, number = len(population.rows), progress.drawn + len(drawn.rows)
-        progress = progress._replace(drawn=number, population=population)
+        progress = progress._replace(drawn=number, live=n, population=population)
         if number >= _MANY_DRAWS and n * _MANY_DRAWS < number:
             raise NoLikelihoodError(_no_likelihood(n, number))
         if n < self.size and not (number >= _MANY_DRAWS and n >= _FEW_LIVE):

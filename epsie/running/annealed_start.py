@@ -70,6 +70,11 @@ def begin_annealed(sampler: Sampler) -> None:
     """Begin a sampler with an annealed start: its chains stand at the first draws of the prior.
 
     So there is a state to save; they begin anew when the start is done.
+
+    Raises
+    ------
+    ValueError
+        If there are none that have a likelihood among as many evaluations as the run may make.
     """
     prior = sampler.model.prior
     start = AnnealedStart(prior, _size(len(prior.parameters)), sampler.seed)
@@ -77,6 +82,7 @@ def begin_annealed(sampler: Sampler) -> None:
     while not first:
         with capped():
             xs = _in_order(sampler, start.ask())
+        _check_budget(getattr(sampler, "_most", None), start, len(xs))
         points = _evaluated(sampler, xs)
         with capped():
             start.tell([point.logl for point in points])
@@ -87,6 +93,15 @@ def begin_annealed(sampler: Sampler) -> None:
     held = [by_chain[i] for i in sampler.chain_ids]
     place(sampler, "begin", held, [[point.x for point in each] for each in by_chain])
     sampler.annealed, sampler._drawn = StartProgress.of(start), True
+
+
+def _check_budget(most: int | None, start: AnnealedStart, asked: int) -> None:
+    if most is not None and start.evaluations + asked > most:
+        raise ValueError(
+            f"of {start.progress.drawn} draws from the prior none has a likelihood: it is -inf. "
+            f"{asked} more would exceed max_evaluations={most}. Give more, or narrow the prior to "
+            "where the model can be evaluated"
+        )
 
 
 def go_on(

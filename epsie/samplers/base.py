@@ -192,7 +192,7 @@ class BaseSampler(Chains):
             )
         n = as_count(total if niterations is None else niterations, "niterations", least=0)
         limits = allowing_start(self, Limits(until, max_evaluations, max_time))
-        self._until = limits.until
+        self._until, self._most = limits.until, limits.most
         self._executor.utilisation = Utilisation()
         verifier = self._verifier if verify else None
         saving = saving_of(
