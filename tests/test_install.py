@@ -165,7 +165,9 @@ def test_a_wheel_in_a_bare_environment(tmp_path):
     pip(places / "python", "install", "--no-compile", wheel)
 
     def run(*command):
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}
+        )
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
