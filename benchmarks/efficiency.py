@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 from measured import Drawn, Row
 from sharp_targets import Target
-from side_by_side import Comparison, median, rms
+from side_by_side import Comparison, few, median, rms
 
 from epsie.proposals import Learned
 from epsie.samplers import MetropolisHastingsSampler
@@ -88,7 +88,7 @@ def _calls(rows: list[Row]) -> str:
 
 def _worth(rows: list[Row]) -> str:
     error = rms([row.errors for row in rows])
-    return f"{1000 / (error**2 * np.median([row.counted for row in rows])):.2g}"
+    return few(1000 / (error**2 * float(np.median([row.counted for row in rows]))))
 
 
 def _sds(rows: list[Row]) -> str:
@@ -126,7 +126,7 @@ COMPARISON = Comparison(
         "ESS / 1,000": lambda rows: median(_per_1000(rows)),
         "evaluations until right": _calls,
         "rms error of means": lambda rows: f"{rms([row.errors for row in rows]):.3f}",
-        "worth draws / 1,000": _worth,
+        "draws of that error / 1,000": _worth,
         "sds over exact": _sds,
         "rms error of a mode's mass": _share,
     },

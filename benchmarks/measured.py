@@ -16,6 +16,9 @@ from epsie import diagnostics
 
 CACHE = Path(__file__).parent / "cached" / "rows.jsonl"
 
+Key = tuple[str, str, int, int]
+"""Sampler, target, budget and seed."""
+
 FAR = 4.5
 """So many Monte Carlo errors off, a mean is not right."""
 
@@ -92,7 +95,7 @@ class Row:
     date: str = field(default_factory=lambda: date.today().isoformat())
 
     @property
-    def key(self) -> tuple[str, str, int, int]:
+    def key(self) -> Key:
         """What tells it from others."""
         return self.sampler, self.target, self.budget, self.seed
 
@@ -160,7 +163,7 @@ def _calls(target: Target, draws: Array, each: float) -> float | None:
     return None
 
 
-def read() -> dict[tuple[str, str, int, int], Row]:
+def read() -> dict[Key, Row]:
     """All rows that are kept; of equal ones the last."""
     lines = CACHE.read_text().splitlines() if CACHE.exists() else []
     rows = (Row(**json.loads(line)) for line in lines)

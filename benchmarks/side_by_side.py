@@ -12,6 +12,7 @@ import hashlib
 import json
 import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from known_targets import TARGETS
-from measured import Drawn, Row, judged, keep, read
+from measured import Drawn, Key, Row, judged, keep, read
 from peers import HERE, environment, reason, run_there
 from sharp_targets import Target
 
@@ -101,41 +102,42 @@ class Comparison:
 
     def missed(self, names: list[str], seeds: int) -> Iterator[str]:
         """What of ours is not as it has to be."""
+        kept = read()
         for name in names:
             for sampler in self.ours:
-                if rows := self._kept(sampler, name, seeds):
+                if rows := self._of(kept, sampler, name, seeds):
                     yield from self.misses(name, sampler, rows)
 
     def _budget(self, sampler: str, name: str) -> int:
         return 0 if sampler in ENDS_BY_ITSELF else self.budgets[name]
 
-    def _kept(self, sampler: str, name: str, seeds: int) -> list[Row]:
+    def _of(self, kept: dict[Key, Row], sampler: str, name: str, seeds: int) -> list[Row]:
         """The rows of a target as it is now."""
-        rows, definition = read(), target_of(name).definition()
-        budget = self._budget(sampler, name)
-        found = (rows.get((sampler, name, budget, seed)) for seed in range(seeds))
+        definition, budget = target_of(name).definition(), self._budget(sampler, name)
+        found = (kept.get((sampler, name, budget, seed)) for seed in range(seeds))
         return [row for row in found if row is not None and row.definition == definition]
 
     def table(self, names: list[str], seeds: int) -> Iterator[str]:
-        """All that is known, as lines of markdown."""
-        yield f"| target | sampler | {' | '.join(self.columns)} |"
-        yield "|---" * (2 + len(self.columns)) + "|"
+        """All that is known, as lines of markdown, and what it is of."""
+        yield f"| target | sampler | seeds | {' | '.join(self.columns)} |"
+        yield "|---" * (3 + len(self.columns)) + "|"
+        kept, versions = read(), {}
         for name in names:
-            title = f"{name}, {self.budgets[name]:,}"
+            title, lacking = f"{name}, {self.budgets[name]:,}", defaultdict(list)
             for sampler in (*self.ours, *self.peers):
-                rows = self._kept(sampler, name, seeds)
-                yield f"| {title} | {sampler} | {self._told(rows, seeds)} |"
+                rows = self._of(kept, sampler, name, seeds)
+                done = [row for row in rows if not row.failed]
+                if not done:
+                    lacking[rows[0].failed if rows else "not run"].append(sampler)
+                    continue
+                told = [tell(done) for tell in self.columns.values()]
+                yield f"| {title} | {sampler} | {len(done)} | {' | '.join(told)} |"
                 title = ""
-
-    def _told(self, rows: list[Row], seeds: int) -> str:
-        done = [row for row in rows if not row.failed]
-        if not done:
-            told = [rows[0].failed if rows else "not run"] + [""] * (len(self.columns) - 1)
-        else:
-            told = [tell(done) for tell in self.columns.values()]
-        if done and len(done) < seeds:
-            told[0] += f"; {len(done)} of {seeds} seeds"
-        return " | ".join(told)
+                versions[sampler] = f"{sampler} {done[-1].version} ({done[-1].date})"
+            for why, samplers in lacking.items():
+                yield f"| {title} | {why}: {'; '.join(samplers)} |{' |' * (1 + len(self.columns))}"
+                title = ""
+        yield f"\nVersions: {', '.join(versions.values())}."
 
 
 @cache
@@ -171,8 +173,9 @@ def theirs(sampler: str, target: Target, name: str, definition: str, seed: int, 
 
 
 def median(values: list[float]) -> str:
-    """The median, and the smallest and largest."""
-    return f"{_few(float(np.median(values)))} ({_few(min(values))} to {_few(max(values))})"
+    """The median, and the smallest and largest if there are several."""
+    spread = f" ({few(min(values))} to {few(max(values))})" if len(values) > 1 else ""
+    return few(float(np.median(values))) + spread
 
 
 def rms(values: Any) -> float:
@@ -180,5 +183,6 @@ def rms(values: Any) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def _few(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+def few(value: float) -> str:
+    """Two digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

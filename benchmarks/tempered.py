@@ -95,7 +95,8 @@ def _share(rows: list[Row]) -> float:
 
 def _told(values: list[float | None]) -> str:
     known = [value for value in values if value is not None]
-    return f"{rms(known):.2g} ({max(map(abs, known)):.2g})" if known else ""
+    largest = f" ({max(map(abs, known)):.2g})" if len(known) > 1 else ""
+    return f"{rms(known):.2g}{largest}" if known else ""
 
 
 def _pulls(rows: list[Row]) -> list[float | None]:
