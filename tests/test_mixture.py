@@ -149,26 +149,6 @@ def test_a_known_mixture_is_recovered(d):
     assert found.broad.size == 2 * found.core.size + 1
 
 
-def lack_where_one_chain_stays():
-    """How much less likely draws of a third mode are, of which one point alone is known."""
-    rng = generator("stays")
-    rows = rng.standard_normal((600, 2)) + np.repeat([[0.0, 0.0], [20.0, 0.0]], 300, axis=0)
-    there = np.array([0.0, 20.0])
-    rows = rng.permutation(np.concatenate([rows, np.tile(there, (12, 1))]))
-    truth = Mixture.of([12 / 612], there[np.newaxis], np.eye(2)[np.newaxis], [300.0])
-    x = truth.draw(rng, 1000)
-    return float((truth.at_rows(x)[0] - fitted(rows).broad.at_rows(x)[0]).mean()) + math.log(
-        12 / 612
-    )
-
-
-def test_a_row_again_and_again_gets_a_component_as_wide_as_others(monkeypatch):
-    assert lack_where_one_chain_stays() < 1
-    # As narrow as the rows it would hold nobody but the chain that is there.
-    monkeypatch.setattr("epsie.proposals.learned.em._FEW", 0)
-    assert lack_where_one_chain_stays() > 5
-
-
 @pytest.mark.parametrize("nu", [3.0, 10.0, 100.0])
 def test_degrees_of_freedom_are_found(nu):
     truth = Mixture.of([1.0], np.zeros((1, 4)), [np.eye(4)], [nu])

@@ -6,7 +6,6 @@ from math import exp, lgamma, log
 
 import numpy as np
 from numpy.linalg import LinAlgError
-from numpy.typing import NDArray
 
 from epsie.proposals.learned.mixture import Array, Mixture
 
@@ -18,11 +17,6 @@ _DOFS_TERMS = 20_000
 
 _DOFS_EVERY = 3
 """Iterations from one choice of the degrees of freedom to the next."""
-
-_FEW = 2
-"""Times d + 1 different rows that are too few for a covariance if each is there twice or more. A
-chain that stays where nothing was known gives such, and a component as narrow as they are would not
-cover what is there."""
 
 
 def maximised(
@@ -37,8 +31,7 @@ def maximised(
 
     See Liu & Rubin (1995), Statistica Sinica 5, 19.
 
-    Components that are left with too few rows go. Those with a few again and again are as wide as
-    the others.
+    Components that are left with too few rows go.
 
     Parameters
     ----------
@@ -56,11 +49,10 @@ def maximised(
     least : float, optional
         The least share of the rows that a component must have, beside d + 1 rows.
     """
-    first = np.unique(rows, axis=0, return_index=True)[1]
     for i in range(iterations):
         learns_dofs = i % _DOFS_EVERY == _DOFS_EVERY - 1 or i == iterations - 1
         try:
-            better = _iteration(rows, first, mixture, shape, weight, least, learns_dofs)
+            better = _iteration(rows, mixture, shape, weight, least, learns_dofs)
         except LinAlgError:
             return mixture
         if better is None:
@@ -70,13 +62,7 @@ def maximised(
 
 
 def _iteration(
-    rows: Array,
-    first: NDArray[np.int64],
-    mixture: Mixture,
-    shape: Array,
-    weight: float,
-    least: float,
-    learns_dofs: bool,
+    rows: Array, mixture: Mixture, shape: Array, weight: float, least: float, learns_dofs: bool
 ) -> Mixture | None:
     """One iteration; None if no component has rows enough."""
     n, d = rows.shape
@@ -93,39 +79,25 @@ def _iteration(
     precisions = (dofs + d) / (dofs + distances)
     weighted = shares * precisions
     means = (weighted.T @ rows) / weighted.sum(axis=0)[:, np.newaxis]
-    different = shares[first].sum(axis=0)
-    few = (different <= np.minimum(_FEW * (d + 1), sizes / 2)) & (len(sizes) == mixture.size > 1)
-    targets = _targets(mixture, shape, len(sizes), few)
+    targets = _targets(mixture, shape, len(sizes))
     covs = np.empty((len(sizes), d, d))
     for k, size in enumerate(sizes.tolist()):
         away = rows - means[k]
         scatter = (away * weighted[:, k : k + 1]).T @ away
-        covs[k] = targets[k] if few[k] else (scatter + weight * targets[k]) / (size + weight)
+        covs[k] = (scatter + weight * targets[k]) / (size + weight)
     if learns_dofs:
         dofs = _likeliest_dofs(shares, distances, d)
     return Mixture.of(sizes, means, covs, dofs)
 
 
-def _targets(mixture: Mixture, shape: Array, size: int, few: NDArray[np.bool_]) -> Array:
-    """The targets that the covariances are shrunk to: their average, at the volume of each.
-
-    Where few rows are there again and again, at that of the others.
-    """
+def _targets(mixture: Mixture, shape: Array, size: int) -> Array:
+    """The targets that the covariances are shrunk to: their average, at the volume of each."""
     d = mixture.ndim
     if size == 1 or mixture.size != size:
         return np.broadcast_to(shape * size ** (-2 / d), (size, d, d))
     average = np.tensordot(mixture.weights, mixture.covs, axes=1)
     log_volume = float(np.linalg.slogdet(average)[1])
-    volumes = np.where(few, _usual(mixture, few), mixture.log_volumes).tolist()
-    return np.array([average * exp((2 * v - log_volume) / d) for v in volumes])
-
-
-def _usual(mixture: Mixture, few: NDArray[np.bool_]) -> float:
-    """The mean log volume of components with enough rows."""
-    others = np.where(few, 0.0, mixture.weights)
-    if not others.any():
-        return float(mixture.log_volumes.max())
-    return float(others @ mixture.log_volumes / others.sum())
+    return np.array([average * exp((2 * v - log_volume) / d) for v in mixture.log_volumes.tolist()])
 
 
 def _likeliest_dofs(shares: Array, distances: Array, d: int) -> Array:
