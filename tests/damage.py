@@ -114,6 +114,8 @@ def wrong(rng: random.Random, tree: Any) -> tuple[Any, str]:
         kind = rng.choice(["drop", "type", "size"])
         if any(name in GROWING for name in where[:-1]) and kind != "type":
             continue
+        if where[-3:-1] == ("annealed", "betas") or where[-2:] == ("annealed", "betas"):
+            continue  # The levels of a start that is done are a remark.
         if kind == "size" and (
             where[-1] in GROWING or not isinstance(node, np.ndarray | list | tuple)
         ):

@@ -130,7 +130,8 @@ def _wrong_fields(chain: Any, state: Mapping[str, Any]) -> list[str]:
         )
 
     beta, stats, proposed = state["beta"], state["current_stats"], state["proposed_position"]
-    blob = state["current_blob"]
+    blob, ratio = state["current_blob"], state["acceptance_ratio"]
+    rested = state["iteration"] == 0 or ratio != ratio
     right = {
         "chain_id": state["chain_id"] == chain.chain_id and _is(int, state["chain_id"]),
         "beta": _is_of(float, beta) and 0 <= beta <= 1,
@@ -138,9 +139,9 @@ def _wrong_fields(chain: Any, state: Mapping[str, Any]) -> list[str]:
         "nan_count": _is_count(state["nan_count"]),
         "evaluations": _is_count(state["evaluations"]),
         "accepted": _is(bool, state["accepted"]),
-        "acceptance_ratio": _is_of(float, state["acceptance_ratio"]),
+        "acceptance_ratio": _is_of(float, ratio),
         "current_position": is_position(state["current_position"]),
-        "proposed_position": proposed is None or is_position(proposed),
+        "proposed_position": (rested if proposed is None else is_position(proposed)),
         "current_stats": list(stats) == ["logl", "logp"]
         and all(_is_of(float, value) for value in stats.values()),
         "current_blob": blob is None or (_is(dict, blob) and all(_is(str, key) for key in blob)),

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from epsie.errors import EpsieError
+from epsie.errors import CheckpointError, EpsieError
+from epsie.model.plain_prior import prior_of, unwritten
 from epsie.model.posterior import Posterior
 from epsie.running.points import take_up
 from epsie.samplers.ensemble import EnsembleSampler
@@ -53,12 +54,23 @@ def problems(directory: Path) -> Iterator[str]:
             pass  # a newer one was written meanwhile
         except EpsieError as error:
             yield _line(error)
+    yield from _prior(run)
     yield from _segments(run)
     yield from _resumability(run, states)
 
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error.args[0] if error.args else error).split())
+
+
+def _prior(run: DirectorySource) -> Iterator[str]:
+    """The problem of its prior, if it is one that is written down whole."""
+    described = run.settings.get("prior")
+    if described is not None and not unwritten(described):
+        try:
+            prior_of(run.settings)
+        except ValueError as error:
+            yield _line(error)
 
 
 def _segments(run: DirectorySource) -> Iterator[str]:
@@ -120,8 +132,11 @@ class _UnaskedPosterior(Posterior):
     """What a sampler needs to know of a run's posterior to take up a state; nothing is asked."""
 
     def __init__(self, settings: Manifest, state: Any) -> None:
-        at = next(iter(state.values()))
-        at = at.get(0, at)["current_position"]
+        try:
+            at = next(iter(state.values()))
+            at = at.get(0, at)["current_position"]
+        except (AttributeError, KeyError) as error:
+            raise CheckpointError("its state has no positions") from error
         kinds = {name: "integer" if type(value) is int else "real" for name, value in at.items()}
         known = {"parameters": tuple(settings["parameters"]), "kinds": kinds}
         self.prior: Any = SimpleNamespace(**known, labels={}, described=lambda: settings["prior"])

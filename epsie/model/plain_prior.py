@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 from epsie.model.conditional import Given
@@ -35,9 +34,7 @@ def prior_of(settings: Mapping[str, Any]) -> Prior:
             f"the prior is not known here, as this is no run of a Posterior: {_GIVE_IT}"
         )
     parts = described["parts"]
-    lacking = [name for name, plain in parts.items() if isinstance(plain, Mapping)]
-    lacking += ["the constraint where="] if "normalisation_error" in described else []
-    if lacking:
+    if lacking := unwritten(described):
         raise ValueError(
             "the prior of this run is more than its directory tells, as functions and objects of "
             f"your own are not written there ({', '.join(lacking)}): {_GIVE_IT}"
@@ -55,10 +52,16 @@ def prior_of(settings: Mapping[str, Any]) -> Prior:
     return made
 
 
+def unwritten(described: Mapping[str, Any]) -> list[str]:
+    """What is not written down in the plain data of a prior."""
+    lacking = [name for name, plain in described["parts"].items() if isinstance(plain, Mapping)]
+    return lacking + (["the constraint where="] if "normalisation_error" in described else [])
+
+
 def _declared(plain: Any) -> Any:
     """What stands for a parameter, from its plain data."""
     match plain:
-        case [Real() as low, Real() as high]:
+        case [float() as low, float() as high]:
             return low, high
         case ["angle", low, high]:
             return Angle(low, high)

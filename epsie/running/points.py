@@ -10,7 +10,7 @@ import numpy as np
 
 from epsie.chain.wellformed import check_states, refuse_other_chains
 from epsie.errors import MalformedStateError, RunDirectoryError
-from epsie.execution.repeating import differences
+from epsie.execution.repeating import differences, encoded
 from epsie.model.evaluation import Point, Position, in_one_order
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
@@ -123,6 +123,8 @@ def check_model(sampler: Sampler) -> None:
             other.append(f"chain {chain.chain_id}: {'; '.join(problems)}")
             continue
         for leaf, point in zip(chain.by_temperature, points, strict=True):
+            if encoded(leaf.point.blob) != encoded(point.blob):
+                _warn(f"the model's blob was {leaf.point.blob} in the run and is {point.blob} now")
             other += [f"chain {chain.chain_id}: {text}" for text in _changes(leaf.point, point)]
     if other:
         raise RunDirectoryError(
@@ -139,11 +141,14 @@ def _changes(saved: Point, now: Point) -> Iterator[str]:
         if not found.is_rounding:
             yield f"{found.name} was {found.was!r} and is {found.now!r}"
             continue
-        warnings.warn(
+        _warn(
             f"the model's {found.name} differs in its last bits from that of the run: "
-            f"{found.was!r} then, {found.now!r} now. Go on, but not bit for bit",
-            stacklevel=2,
+            f"{found.was!r} then, {found.now!r} now. Go on, but not bit for bit"
         )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=2)
 
 
 _EPS = float(np.finfo(float).eps)

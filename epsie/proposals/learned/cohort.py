@@ -228,8 +228,8 @@ class Cohort:
             setattr(twin, name, entry(plain, name, int))
         twin._begun = entry(plain, "begun", int)
         twin._log = rows_of(plain, "log", WIDTH, finite=False)
-        if (population := plain.get("population")) is not None:
-            twin._population = History.from_plain(population, ndim)
+        if plain.get("population", plain) is not None:
+            twin._population = History.from_plain(entry(plain, "population", dict), ndim)
         twin._fresh = tuple([rows_from(rows) for rows in fresh_of(plain, self.nchains)])
         bridges = entry(plain, "bridges", list)
         twin._bridges = tuple([Bridge.from_plain(each, self.nchains, ndim) for each in bridges])

@@ -14,6 +14,7 @@ import numpy as np
 from epsie.checks import seconds_in
 from epsie.errors import CheckpointError
 from epsie.rng.bit_generators import find_bit_generator
+from epsie.tempering.ladders import is_ladder
 from epsie.tempering.sweeps import SWAP_SCHEMES
 
 _TABLES = {
@@ -66,6 +67,27 @@ def _is_part_of_run(value: Any, nchains: Any) -> bool:
     )
 
 
+def _is_prior(value: Any, parameters: Any) -> bool:
+    """Whether it looks like a prior of these parameters, and perhaps of further, fixed ones."""
+    if value.__class__ is not dict or not {"parts", "logp"} <= value.keys():
+        return False
+    parts, logp = value["parts"], value["logp"]
+    if parts.__class__ is not dict or not all(map(_is_text, parts)):
+        return False
+    names = {name for joined in parts for name in joined.split(", ")}
+    return (
+        all(
+            plain.keys() == {"kind", "bounds"}
+            if plain.__class__ is dict
+            else plain.__class__ is list
+            for plain in parts.values()
+        )
+        and logp.__class__ is list
+        and all(value.__class__ is float for value in logp)
+        and names.issuperset(parameters)
+    )
+
+
 _SETTINGS: dict[str, Callable[[Any], bool]] = {
     "sampler": lambda v: _is_text(v) and v in _KINDS,
     "parameters": lambda v: _are_names(v) and len(set(v)) == len(v),
@@ -87,7 +109,7 @@ _OF_LADDERS: dict[str, Callable[[Any], bool]] = {
         and v.dtype == np.float64
         and v.ndim == 2
         and v.size > 0
-        and bool(np.all((v >= 0) & (v <= 1)))
+        and all(map(is_ladder, v))
     ),
     "swap_interval": lambda v: _is_count(v, 1),
     "swap_scheme": lambda v: _is_text(v) and v in SWAP_SCHEMES,
@@ -103,12 +125,14 @@ _KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
 
 
 _OPTIONAL: dict[str, Callable[[Any], bool]] = {
-    "every": lambda v: v is None or _is_count(v, 1) or (_is_text(v) and seconds_in(v) is not None),
-    "remarks": lambda v: v is None or (v.__class__ is list and all(map(_is_text, v))),
-    "drawn": lambda v: v is None or v.__class__ is bool,
-    "vectorize": lambda v: v is None or _is_count(v, 1),
-    "ladder": lambda v: v is None or (_is_text(v) and v == "found"),
-    "begins": lambda v: v is None or (_is_text(v) and v == "annealed"),
+    "every": lambda v: _is_count(v, 1) or (_is_text(v) and seconds_in(v) is not None),
+    "remarks": lambda v: v.__class__ is list and all(map(_is_text, v)),
+    "starts": lambda v: v is None or _is_text(v),
+    "labels": lambda v: v.__class__ is dict and all(map(_is_text, [*v, *v.values()])),
+    "drawn": lambda v: v.__class__ is bool,
+    "vectorize": lambda v: _is_count(v, 1),
+    "ladder": lambda v: _is_text(v) and v == "found",
+    "begins": lambda v: _is_text(v) and v == "annealed",
 }
 """The checks of what need not be there."""
 
@@ -141,9 +165,13 @@ def check_settings(settings: Any) -> None:
         for name, right in expected.items()
         if name not in settings or not right(settings[name])
     ]
-    wrong += [name for name, right in _OPTIONAL.items() if not right(settings.get(name))]
+    wrong += [
+        name for name, right in _OPTIONAL.items() if name in settings and not right(settings[name])
+    ]
     if "part" in settings and not _is_part_of_run(settings["part"], settings.get("nchains")):
         wrong.append("part")
+    if not wrong and "prior" in settings:
+        wrong += [] if _is_prior(settings["prior"], settings["parameters"]) else ["prior"]
     if not wrong and len(settings.get("betas", range(settings["nchains"]))) != settings["nchains"]:
         wrong.append("betas")
     if not wrong:
