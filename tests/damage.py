@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-GROWING = ("normal", "uniform", "positions", "rejections", "history")
+GROWING = ("normal", "uniform", "positions", "rejections", "history", "bridges")
 """Lists whose length nothing else tells."""
 
 

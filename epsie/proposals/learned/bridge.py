@@ -59,11 +59,10 @@ class Bridge(NamedTuple):
         """
         begin, end = entry(plain, "begin", int), entry(plain, "end", int)
         draws, fresh = tables_of(plain, "draws", nchains, 2), fresh_of(plain, nchains)
-        known = plain.get("reference")
-        return cls(
-            *(begin, end, draws, fresh),
-            None if known is None else Knowledge.from_plain(known, ndim),
-        )
+        known = None
+        if plain.get("reference", plain) is not None:
+            known = Knowledge.from_plain(entry(plain, "reference", dict), ndim)
+        return cls(begin, end, draws, fresh, known)
 
 
 def fresh_of(plain: Mapping[str, Any], nchains: int) -> list[Array]:
