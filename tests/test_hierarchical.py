@@ -97,6 +97,28 @@ def test_a_wrong_scale_is_caught():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_members_are_learned_relative_to_their_group(seed):
+    """The default, as it is declared: means within 5, log Z within 5 of their errors, cheaply."""
+    run = epsie.sample(log_likelihood, MEMBERS, seed=seed, progress=False)
+    assert max(map(abs, errors_of(run).values())) < 5, errors_of(run)
+    found = run.log_evidence()
+    assert abs(found.log_z - exact()[3]) < 5 * found.standard_error < 0.1
+    assert run.evaluations < 60_000
+    assert run.learned.coordinates["tau"] in ("log", "softplus")
+    assert "standard" in run.learned.coordinates.values()
+
+
+@pytest.mark.slow
+def test_without_it_the_neck_is_missed(monkeypatch):
+    """The defect: members are learned as they are, and a thirtieth of the mass is not visited."""
+    monkeypatch.setattr(Prior, "relative", property(lambda prior: {}))
+    run = epsie.sample(log_likelihood, MEMBERS, seed=2, progress=False)
+    found = run.log_evidence()
+    assert abs(found.log_z - exact()[3]) > 2.5 * found.standard_error
+
+
+@pytest.mark.slow
 def test_a_funnel_as_it_is_declared_is_right_with_evidence():
     """Two means within 5, log Z within 4 of their errors: false alarm 1e-4."""
     run = epsie.sample(

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from epsie.chain import Chain
 from epsie.errors import MalformedStateError
 from epsie.proposals import Learned, Normal, NormalDiscrete
 from epsie.proposals.learned.bend import Bend
-from epsie.proposals.learned.coordinates import Coordinate
+from epsie.proposals.learned.coordinates import Coordinate, Standard
 from epsie.proposals.learned.learning import learn
 from epsie.proposals.learned.transform import Transform, chosen
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
@@ -381,13 +382,16 @@ def test_rows_have_the_bits_of_positions():
         Coordinate("softplus", 0, math.inf, 0, 0.3),
         Coordinate("angle", 0, 1, 0.2),
         Coordinate("identity", 0, 30),
+        Standard("standard", 8, 1, 0.0, 1.0),
+        Standard("standard", -1, 3, 0.5, 1.0),
+        Standard("standard", 0, -1, 0.0, 2.5),
     ]
     rng = generator("bits")
     bend, rows = Bend(coordinates), rng.random((50, len(coordinates)))
     u, log_jacobians = bend.forward_rows(rows)
     for row, one, log_jacobian in zip(rows.tolist(), u.tolist(), log_jacobians, strict=True):
         assert bend.forward(tuple(row)) == (one, log_jacobian)
-    u = np.vstack([u, 40 * rng.standard_normal((50, len(coordinates))), np.full((1, 6), np.inf)])
+    u = np.vstack([u, 40 * rng.standard_normal((50, len(coordinates))), np.full((1, 9), np.inf)])
     nowhere = (math.nan,) * len(coordinates)
     expected = [bend.inverse(one) or nowhere for one in u.tolist()]
     np.testing.assert_array_equal(bend.inverse_rows(u), expected)
@@ -411,6 +415,62 @@ def test_the_most_normal_coordinate_is_chosen(law, bounds, kinds):
     u = found.forward_rows(rows)[0]
     assert abs(u.mean()) < 1e-9
     assert u.std() == pytest.approx(1)
+
+
+def members(n=4000):
+    """A group of two: a wide mean, a scale over two decades, and members about the one by it."""
+    rng = generator("members")
+    tau = np.exp(rng.normal(0, 1.5, n))
+    mu = rng.normal(0, 1, n)
+    return np.column_stack([mu, tau, mu + tau * rng.normal(size=n), rng.normal(size=n)])
+
+
+RELATIVE = {"theta": ("mu", "tau"), "other": ("mu", "tau")}
+GROUP = ("mu", "tau", "theta", "other")
+
+
+def test_members_of_a_group_are_learned_relative_to_it():
+    """That which is relative to mean and scale, and not that which is only said to be."""
+    made = Learned(GROUP, {"tau": (0, math.inf)}, relative=RELATIVE)
+    subject, rows = made.subject, members()
+    found = chosen(subject.bounds, subject.periods, rows, made.first, standards=subject.standards)
+    assert [c.kind for c in found.coordinates] == ["identity", "log", "standard", "identity"]
+    again = chosen(subject.bounds, subject.periods, rows, found, standards=subject.standards)
+    assert again.coordinates == found.coordinates
+    again = Transform.from_plain(found.plain(), 4)
+    np.testing.assert_equal(again.plain(), found.plain())
+    assert again.coordinates == found.coordinates
+
+
+@pytest.mark.parametrize(
+    ("relative", "text"),
+    [
+        ({"theta": ("mu", "sigma")}, "'sigma', but the parameters are mu, tau, theta, other"),
+        ({"theta": ("theta", 1.0)}, "relative to itself"),
+        ({"theta": ("other", 1.0), "other": ("theta", 1.0)}, "relative to itself"),
+        ({"tau": ("mu", 1.0)}, "'tau' cannot be relative to others: it has bounds"),
+        ({"theta": ("mu", -1.0)}, "a positive scale"),
+        ({"x": ("mu", "tau")}, "relative are given for x"),
+    ],
+)
+def test_relative_to_what_cannot_be(relative, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        Learned(GROUP, {"tau": (0, math.inf)}, relative=relative)
+
+
+def test_relative_is_a_dict_of_pairs():
+    for wrong in ("mu", {"theta": "mu"}, {"theta": ("mu", "tau", 1)}):
+        with pytest.raises(TypeError, match="relative"):
+            Learned(GROUP, relative=wrong)
+
+
+@pytest.mark.parametrize("row", [[9, 1, 0, 1], [2, 1, 0, 1], [0.5, 1, 0, 1]])
+def test_a_malformed_relation_is_refused(row):
+    made = Learned(GROUP, {"tau": (0, math.inf)}, relative=RELATIVE)
+    plain = {**made.first.plain(), "kinds": ["identity", "identity", "standard", "identity"]}
+    plain["numbers"] = np.array([*plain["numbers"][:2], row, plain["numbers"][3]])
+    with pytest.raises(MalformedStateError, match="numbers"):
+        Transform.from_plain(plain, 4)
 
 
 def test_learning_is_a_pure_function():

@@ -14,7 +14,7 @@ from scipy import stats
 from epsie.chain import Chain
 from epsie.errors import ProposalError
 from epsie.model.evaluation import Point
-from epsie.proposals.learned.coordinates import Coordinate
+from epsie.proposals.learned.coordinates import Coordinate, Standard
 from epsie.proposals.learned.kernel import Kernel
 from epsie.proposals.learned.knowledge import MOVES as NAMES
 from epsie.proposals.learned.knowledge import Knowledge
@@ -48,6 +48,25 @@ def circle():
     return Target(("a",), model, draw, {"a": Continuous("a", cdf)})
 
 
+def group():
+    """A scale, and a member that is as spread: a funnel."""
+    law, (nodes, weights) = stats.lognorm(0.7), np.polynomial.hermite_e.hermegauss(80)
+    scales, weights = np.exp(0.7 * nodes), weights / weights.sum()
+
+    def draw(rng, n):
+        tau = law.rvs(n, random_state=rng)
+        return {"tau": tau, "x": tau * rng.standard_normal(n)}
+
+    def cdf(x):
+        return stats.norm.cdf(np.asarray(x)[..., np.newaxis] / scales) @ weights
+
+    def model(tau, x):
+        return -0.5 * (x / tau) ** 2 - math.log(tau), float(law.logpdf(tau))
+
+    marginals = {"tau": Continuous("tau", law.cdf), "x": Continuous("x", cdf)}
+    return Target(("tau", "x"), model, draw, marginals)
+
+
 def peaks():
     """Two peaks, with a density everywhere."""
     target = bimodal()
@@ -70,6 +89,10 @@ TARGETS = {
     "softplus": (
         skewed(),
         [Coordinate("softplus", 0, 1, 1, 0.2), Coordinate("softplus", 0, 2, 0, 0.3)],
+    ),
+    "relative": (
+        group(),
+        [Coordinate("log", 0, math.inf, 0), Standard("standard", -1, 0, 0.0, 1.0)],
     ),
     "angle": (circle(), [Coordinate("angle", 0, 2 * math.pi, 0.5)]),
 }
@@ -96,7 +119,7 @@ def frozen(target, coordinates, weights, cls=Learned):
     bounded = {
         name: c[1:3]
         for name, c in zip(target.parameters, coordinates, strict=True)
-        if c != UNBOUNDED
+        if isinstance(c, Coordinate) and c != UNBOUNDED
     }
     periods = {"a": 2 * math.pi} if coordinates[0].kind == "angle" else None
     made = cls(target.parameters, bounded, periods, adaptation_duration=1)
@@ -184,7 +207,7 @@ def test_a_planted_defect_of_a_move_is_seen(defect, monkeypatch):
     assert_power(target.draw, stepping(chain, 6), target.marginals, generator(defect))
 
 
-@pytest.mark.parametrize("case", ["logit, log", "softplus"])
+@pytest.mark.parametrize("case", ["logit, log", "softplus", "relative"])
 @pytest.mark.parametrize("move", ["independence", "difference", "random_walk"])
 def test_a_missing_jacobian_is_seen(case, move):
     target, chain = chain_of(case, move, "careless", Careless)

@@ -9,7 +9,7 @@ from numpy.random import Generator
 
 from epsie.model.evaluation import Position
 from epsie.model.prior import Prior
-from epsie.proposals.learned.arguments import first_coordinates
+from epsie.proposals.learned.arguments import as_standards, first_coordinates
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.transform import Transform, chosen
 
@@ -38,6 +38,7 @@ class Space:
             for name, half in zip(self.names, halves)
         ]
         self.periods = [periods.get(name) for name in self.names]
+        self.standards = as_standards(prior.relative, self.names, self.bounds, self.periods)
 
     @property
     def ndim(self) -> int:
@@ -75,7 +76,7 @@ class Space:
         """
         first = first_coordinates(self.bounds, self.periods)
         plain = Transform(first, np.zeros(self.ndim), np.ones(self.ndim)).refined(rows)
-        bent = chosen(self.bounds, self.periods, rows, plain)
+        bent = chosen(self.bounds, self.periods, rows, plain, standards=self.standards)
         coordinates = [
             straight if period is None else cut
             for straight, cut, period in zip(first, bent.coordinates, self.periods)

@@ -110,8 +110,10 @@ def _is(kind: type, value: Any) -> bool:
 
 
 def _is_of(kind: type, value: Any) -> bool:
-    """Whether it is an int, or a float, which numpy's are too."""
-    return value.__class__ is int if kind is int else isinstance(value, float)
+    """Whether it is an int of 64 bits, or a float, which numpy's are too."""
+    if kind is int:
+        return value.__class__ is int and -(2**63) <= value < 2**63
+    return isinstance(value, float)
 
 
 def _is_count(value: Any) -> bool:

@@ -135,8 +135,11 @@ class _UnaskedPosterior(Posterior):
         try:
             at = next(iter(state.values()))
             at = at.get(0, at)["current_position"]
-        except (AttributeError, KeyError) as error:
-            raise CheckpointError("its state has no positions") from error
-        kinds = {name: "integer" if type(value) is int else "real" for name, value in at.items()}
+            kinds = {
+                name: "integer" if type(at[name]) is int else "real"
+                for name in settings["parameters"]
+            }
+        except (AttributeError, KeyError, TypeError) as error:
+            raise CheckpointError("its state has no positions of its parameters") from error
         known = {"parameters": tuple(settings["parameters"]), "kinds": kinds}
         self.prior: Any = SimpleNamespace(**known, labels={}, described=lambda: settings["prior"])

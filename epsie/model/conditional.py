@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Any
 
@@ -60,6 +60,10 @@ class Given:
         return f"Given({self.family.name}{arguments})"
 
 
+Relative = tuple[str | float, str | float]
+"""A location and a scale: the names of parameters, or numbers."""
+
+
 class Conditional(Part):
     """One parameter whose distribution is a `Given`."""
 
@@ -82,6 +86,13 @@ class Conditional(Part):
         low, high = self.law.family.support(*shapes)
         return ((float(loc) if low == 0 else -inf, float(loc) if high == 0 else inf),)
 
+    @property
+    def relative(self) -> Relative | None:
+        """Location and scale, if it is a real number that may lie on either side."""
+        loc, scale = self.law.in_order[-2:]
+        ends = getattr(self.law.family, "a", 0), getattr(self.law.family, "b", 0)
+        return (loc, scale) if self.kind == "real" and ends == (-inf, inf) else None
+
     def log_density(self, values: Values) -> float:
         """The natural logarithm of the density."""
         numbers, x = self._numbers(values), values[self.names[0]]
@@ -102,6 +113,16 @@ class Conditional(Part):
     def _numbers(self, values: Values) -> list[Any]:
         """The parameters of the family, given the values of those that it needs."""
         return [values[v] if v.__class__ is str else v for v in self.law.in_order]
+
+
+def relative_among(parts: Iterable[Part], parameters: Sequence[str]) -> dict[str, Relative]:
+    """Location and scale of those that are `Given` such of these parameters, or numbers."""
+    found = {part.names[0]: part.relative for part in parts if isinstance(part, Conditional)}
+    return {
+        name: pair
+        for name, pair in found.items()
+        if pair is not None and all(of in parameters for of in pair if isinstance(of, str))
+    }
 
 
 class ByFunction(Part):

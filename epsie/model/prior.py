@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from epsie.checks import given
 from epsie.model.checking import check_densities, drawn_from
+from epsie.model.conditional import Relative, relative_among
 from epsie.model.constraint import DRAWS, IN_A_DICT, SEED, Constraint
 from epsie.model.declaring import merged, names_in, parts_of, shown
 from epsie.model.direction import Direction
@@ -142,6 +143,11 @@ class Prior:
         """The periods of the parameters that have one."""
         found = self._by_name("periods")
         return {name: period for name, period in found.items() if period is not None}
+
+    @property
+    def relative(self) -> dict[str, Relative]:
+        """Location and scale, parameters or numbers, of those that a `Given` spreads about them."""
+        return relative_among(self.parts, self.parameters)
 
     @property
     def kinds(self) -> dict[str, Kind]:

@@ -57,10 +57,15 @@ class LearnedTarget(Shown):
         """The scale matrices about the centres, of what is bent to first order. Shape (K, d, d)."""
         covs = self.knowledge.core.moved(*self._units).covs
         by = np.sqrt(np.diagonal(covs, axis1=1, axis2=2)) * _STEP
-        above, below = self._placed(self._centres + by), self._placed(self._centres - by)
-        # Of an angle the jump at the end of its turn is none.
-        slopes = np.where(self._bent, (above - below) / (2 * by), 1.0)
-        found: Floats = slopes[:, :, np.newaxis] * covs * slopes[:, np.newaxis, :]
+        slopes = np.empty_like(covs)
+        for i, kind in enumerate(self.coordinates.values()):
+            step = np.where(np.arange(covs.shape[1]) == i, by, 0.0)
+            above, below = self._placed(self._centres + step), self._placed(self._centres - step)
+            slopes[:, :, i] = (above - below) / (2 * by[:, i : i + 1])
+            if kind in ("identity", "angle"):
+                # Of an angle the jump at the end of its turn is none.
+                slopes[:, i, i] = 1.0
+        found: Floats = slopes @ covs @ slopes.transpose(0, 2, 1)
         return found
 
     @property
@@ -68,18 +73,12 @@ class LearnedTarget(Shown):
         return self.knowledge.transform.shift, self.knowledge.transform.scale
 
     @property
-    def _bent(self) -> list[bool]:
-        kinds = self.coordinates.values()
-        return [kind not in ("identity", "angle") for kind in kinds]
-
-    @property
     def _centres(self) -> Floats:
         return self.knowledge.core.moved(*self._units).means
 
     def _placed(self, coordinates: Floats) -> Floats:
         """The parameters at some coordinates. NaN where there are none."""
-        columns = zip(self.knowledge.transform.coordinates, coordinates.T, strict=True)
-        return np.array([[_or_nan(c.inverse(u)) for u in column] for c, column in columns]).T
+        return self.knowledge.transform.bend.inverse_rows(coordinates)
 
     def outline(self, component: int, pair: tuple[int, int], angles: Floats) -> Floats:
         """Points about two parameters of a component, a standard deviation away. Shape (n, 2)."""
@@ -114,10 +113,6 @@ class LearnedTarget(Shown):
             )
             facts.append(("moves", f"moves (accepted): {rates}"))
         return facts
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value
 
 
 def learned(source: object) -> LearnedTarget | tuple[LearnedTarget, ...] | None:

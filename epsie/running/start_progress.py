@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
+from epsie.annealed.progress import Progress
 from epsie.annealed.start import AnnealedStart
 from epsie.proposals.learned.plain import entry, malformed
 
@@ -65,7 +66,7 @@ class StartProgress(NamedTuple):
         betas, share = entry(plain, "betas", list), entry(plain, "live_share", float)
         if plain.keys() != set(cls._fields):
             raise malformed("an annealed start", f"a dict of {', '.join(cls._fields)}", plain)
-        done = plain["progress"] is None
-        return cls(
-            seed, evaluations, betas, share, None if done else entry(plain, "progress", dict)
-        )
+        progress = plain["progress"]
+        if progress is not None and entry(plain, "progress", dict).keys() != {*Progress._fields}:
+            raise malformed("progress", f"a dict of {', '.join(Progress._fields)}", progress)
+        return cls(seed, evaluations, betas, share, progress)

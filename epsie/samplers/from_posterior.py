@@ -112,6 +112,13 @@ def _by_kind(
     if learned:
         periods = {name: of for name, of in prior.periods.items() if name in learned}
         within = {name: bounds[name] for name in learned if np.isfinite(bounds[name]).any()}
+        relative = {
+            name: pair
+            for name, pair in prior.relative.items()
+            if name in learned and all(of in learned for of in pair if isinstance(of, str))
+        }
+        if relative:
+            arguments = {"relative": relative, **arguments}
         yield Learned(learned, within or None, periods or None, **arguments)
     integers = [name for name in names if kinds[name] == "integer"]
     for name, scale in _scales(prior, integers).items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from epsie.chain.state import SHARED
+from epsie.chain.state import SHARED, levels_in
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.errors import MalformedStateError
 from epsie.process.signals import interrupt_deferred
@@ -69,6 +69,9 @@ def _take_over(sampler: Sampler, state: Mapping[Any, Any]) -> None:
     if learner is not None:
         learner = learner.restored(shared)
     annealed = StartProgress.from_plain(shared[ANNEALED]) if ANNEALED in shared else None
+    stepped = levels_in(state[sampler.chains[0].chain_id])[0]["iteration"]
+    if annealed is not None and not annealed.done and stepped:
+        raise MalformedStateError("the annealed start is not done, but its chains have stepped")
     with interrupt_deferred():
         for chain in sampler.chains:
             chain.set_state(state[chain.chain_id])

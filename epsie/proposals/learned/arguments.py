@@ -9,9 +9,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epsie.checks import as_count
 from epsie.proposals.boundaries import as_boundaries
 from epsie.proposals.covariance import as_stds
-from epsie.proposals.learned.coordinates import Coordinate
+from epsie.proposals.learned.coordinates import Coordinate, Standard, in_order
+from epsie.proposals.learned.subject import Subject
+
+Relative = tuple[str | float, str | float]
+"""A location and a scale: each another parameter, or a number."""
+
+
+def as_subject(
+    parameters: tuple[str, ...],
+    boundaries: Mapping[str, Iterable[float]] | None,
+    periods: Mapping[str, float] | None,
+    duration: int | None,
+    relative: Mapping[str, Relative] | None,
+) -> Subject:
+    """The subject of learning, as the arguments of `Learned` describe it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are none, or of other parameters.
+    """
+    turns = as_periods(periods, parameters)
+    if duration is not None:
+        duration = as_count(duration, "adaptation_duration")
+    bounds = as_bounds(boundaries, parameters, turns)
+    return Subject(bounds, turns, duration, None, as_standards(relative, parameters, bounds, turns))
 
 
 def as_periods(
@@ -60,6 +86,52 @@ def as_bounds(
             )
         found.append((lower, upper))
     return found
+
+
+def as_standards(
+    relative: Mapping[str, Relative] | None,
+    parameters: tuple[str, ...],
+    bounds: Sequence[tuple[float, float]],
+    periods: Sequence[float | None],
+) -> list[tuple[int, Standard]]:
+    """The coordinates of parameters that are relative to others, by place.
+
+    Raises
+    ------
+    ValueError
+        If one has bounds or a period, or is relative to itself or to what is no parameter; or a
+        scale is not positive.
+    TypeError
+        If they are no dict of pairs.
+    """
+    found = {}
+    for name, pair in _as_dict(relative, "relative", parameters).items():
+        i = parameters.index(name)
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(f"relative[{name!r}] must be a pair, (location, scale); got {pair!r}")
+        if bounds[i] != (-inf, inf) or periods[i] is not None:
+            raise ValueError(f"{name!r} cannot be relative to others: it has bounds or a period")
+        found[i] = _standard(name, pair[0], pair[1], parameters)
+    try:
+        in_order(found)
+    except ValueError as error:
+        raise ValueError(f"{error}: relative={relative!r}") from None
+    return sorted(found.items())
+
+
+def _standard(name: str, loc: Any, scale: Any, parameters: tuple[str, ...]) -> Standard:
+    unknown = [of for of in (loc, scale) if isinstance(of, str) and of not in parameters]
+    if unknown:
+        raise ValueError(
+            f"{name!r} is to be relative to {unknown[0]!r}, but the parameters are "
+            f"{', '.join(parameters)}"
+        )
+    at = [parameters.index(of) if isinstance(of, str) else -1 for of in (loc, scale)]
+    numbers = [0.0 if isinstance(loc, str) else float(loc)]
+    numbers += [1.0 if isinstance(scale, str) else float(scale)]
+    if not (isfinite(numbers[0]) and 0 < numbers[1] < inf):
+        raise ValueError(f"{name!r} needs a finite location and a positive scale; got {numbers}")
+    return Standard("standard", *at, *numbers)
 
 
 def _as_dict(given: Any, what: str, parameters: tuple[str, ...]) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isfinite, nan
+from math import inf, isfinite, log, nan
 
 import numpy as np
 
 from epsie.model.evaluation import Position
-from epsie.proposals.learned.coordinates import Coordinate
+from epsie.proposals.learned.coordinates import _TINY, Coordinate, Standard, in_order
 from epsie.proposals.learned.distances import Array
+from epsie.rng.elementwise import logs
 
 
 class Bend:
@@ -17,26 +18,34 @@ class Bend:
 
     Parameters
     ----------
-    coordinates : sequence of Coordinate
+    coordinates : sequence of Coordinate or Standard
         One for each parameter.
     """
 
-    def __init__(self, coordinates: Sequence[Coordinate]) -> None:
+    def __init__(self, coordinates: Sequence[Coordinate | Standard]) -> None:
         self.coordinates = tuple(coordinates)
-        plain = [(i, c) for i, c in enumerate(self.coordinates) if c.kind == "identity"]
+        own = [(i, c) for i, c in enumerate(self.coordinates) if isinstance(c, Coordinate)]
+        plain = [(i, c) for i, c in own if c.kind == "identity"]
         self._bounds = [(i, c.lower, c.upper) for i, c in plain if (c.lower, c.upper) != _NONE]
-        self._bent = [(i, c) for i, c in enumerate(self.coordinates) if c.kind != "identity"]
-        self.is_free = not self._bounds and not self._bent
+        self._bent = [(i, c) for i, c in own if c.kind != "identity"]
+        relative = {i: c for i, c in enumerate(self.coordinates) if isinstance(c, Standard)}
+        self._standards = [(i, relative[i]) for i in in_order(relative)]
+        self._is_straight = not self._bent and not self._standards
+        self.is_free = not self._bounds and self._is_straight
         """Whether the coordinates are the position, and have no bounds."""
 
     def forward(self, x: Position) -> tuple[Sequence[float], float]:
         """The coordinates of a position, and log |dx/du| less a constant."""
-        if not self._bent:
+        if self._is_straight:
             return x, 0.0
         u, log_jacobian = list(x), 0.0
         for i, coordinate in self._bent:
             u[i], log_slope = coordinate.forward(u[i])
             log_jacobian += log_slope
+        for i, standard in self._standards:
+            loc, scale = standard.of(x)
+            u[i] = (x[i] - loc) / max(scale, _TINY)
+            log_jacobian += log(max(scale, _TINY))
         return u, log_jacobian
 
     def inverse(self, u: list[float], wraps: bool = False) -> Position | None:
@@ -57,6 +66,9 @@ class Bend:
             if back is None:
                 return None
             u[i] = back
+        for i, standard in self._standards:
+            loc, scale = standard.of(u)
+            u[i] = loc + u[i] * scale
         return tuple(u) if isfinite(sum(u)) else None
 
     def forward_rows(self, rows: Array) -> tuple[Array, Array]:
@@ -66,6 +78,11 @@ class Bend:
             both = np.array(list(map(coordinate.forward, u[:, i].tolist()))).reshape(-1, 2)
             u[:, i] = both[:, 0]
             log_jacobians += both[:, 1]
+        for i, standard in self._standards:
+            loc, scale = standard.of(rows.T)
+            scales = np.maximum(np.broadcast_to(scale, len(rows)), _TINY)
+            u[:, i] = (rows[:, i] - loc) / scales
+            log_jacobians += logs(scales)
         return u, log_jacobians
 
     def inverse_rows(self, u: Array, wraps: bool = False) -> Array:
@@ -76,6 +93,9 @@ class Bend:
         for i, coordinate in self._bent:
             back = [coordinate.inverse(one, wraps) for one in u[:, i].tolist()]
             rows[:, i] = [nan if x is None else x for x in back]
+        for i, standard in self._standards:
+            loc, scale = standard.of(rows.T)
+            rows[:, i] = loc + u[:, i] * scale
         rows[~np.isfinite(sum(rows.T))] = nan
         return rows
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import exp, expm1, inf, isfinite, log, log1p, remainder
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _TINY = 1e-300
-"""Stands for a distance of 0 to a bound."""
+"""Stands for a distance of 0 to a bound, and for a scale of 0."""
 
 _LARGEST_EXP = 700.0
 
@@ -92,3 +93,57 @@ class Coordinate(NamedTuple):
             u = remainder(u, period)
         x = self.lower + (self.edge + u - self.lower) % period
         return x if x < self.upper else self.lower
+
+
+class Standard(NamedTuple):
+    """One parameter x as u = (x - loc) / scale, where either may be another parameter.
+
+    So a member of a group is as spread, and independent of mean and scale of the group, however
+    narrow it becomes.
+
+    Parameters
+    ----------
+    kind : {'standard'}
+        What u is.
+    loc_at, scale_at : int
+        The places of the parameters that are `loc` and `scale`; -1: it is a number.
+    loc, scale : float
+        The numbers.
+    """
+
+    kind: str
+    loc_at: int
+    scale_at: int
+    loc: float
+    scale: float
+
+    @property
+    def needs(self) -> list[int]:
+        """The places of other parameters that it depends on."""
+        return [at for at in (self.loc_at, self.scale_at) if at >= 0]
+
+    def of(self, x: Any) -> tuple[Any, Any]:
+        """Location and scale at a position, or, given columns, at many."""
+        loc = x[self.loc_at] if self.loc_at >= 0 else self.loc
+        return loc, x[self.scale_at] if self.scale_at >= 0 else self.scale
+
+
+def in_order(standards: Mapping[int, Standard]) -> list[int]:
+    """Their places, each after those that it depends on.
+
+    Raises
+    ------
+    ValueError
+        If one depends on itself.
+    """
+    found: list[int] = []
+    while len(found) < len(standards):
+        ready = [
+            i
+            for i, one in standards.items()
+            if i not in found and all(at in found or at not in standards for at in one.needs)
+        ]
+        if not ready:
+            raise ValueError("a parameter is relative to itself")
+        found += ready
+    return found

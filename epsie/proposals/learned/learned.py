@@ -10,12 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epsie.checks import as_count
 from epsie.copying import same
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.boundaries import out_of_bounds
-from epsie.proposals.learned.arguments import as_bounds, as_periods, as_scale, first_coordinates
+from epsie.proposals.learned.arguments import Relative, as_scale, as_subject, first_coordinates
 from epsie.proposals.learned.barriers import counts_at
 from epsie.proposals.learned.contribution import Contributed, Contribution
 from epsie.proposals.learned.kernel import Kernel
@@ -23,7 +22,6 @@ from epsie.proposals.learned.knowledge import Knowledge
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.own_learning import OwnLearning
 from epsie.proposals.learned.plain import entry, fitting, malformed
-from epsie.proposals.learned.subject import Subject
 from epsie.proposals.learned.transform import Transform
 from epsie.proposals.learned.tuning import Tuning
 from epsie.proposals.learned.untaught import Untaught
@@ -71,6 +69,10 @@ class Learned(BaseProposal):
         See `set_jump_interval`. Barriers count all iterations.
     pooled : bool, optional
         Whether the chains of a sampler learn together.
+    relative : dict, optional
+        A location and a scale, each another parameter or a number, for parameters that are spread
+        about the one by the other, as members of a group: ``{"theta": ("mu", "tau")}``. They are
+        learned as (theta - mu) / tau where that looks more normal.
 
     Raises
     ------
@@ -95,17 +97,15 @@ class Learned(BaseProposal):
         jump_interval: int = 1,
         jump_interval_duration: int | None = None,
         pooled: bool = True,
+        relative: Mapping[str, Relative] | None = None,
     ) -> None:
         self.parameters = parameters
-        turns = as_periods(periods, self.parameters)
-        if adaptation_duration is not None:
-            adaptation_duration = as_count(adaptation_duration, "adaptation_duration")
-        self.adaptation_duration = adaptation_duration
-        bounds = as_bounds(boundaries, self.parameters, turns)
-        self.subject = Subject(bounds, turns, adaptation_duration)
-        self._end, self._learns_until = self.subject.end, adaptation_duration or 0
+        given = (boundaries, periods, adaptation_duration, relative)
+        self.subject = as_subject(self.parameters, *given)
+        self.adaptation_duration = self.subject.duration
+        self._end, self._learns_until = self.subject.end, self.subject.duration or 0
         self.pooled, self._scale_given = pooled, std is not None
-        self._scaled(as_scale(std, bounds))
+        self._scaled(as_scale(std, self.subject.bounds))
         self._iteration = self._lesson = 0
         self._own: OwnLearning | None = OwnLearning(self.subject)
         self._joined: Contribution | None = None

@@ -118,13 +118,18 @@ def _transform(
     lesson: Lesson, former: Knowledge | None, first: Transform, rows: Array
 ) -> Transform:
     """The coordinates: once settled the former ones, unless others are clearly better."""
-    bounds, periods = lesson.subject.bounds, lesson.subject.periods
+    bounds, periods, standards = (
+        lesson.subject.bounds,
+        lesson.subject.periods,
+        lesson.subject.standards,
+    )
     if former is None or not lesson.settled:
-        return chosen(bounds, periods, rows, first if former is None else former.transform)
+        known = first if former is None else former.transform
+        return chosen(bounds, periods, rows, known, standards=standards)
     known = former.transform
-    if not np.isfinite(bounds).any() or any(periods):
+    if not (np.isfinite(bounds).any() or standards) or any(periods):
         return known
-    other = chosen(bounds, periods, spaced(rows, _CHOICE_ROWS), known, _CLEARLY)
+    other = chosen(bounds, periods, spaced(rows, _CHOICE_ROWS), known, _CLEARLY, standards)
     return known if other.coordinates == known.coordinates else other.refined(rows)
 
 
@@ -183,7 +188,10 @@ def remember(lesson: Lesson, former: Knowledge | None, first: Transform) -> Know
         return None
     known = first if former is None else former.transform
     subject = lesson.subject
-    transform = known if former else chosen(subject.bounds, subject.periods, rows, known)
+    transform = known
+    if not former:
+        given = subject.bounds, subject.periods, rows, known
+        transform = chosen(*given, standards=subject.standards)
     archive = spaced(transform.forward_rows(rows)[0], _ARCHIVE)
     return known_of_archive(transform, archive, known.scale / transform.scale)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
+from epsie.proposals.learned.coordinates import Standard
 from epsie.proposals.learned.prior_part import PriorPart
 
 WALK_FLOOR = 0.15
@@ -25,12 +26,15 @@ class Subject(NamedTuple):
         The iteration from which on nothing is learned; None if learning goes on.
     prior : PriorPart or None
         The prior, where it is to be a component of what is learned.
+    standards : sequence of (int, Standard)
+        The coordinates of those that may be learned relative to others, by place.
     """
 
     bounds: Sequence[tuple[float, float]]
     periods: Sequence[float | None]
     duration: int | None = None
     prior: PriorPart | None = None
+    standards: Sequence[tuple[int, Standard]] = ()
 
     @property
     def ndim(self) -> int:

@@ -8,11 +8,16 @@ from typing import Any, Self
 import numpy as np
 
 from epsie.proposals.learned.bend import Bend
-from epsie.proposals.learned.coordinates import Coordinate
+from epsie.proposals.learned.coordinates import Coordinate, Standard
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.plain import entry, fitting, malformed
 
-KINDS = ("identity", "log", "softplus", "logit", "angle")
+AnyCoordinate = Coordinate | Standard
+
+_JOINT_ROWS = 2000
+"""Rows from which the coordinates of parameters that are relative to others are chosen."""
+
+KINDS = ("identity", "log", "softplus", "logit", "angle", "standard")
 
 
 class Transform:
@@ -26,7 +31,7 @@ class Transform:
         A coordinate is (u - shift) / scale. Shape (d,).
     """
 
-    def __init__(self, coordinates: Sequence[Coordinate], shift: Array, scale: Array) -> None:
+    def __init__(self, coordinates: Sequence[AnyCoordinate], shift: Array, scale: Array) -> None:
         self.coordinates = tuple(coordinates)
         self.shift, self.scale = shift, scale
         self.bend = Bend(self.coordinates)
@@ -64,9 +69,18 @@ class Transform:
         if len(kinds) != ndim or not all(kind in KINDS for kind in kinds):
             raise malformed("kinds", f"{ndim} of {', '.join(KINDS)}", kinds)
         numbers = fitting(plain, "numbers", (ndim, 4), finite=False)
-        coordinates = [Coordinate(kind, *row) for kind, row in zip(kinds, numbers.tolist())]
-        shift = fitting(plain, "shift", (ndim,))
-        return cls(coordinates, shift, fitting(plain, "scale", (ndim,), positive=True))
+        coordinates = [
+            Coordinate(kind, *row) if kind != "standard" else _standard(row, i, ndim)
+            for i, (kind, row) in enumerate(zip(kinds, numbers.tolist()))
+        ]
+        shift, scale = (
+            fitting(plain, "shift", (ndim,)),
+            fitting(plain, "scale", (ndim,), positive=True),
+        )
+        try:
+            return cls(coordinates, shift, scale)
+        except ValueError as error:
+            raise malformed("numbers", f"of coordinates ({error})", numbers) from error
 
 
 def chosen(
@@ -75,6 +89,7 @@ def chosen(
     rows: Array,
     former: Transform,
     least: float = 0.02,
+    standards: Sequence[tuple[int, Standard]] = (),
 ) -> Transform:
     """The transform whose coordinates of some positions are the most normal.
 
@@ -94,15 +109,64 @@ def chosen(
         It is kept where another one is hardly better.
     least : float, optional
         The log likelihood for each position by which another one must be better.
+    standards : sequence of (int, Standard), optional
+        By place those of parameters that may become relative to others: they do if all parameters
+        are more normal together then.
     """
-    found = []
+    found: list[AnyCoordinate] = []
     for i, (edges, period) in enumerate(zip(bounds, periods)):
         column, known = rows[:, i], former.coordinates[i]
-        if period is not None:
+        if isinstance(known, Standard):
+            found.append(Coordinate("identity", *edges))
+        elif period is not None:
             found.append(_cut(column, known, period))
         else:
             found.append(_most_normal(column, known, edges, least))
+    if standards:
+        found = _relative(found, dict(standards), rows, former, least)
     return Transform(found, former.shift, former.scale).refined(rows)
+
+
+def _relative(
+    coordinates: list[AnyCoordinate],
+    standards: Mapping[int, Standard],
+    rows: Array,
+    former: Transform,
+    least: float,
+) -> list[AnyCoordinate]:
+    """The coordinates with those of the standards with which all are most normal together.
+
+    First with all of them or with none, then each is taken in or out. What there was is kept where
+    a change is hardly better.
+    """
+    rows = rows[:: max(1, len(rows) // _JOINT_ROWS)]
+
+    def made(which: frozenset[int]) -> list[AnyCoordinate]:
+        return [standards[i] if i in which else c for i, c in enumerate(coordinates)]
+
+    def normality(which: frozenset[int]) -> float:
+        u, log_jacobians = Bend(made(which)).forward_rows(rows)
+        sign, log_volume = np.linalg.slogdet(np.atleast_2d(np.cov(u.T)))
+        return -float(log_jacobians.mean()) - 0.5 * float(log_volume) if sign > 0 else -np.inf
+
+    best = frozenset(i for i in standards if isinstance(former.coordinates[i], Standard))
+    highest = normality(best)
+    flips = [frozenset(), frozenset(standards), *(frozenset({i}) for i in standards)]
+    for n, flip in enumerate(flips):
+        other = flip if n < 2 else best ^ flip
+        value = normality(other)
+        if value > highest + least:
+            best, highest = other, value
+    return made(best)
+
+
+def _standard(row: Sequence[float], i: int, ndim: int) -> Standard:
+    """A standard from plain numbers."""
+    loc_at, scale_at, loc, scale = row
+    places = range(-1, ndim)
+    if loc_at not in places or scale_at not in places or i in (loc_at, scale_at):
+        raise malformed("numbers", "the places of other parameters", row)
+    return Standard("standard", int(loc_at), int(scale_at), loc, scale)
 
 
 def _cut(column: Array, known: Coordinate, period: float) -> Coordinate:

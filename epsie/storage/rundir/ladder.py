@@ -48,4 +48,8 @@ def with_found(settings: Mapping[str, Any], state: Mapping[Any, Any]) -> dict[st
     if settings.get("ladder") != FOUND:
         return dict(settings)
     ladders = ladders_in(state)
+    if len(ladders) != settings["nchains"]:
+        raise MalformedStateError(
+            f"the state is of {len(ladders)} chains, the settings of {settings['nchains']}"
+        )
     return {**settings, "betas": ladders, "swap_interval": max(1, ladders.shape[1] - 1)}
