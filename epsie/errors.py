@@ -16,7 +16,11 @@ def said(error: BaseException) -> str:
 
 
 class EpsieError(RuntimeError):
-    """The base class of all errors of a run: the sampler is as it was before the call."""
+    """The base class of all errors of a run.
+
+    The sampler is as it was before the call; in a run directory as it was when an iteration was
+    made last by all chains.
+    """
 
 
 class StepError(EpsieError):

@@ -90,7 +90,7 @@ class View:
         ValueError
             If there is no row.
         """
-        assert len(self.iterations)
+        _ = self.iterations  # which refuses to be empty
         found: dict[str, list[NDArray[Any]]] = {}
         for piece in self.source.pieces(table, temperatures):
             # A view would keep what was read of the other columns.

@@ -47,7 +47,7 @@ class SaveTo:
     def __post_init__(self) -> None:
         if self.thin is not None:
             as_count(self.thin, "thin")
-        assert self.due
+        _ = self.due  # which checks `every`
 
     @property
     def path(self) -> Path:

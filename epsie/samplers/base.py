@@ -135,7 +135,7 @@ class BaseSampler(Chains):
     ) -> None:
         """Let every chain make so many further iterations; all of them, or none.
 
-        In a run directory it saves now and then, and all since the last save are made, or none.
+        In a run directory each round of about a second is made by all chains, or by none.
 
         Parameters
         ----------

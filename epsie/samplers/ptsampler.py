@@ -50,7 +50,7 @@ class ParallelTemperedSampler(BaseSampler):
     default_proposal, default_proposal_args, seed, pool, bit_generator, nan, check_workers
         As for `MetropolisHastingsSampler`.
     swap_scheme : {'cascade', 'deo'}, optional
-        See `epsie.tempering.ladders`.
+        See `epsie.tempering.sweeps`.
     chains, start, vectorize : optional
         As for `MetropolisHastingsSampler`.
 

@@ -8,8 +8,8 @@ A run directory holds
 * ``state-N.epsie``: the state at iteration N; the last two are kept;
 * ``lock``: who writes to it.
 
-Every file is written under another name, brought to the disk, and renamed. A segment is there
-before the state that ends with it. Nothing is executed by reading.
+Every file but the lock is written under another name, brought to the disk, and renamed. A segment
+is there before the state that ends with it. Nothing is executed by reading.
 """
 
 from __future__ import annotations
