@@ -41,7 +41,8 @@ class AnnealedStart:
     that half of them are left by their weights. A mixture is fitted to them, they are resampled,
     and moved by draws from the mixture, moves within its components, and differences, until each
     has moved 0.7 times, or 8 steps. Then beta grows, again to where half of them are left, until it
-    is 1. So a mode is lost only if no draw of the prior lay in its basin.
+    is 1. So a mode is lost if no draw of the prior lay in its basin, and of many some by
+    chance on the way.
 
     It asks for likelihoods, many at a time, and never calls a model itself. What it does follows
     from its arguments and what it was told, so that it may be saved between any two batches and

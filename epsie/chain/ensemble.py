@@ -16,7 +16,7 @@ from epsie.chain.state import check_levels, levels_state, resume
 from epsie.checks import as_names
 from epsie.ensembles.proposal import EnsembleMoves
 from epsie.ensembles.spread import as_walkers, refuse_flat
-from epsie.errors import ProposalError, StepError
+from epsie.errors import ProposalError, StepError, said
 from epsie.model.evaluation import Model, NanPolicy, Point, Position
 from epsie.proposals.base import BaseProposal
 from epsie.rng.stream import Stream
@@ -111,7 +111,7 @@ class EnsembleChain(BaseChain):
         except StepError:
             raise
         except Exception as error:
-            raise ProposalError(f"{type(error).__name__}: {error}", self.where()) from error
+            raise ProposalError(said(error), self.where()) from error
         return self
 
     def stepwise(self) -> Iterator[list[Position]]:

@@ -16,7 +16,7 @@ from epsie.chain.chaindata import parted, stacked
 from epsie.chain.start import NO_START, positions_along
 from epsie.chain.state import check_temperatures, resume_all, tempered_state
 from epsie.checks import as_count, as_names
-from epsie.errors import ProposalError, StepError
+from epsie.errors import ProposalError, StepError, said
 from epsie.model.evaluation import Model, NanPolicy, Point, Position
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals
@@ -128,7 +128,7 @@ class ParallelTemperedChain(BaseChain):
             raise
         except Exception as error:
             # Only here is it known at which temperature a proposal failed.
-            raise ProposalError(f"{type(error).__name__}: {error}", chain.where()) from error
+            raise ProposalError(said(error), chain.where()) from error
         self.after_step()
         return self
 

@@ -76,7 +76,7 @@ def _evolved(level: Level) -> dict[str, Any]:
 
 
 SHARED = "shared"
-"""The key in the state of a sampler of what its chains have learned together."""
+"""The key in the state of a sampler of what its chains share: what they learned and their start."""
 
 
 def chains_in(state: Mapping[Any, Any]) -> dict[int, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from epsie.chain.base import BaseChain, Segment
 from epsie.chain.block import Block, block_of
 from epsie.chain.ensemble_block import ensemble_block_of
-from epsie.errors import ModelError, ProposalError, StepError
+from epsie.errors import ModelError, ProposalError, StepError, said
 from epsie.model.batch import Batch
 from epsie.model.evaluation import Position
 from epsie.process.cancellation import GivenUp
@@ -88,7 +88,7 @@ def _next(chain: BaseChain, step: Iterator[list[Position]]) -> list[Position] | 
     except StepError:
         raise
     except Exception as error:
-        raise ProposalError(f"{type(error).__name__}: {error}", chain.where()) from error
+        raise ProposalError(said(error), chain.where()) from error
 
 
 def _fetch(

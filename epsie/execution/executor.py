@@ -40,7 +40,7 @@ class Executor:
     Raises
     ------
     TypeError
-        If the pool is none, or the model cannot be called or not be sent to its workers.
+        If `pool` is no pool, or the model cannot be called or not be sent to its workers.
     """
 
     utilisation: Utilisation

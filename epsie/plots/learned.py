@@ -10,7 +10,7 @@ import numpy as np
 from epsie.plots import style
 from epsie.plots.sample import Sample, samples
 from epsie.results.burn_in import burn_in_of, rows_after
-from epsie.results.known import LearnedTarget, known_of
+from epsie.results.learned import LearnedTarget, known_of
 from epsie.results.quantities import chosen
 from epsie.results.view import View
 

@@ -21,7 +21,7 @@ from epsie.process.cancellation import NEVER, SIZE, StopSign, is_interrupt, sign
 from epsie.process.sharedfile import SharedFile, opened
 
 _CACHED = 4
-"""The number of models that a worker keeps."""
+"""The number of models, and of what chains have learned together, that a worker keeps."""
 
 _here: dict[str, Any] = {}
 """The models of this process by key. A forked worker finds those of its parent in it."""

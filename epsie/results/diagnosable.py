@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.logs import logger
-from epsie.results import known, learned, tempered
+from epsie.results import learned, plain, tempered
 from epsie.results.arviz import to_arviz
 from epsie.results.burn_in import BurnIn, burn_in_of, suggested_burn_in
 from epsie.results.draws import draws, maximum_a_posteriori
@@ -183,7 +183,7 @@ class Diagnosable:
         view = View(self)
         wanted = chosen(view, parameters, blobs)
         draws, periods, used = self._chosen(burn_in, temperature, angular, wanted)
-        end, remarks = view.known_end, [*view.source.remarks, *learned.remarks(view)]
+        end, remarks = view.known_end, [*view.source.remarks, *plain.remarks(view)]
         if used.iteration < end:
             remarks.append(f"proposals or the ladder adapt until iteration {end}")
         if blobs is True and (unseen := left_out(view)):
@@ -225,7 +225,7 @@ class Diagnosable:
         periods = view.periods | periods
         return draws, {name: periods[name] for name in draws if name in periods}, used
 
-    learned = property(known.learned)
+    learned = property(learned.learned)
     recipe = recipe
     to_arviz = to_arviz
     draws = draws

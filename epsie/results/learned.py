@@ -1,150 +1,146 @@
-"""What plain chains have learned together: how well it proposes, and the evidence."""
+"""The knowledge that chains share of the posterior, in its parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import exp, isnan, log
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from epsie.proposals.learned.bridge import Bridge
-from epsie.proposals.learned.cohort import bridges_in
-from epsie.proposals.learned.logbook import Entry
-from epsie.results.kept import MUCH, left_behind
-from epsie.results.known import entries_of
+from epsie.proposals.learned.knowledge import Knowledge
+from epsie.proposals.learned.logbook import WIDTH, Entry
+from epsie.proposals.learned.plain import rows_of
 from epsie.results.view import View
-from epsie.shown import counted, digits
-from epsie.tempering.bridges import Bridged, Stretch, bridged
+from epsie.shown import Facts, Shown, counted
 from epsie.tempering.log_z import Floats
 
-METHOD = "mixture"
-"""The name of the method."""
-
-_MUCH_MISSED, _HARDLY = 0.05, 0.1
-
-_TOLD = log(1000.0)
-_RARE, _FAR_TOO_LOW, _ENOUGH = 0.001, log(20.0), 1000
-"""If so many of the draws, of at least a thousand, are where a mixture is that much too low, as
-nowhere of targets that it covers, there may be more of them where it is lower still."""
+_STEP = 1e-4
 
 
-def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
-    """The evidence of chains at one temperature, from the stretches after a burn-in.
+@dataclass(frozen=True, repr=False, eq=False)
+class LearnedTarget(Shown):
+    """The posterior as the chains have learned it: a mixture of multivariate t distributions.
 
-    Raises
-    ------
-    ValueError
-        If the chains did not learn together, or it is too early.
+    What is proposed from it has wider copies of these components, too.
     """
-    bridges = _bridges(view)
-    if bridges is None:
-        raise ValueError(
-            "the evidence of plain chains comes from what they learn together, of all parameters "
-            "by one Learned proposal, as by default. Give none other, or sample with temperatures "
-            "that descend to beta = 0: ParallelTemperedSampler"
-        )
-    used = [b for b in bridges if burn_in is None or b.begin >= burn_in]
-    if bridges and not used:
-        raise ValueError(
-            "a stretch counts whole, from one lesson to the next: burn_in may be "
-            f"{bridges[-1].begin} at most; got {burn_in}"
-        )
-    return bridged([Stretch(_ratios(b.draws), _ratios(b.fresh)) for b in used])
 
+    parameters: tuple[str, ...]
+    lessons: tuple[Entry, ...]
+    """At which iterations it was learned, how much that changed, and how well was proposed before:
+    `iteration`, `ncomponents`, `change`, `probabilities` and `acceptance` of the moves."""
+    knowledge: Knowledge
+    """What the moves use, in coordinates of their own."""
 
-def _bridges(view: View) -> list[Bridge] | None:
-    """The bridges of the run; None if there are none, as not all is learned together."""
-    learned = view.source.shared.get("learned", [])
-    if len(learned) != 1 or len(view.source.settings["proposals"]) != 1:
-        return None
-    return bridges_in(learned[0], len(view.parameters), view.nchains)
+    @property
+    def weights(self) -> Floats:
+        """The weight of each component. Shape (K,)."""
+        return self.knowledge.core.weights.copy()
 
+    @property
+    def degrees_of_freedom(self) -> Floats:
+        """Those of each component. Shape (K,)."""
+        return self.knowledge.core.dofs.copy()
 
-def remarks(view: View) -> list[str]:
-    """What the chains may have missed, in words."""
-    found = [
-        np.concatenate(_ratios(b.draws)) for b in (_bridges(view) or [] if view.ntemps == 1 else [])
-    ]
-    lacks = np.concatenate([np.empty(0), *[each - np.median(each) for each in found if len(each)]])
-    if len(lacks) < _ENOUGH or not (rare := float(np.quantile(lacks, 1 - _RARE))) > _FAR_TOO_LOW:
-        return []
-    times = f"{exp(rare):.0f}" if rare < _TOLD else f"more than {exp(_TOLD):.0f}"
-    return [
-        f"of 1000 draws one is where what was learned is {times} times too low: "
-        "chains seldom go there and stay long, so that tails beyond may be unvisited, and standard "
-        "deviations wrong. Run longer, with more chains, in other parameters or with tempering"
-    ]
+    @property
+    def coordinates(self) -> dict[str, str]:
+        """How each parameter is learned: as it is ('identity'), by its 'log', etc."""
+        kinds = [c.kind for c in self.knowledge.transform.coordinates]
+        return dict(zip(self.parameters, kinds, strict=True))
 
+    @cached_property
+    def means(self) -> Floats:
+        """The centre of each component in the parameters. Shape (K, d)."""
+        return self._placed(self._centres)
 
-def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
-    """What was learned, the evidence, and what it may miss, by name and in words."""
-    found = learned_facts(view)
-    if not any(name == "learned" for name, _ in found):
+    @cached_property
+    def covariances(self) -> Floats:
+        """The scale matrices about the centres, of what is bent to first order. Shape (K, d, d)."""
+        covs = self.knowledge.core.moved(*self._units).covs
+        by = np.sqrt(np.diagonal(covs, axis1=1, axis2=2)) * _STEP
+        slopes = np.empty_like(covs)
+        for i, kind in enumerate(self.coordinates.values()):
+            step = np.where(np.arange(covs.shape[1]) == i, by, 0.0)
+            above, below = self._placed(self._centres + step), self._placed(self._centres - step)
+            slopes[:, :, i] = (above - below) / (2 * by[:, i : i + 1])
+            if kind in ("identity", "angle"):
+                # Of an angle the jump at the end of its turn is none.
+                slopes[:, i, i] = 1.0
+        found: Floats = slopes @ covs @ slopes.transpose(0, 2, 1)
         return found
-    try:
-        (log_z, error, method, *_), miss, newly = log_evidence(view, burn_in)
-    except ValueError as why:
-        return (*found, ("log Z", f"not known: {' '.join(str(why).split())}"))
-    value, off = (digits(x, error) for x in (log_z, error))
-    return (*found, ("log Z", f"{value} +- {off} ({method}){missed(miss, newly, _MUCH_MISSED)}"))
+
+    @property
+    def _units(self) -> tuple[Floats, Floats]:
+        return self.knowledge.transform.shift, self.knowledge.transform.scale
+
+    @property
+    def _centres(self) -> Floats:
+        return self.knowledge.core.moved(*self._units).means
+
+    def _placed(self, coordinates: Floats) -> Floats:
+        """The parameters at some coordinates. NaN where there are none."""
+        return self.knowledge.transform.bend.inverse_rows(coordinates)
+
+    def outline(self, component: int, pair: tuple[int, int], angles: Floats) -> Floats:
+        """Points about two parameters of a component, a standard deviation away. Shape (n, 2)."""
+        core = self.knowledge.core.moved(*self._units)
+        cov = core.covs[component][np.ix_(pair, pair)]
+        circle = np.stack([np.cos(angles), np.sin(angles)])
+        points = np.repeat(self._centres[component][np.newaxis], len(angles), axis=0)
+        points[:, list(pair)] += (np.linalg.cholesky(cov) @ circle).T
+        return self._placed(points)[:, list(pair)]
+
+    @property
+    def acceptance(self) -> dict[str, float]:
+        """The mean acceptance ratio of each move before the last lesson; NaN if it is not known."""
+        last = self.lessons[-1] if self.lessons else None
+        return {} if last is None else last.acceptance
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """How often each move is made."""
+        moves = self.lessons[-1].probabilities if self.lessons else {}
+        return dict(moves)
+
+    def _facts(self) -> Facts:
+        facts = [("components", counted(len(self.weights), "component"))]
+        facts.append(("parameters", f"of {', '.join(self.parameters)}"))
+        if self.lessons:
+            last = self.lessons[-1]
+            facts.append(("iteration", f"learned at iteration {last.iteration}"))
+            rates = ", ".join(
+                f"{name} {share:.0%} ({last.acceptance[name]:.0%})"
+                for name, share in last.probabilities.items()
+            )
+            facts.append(("moves", f"moves (accepted): {rates}"))
+        return facts
 
 
-def missed(miss: float, newly: float, much: float) -> str:
-    """A warning if more than so much is missed, or a mode was found late; else ''."""
-    if newly and miss <= much:
-        return (
-            f"; a chain came to a mode that what was learned did not know ({newly:.1%} of its "
-            "stretch), so that others may be missing: run longer, with tempering or more chains"
-        )
-    if miss <= much:
-        return ""
-    return (
-        f"; {miss:.0%} of the draws are where nothing independent was proposed, so that it may be "
-        "wrong, and modes be missing: sample with tempering, or more chains"
+def learned(source: object) -> LearnedTarget | tuple[LearnedTarget, ...] | None:
+    """What the chains have learned together of the posterior.
+
+    None before the first lesson, or if no chains learn together; several of them if several
+    proposals learn for themselves.
+    """
+    found = known_of(View(source))
+    return found[0] if len(found) == 1 else found or None
+
+
+def known_of(view: View) -> tuple[LearnedTarget, ...]:
+    """What the proposals at the coldest temperature have learned."""
+    return tuple(
+        LearnedTarget(tuple(each["parameters"]), entries_of(each), _knowledge(each))
+        for each in view.source.shared.get("learned", [])
+        if each["temperature"] == 0 and each["learned"] is not None
     )
 
 
-def learned_facts(view: View) -> tuple[tuple[str, str], ...]:
-    """The annealed start, and what was learned of the posterior, by name and in words."""
-    shared, found = view.source.shared, list[tuple[str, str]]()
-    if (start := shared.get("annealed")) is not None:
-        levels = counted(len(start["betas"]), "level")
-        found.append(("start", f"annealed, {levels}, {start['evaluations']} evaluations"))
-    for each in shared.get("learned", []):
-        if each["temperature"]:
-            continue
-        if (left := left_behind(view, each)) > MUCH:
-            found.append(("modes", _left_words(left)))
-        found.append(("learned", _words(entries_of(each))))
-    return tuple(found)
+def _knowledge(each: dict[str, object]) -> Knowledge:
+    plain, names = each["learned"], each["parameters"]
+    assert isinstance(plain, dict)
+    assert isinstance(names, list)
+    return Knowledge.from_plain(plain, len(names))
 
 
-def _left_words(left: float) -> str:
-    return (
-        f"{left:.0%} of the population of the start is where no chain is any more, so that a mode "
-        "may have been lost: sample with more chains, or tempering"
-    )
-
-
-def _words(entries: Sequence[Entry]) -> str:
-    """What was learned last, and how well it proposes."""
-    if not entries:
-        return "nothing yet"
-    iteration, size, _, probabilities, acceptance = entries[-1]
-    share, rate = (each["independence"] for each in (probabilities, acceptance))
-    text = f"{counted(size, 'component')} at iteration {iteration}; {share:.0%} of jumps "
-    text += "are independent draws"
-    if isnan(rate):
-        return text
-    text += f", {rate:.0%} of them accepted"
-    if rate < _HARDLY:
-        text += (
-            ": what was learned is not like the posterior yet. Run longer, or sample with "
-            "tempering if it has very many modes"
-        )
-    return text
-
-
-def _ratios(pairs: Sequence[Floats]) -> list[Floats]:
-    """Log pi - log q from pairs of them."""
-    return [rows[:, 0] - rows[:, 1] for rows in pairs]
+def entries_of(each: dict[str, object]) -> tuple[Entry, ...]:
+    """The lessons of what chains share."""
+    return tuple(map(Entry.from_row, rows_of(each, "log", WIDTH, finite=False)))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.results import learned, levels
+from epsie.results import levels, plain
 from epsie.results.burn_in import evidence_burn_in
 from epsie.results.view import View
 from epsie.shown import counted, digits
@@ -70,10 +70,10 @@ def _estimate(
     """See `log_evidence`; the iteration after which draws were used; a warning, or ''."""
     if view.ntemps == 1:
         return _plain(view, method, burn_in), burn_in or 0, ""
-    if method == learned.METHOD or (method is None and levels.is_anchored(view)):
+    if method == plain.METHOD or (method is None and levels.is_anchored(view)):
         of_levels = levels.levels_of(view, burn_in)
         total, miss, newly = of_levels.found()
-        warning = learned.missed(miss, newly, _MUCH_MISSED)
+        warning = plain.missed(miss, newly, _MUCH_MISSED)
         return normalised(view, total), of_levels.burn_in, warning
     used, rested = evidence_burn_in(view, burn_in).iteration, view.source.last_moved
     if used < rested:
@@ -95,7 +95,7 @@ def _estimate(
 
 def _plain(view: View, method: str | None, burn_in: int | None) -> evidence.Evidence:
     """The evidence from chains at one temperature."""
-    if method not in (None, learned.METHOD):
+    if method not in (None, plain.METHOD):
         raise ValueError(
             f"the evidence by {method!r} needs two temperatures or more: a "
             "ParallelTemperedSampler with betas that descend from 1 to 0"
@@ -103,7 +103,7 @@ def _plain(view: View, method: str | None, burn_in: int | None) -> evidence.Evid
     if independent := getattr(view.source, "independent", ()):
         each = [_estimate(View(run), method, burn_in)[0] for run in independent]
         return evidence.averaged(each)
-    found = learned.log_evidence(view, burn_in).evidence
+    found = plain.log_evidence(view, burn_in).evidence
     return normalised(view, found)
 
 
@@ -123,11 +123,11 @@ def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]
     """The evaluations; of a tempered run the evidence and the round trips: by name and in words."""
     evaluations = "evaluations", str(view.source.evaluations)
     if view.ntemps == 1:
-        return evaluations, *learned.facts(view, burn_in)
+        return evaluations, *plain.facts(view, burn_in)
     trips = round_trips(view)
     each = f", {trips.min()} to {trips.max()} of each chain" if len(trips) > 1 else ""
     swaps = "swaps", counted(trips.sum(), "round trip") + each
-    return evaluations, *learned.learned_facts(view), ("log Z", _told(view, burn_in)), swaps
+    return evaluations, *plain.learned_facts(view), ("log Z", _told(view, burn_in)), swaps
 
 
 def _told(view: View, burn_in: int | None) -> str:

@@ -47,7 +47,7 @@ def _size(ndim: int) -> int:
     return max(min(max(_LEAST, _PER_PARAMETER * ndim), _MOST), 4 * ndim)
 
 
-def allowing_start(sampler: Sampler, limits: Limits) -> Limits:
+def check_allows_start(sampler: Sampler, limits: Limits) -> Limits:
     """The limits of a run, if they let an annealed start begin.
 
     Raises
@@ -82,7 +82,7 @@ def begin_annealed(sampler: Sampler) -> None:
     while not first:
         with capped():
             xs = _in_order(sampler, start.ask())
-        _check_budget(getattr(sampler, "_most", None), start, len(xs))
+        _check_budget(sampler._most, start, len(xs))
         points = _evaluated(sampler, xs)
         with capped():
             start.tell([point.logl for point in points])
@@ -104,7 +104,7 @@ def _check_budget(most: int | None, start: AnnealedStart, asked: int) -> None:
         )
 
 
-def go_on(
+def finish_annealed_start(
     sampler: Sampler,
     progress: Progress,
     save: Callable[[], None] | None = None,

@@ -14,7 +14,7 @@ from epsie.chain.state import SHARED, chains_in
 from epsie.errors import RunDirectoryError
 from epsie.running.annealed_start import ensure_start
 from epsie.running.attaching import ANNEALED
-from epsie.running.sampler import Runs
+from epsie.running.sampler import RunnableSampler
 from epsie.storage.rundir.folder import MANIFEST, RUN, leftovers, refuse_strangers
 from epsie.storage.rundir.holder import NAME as LOCK
 from epsie.storage.rundir.manifest import (
@@ -46,7 +46,7 @@ class Existing(NamedTuple):
 
 
 def examine(
-    sampler: Runs,
+    sampler: RunnableSampler,
     directory: Path,
     thin: int | None,
     adopt: bool,
@@ -98,7 +98,7 @@ def examine(
 
 
 def _at_run(
-    sampler: Runs,
+    sampler: RunnableSampler,
     directory: Path,
     thin: int | None,
     adopt: bool,
@@ -163,7 +163,7 @@ def listing(directory: Path) -> Listing:
     return sorted(found)
 
 
-def starts_of(sampler: Runs) -> str | None:
+def starts_of(sampler: RunnableSampler) -> str | None:
     """A digest of where all chains of a run started; None if a sampler does not know any more."""
     if sampler.chains[0].start is None or sampler.niterations or sampler._starts is None:
         return None

@@ -16,7 +16,7 @@ from epsie.chain.base import Segment
 from epsie.chain.state import evaluations_in
 from epsie.logs import logger
 from epsie.running.ending import FOREVER, Ends
-from epsie.running.sampler import Runs
+from epsie.running.sampler import RunnableSampler
 from epsie.running.trace import Trace, accepted
 from epsie.tempering.evidence import variance_of_mean
 
@@ -211,7 +211,7 @@ def _sizes(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @contextmanager
-def logged_run(sampler: Runs, niterations: int, ends: Ends) -> Iterator[None]:
+def logged_run(sampler: RunnableSampler, niterations: int, ends: Ends) -> Iterator[None]:
     """Tell of a run, that it begins and how it ends.
 
     Parameters

@@ -22,6 +22,7 @@ class Sampler(Savable, Protocol):
     annealed: StartProgress | None
     _executor: Executor
     _vectorize: bool | int
+    _most: int | None
     _learner: Any
     _saving: Saving | None
     _remarks: tuple[str, ...]
@@ -71,7 +72,7 @@ class Sampler(Savable, Protocol):
         """Make the chains anew for the ladder that was found."""
 
 
-class Runs(Sampler, Protocol):
+class RunnableSampler(Sampler, Protocol):
     """A sampler of any kind, as far as it is run."""
 
     stopped_by: str | None

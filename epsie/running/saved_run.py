@@ -13,14 +13,14 @@ from epsie.execution.repeating import Verifier
 from epsie.logs import logger
 from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
-from epsie.running.annealed_start import go_on
+from epsie.running.annealed_start import finish_annealed_start
 from epsie.running.attaching import advanced, attach
 from epsie.running.ending import Limits
 from epsie.running.existing import examine, listing
 from epsie.running.interrupts import Interrupts
 from epsie.running.points import check_model, take_up
 from epsie.running.progress import Progress, logged_run, next_length
-from epsie.running.sampler import Runs
+from epsie.running.sampler import RunnableSampler
 from epsie.running.saving import SaveTo, Saving
 from epsie.running.writer import Writer
 from epsie.storage.files import resolved
@@ -42,7 +42,7 @@ _UNSAVED = 16 * 2**20
 
 
 def saved_run(
-    sampler: Runs,
+    sampler: RunnableSampler,
     saving: Saving,
     niterations: int,
     total: int | None,
@@ -104,7 +104,8 @@ class _Rounds:
         writer, interrupts, progress = self.writer, self.interrupts, self.progress
         sampler = writer.sampler
         iterations, seconds = self.save.due
-        most = min(iterations or _UNSAVED, max(1, _UNSAVED // bytes_per_iteration(sampler)))
+        most = max(1, _UNSAVED // bytes_per_iteration(sampler))
+        most = min(iterations or most, most)
         most = max(most, writer.reported - writer.saved)
         length, saved_at = 1, time.monotonic()
         if not self._begin():
@@ -136,7 +137,7 @@ class _Rounds:
         asked = (self.progress, writer.save_start, lambda: interrupts.stop is not None)
         try:
             with interrupts.cuttable():
-                done = go_on(writer.sampler, *asked)
+                done = finish_annealed_start(writer.sampler, *asked)
         except BaseException as error:
             writer.save_start()
             if isinstance(error, KeyboardInterrupt) and interrupts.stop is not None:

@@ -38,7 +38,7 @@ def _refuse_unladdered(sampler: Sampler) -> None:
 
 
 def begin_at(sampler: Sampler, values: Mapping[str, Any]) -> None:
-    """Start a sampler where a person says, if the model takes all of its starts.
+    """Start a sampler at given positions, if the model takes all of them.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def begin_at(sampler: Sampler, values: Mapping[str, Any]) -> None:
 
 
 def begin_as_given(sampler: Sampler, values: Mapping[str, Any]) -> None:
-    """The same where a person says: an annealed start, if there is one, is over."""
+    """Start a sampler where a person says, which ends an annealed start."""
     _refuse_unladdered(sampler)
     begin_at(sampler, values)
     sampler.annealed = None

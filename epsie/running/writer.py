@@ -10,7 +10,7 @@ from epsie.errors import EpsieError, RunDirectoryError
 from epsie.logs import logger
 from epsie.running.existing import Existing, starts_of
 from epsie.running.points import check_model, is_stale, renew, take_up
-from epsie.running.sampler import Runs
+from epsie.running.sampler import RunnableSampler
 from epsie.storage.rundir import segments, states
 from epsie.storage.rundir.folder import MANIFEST, RUN, Folder, leftovers, new_run, owner, unfinished
 from epsie.storage.rundir.ladder import with_found
@@ -38,7 +38,9 @@ class Writer:
         If the model is not that of the run, or the directory cannot be written to.
     """
 
-    def __init__(self, sampler: Runs, lock: Lock, standing: Existing, thin: int | None) -> None:
+    def __init__(
+        self, sampler: RunnableSampler, lock: Lock, standing: Existing, thin: int | None
+    ) -> None:
         self.sampler = sampler
         self.directory = lock.path.parent
         if standing.manifest is None:

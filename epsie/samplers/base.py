@@ -19,7 +19,7 @@ from epsie.process.signals import interrupt_deferred
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.joint import as_proposals, check_cover
 from epsie.rng.bit_generators import create_bit_generators, create_seed, find_bit_generator
-from epsie.running.annealed_start import allowing_start, ensure_start, go_on
+from epsie.running.annealed_start import check_allows_start, ensure_start, finish_annealed_start
 from epsie.running.attaching import advanced, attach
 from epsie.running.ending import Limits
 from epsie.running.points import renew, take_up
@@ -191,7 +191,7 @@ class BaseSampler(Chains):
                 f"niterations={niterations!r}, total={total!r}"
             )
         n = as_count(total if niterations is None else niterations, "niterations", least=0)
-        limits = allowing_start(self, Limits(until, max_evaluations, max_time))
+        limits = check_allows_start(self, Limits(until, max_evaluations, max_time))
         self._until, self._most = limits.until, limits.most
         self._executor.utilisation = Utilisation()
         verifier = self._verifier if verify else None
@@ -208,7 +208,7 @@ class BaseSampler(Chains):
         with logged_run(self, n, shown.ends):
             if n:
                 renew(self)
-            if go_on(self, shown):
+            if finish_annealed_start(self, shown):
                 advance = advanced(self, n, shown, verifier)
                 with interrupt_deferred():
                     attach(self, advance)

@@ -35,8 +35,8 @@ from epsie.storage.rundir.source import DirectorySource
 class Chains(Diagnosable):
     """Independent chains that share a model and a pool, as one: starts, states, and records.
 
-    Inside all arrays have a leading axis of temperatures, coldest first. Which axes users see is
-    for each kind of sampler to say.
+    Inside all arrays have a leading axis of temperatures, coldest first, or of walkers. Which axes
+    users see is for each kind of sampler to say.
     """
 
     name: str = ""
@@ -47,8 +47,7 @@ class Chains(Diagnosable):
     chains: list[Any]
     _part: Part
     _executor: Executor
-    _use: Use | None = None
-    """The use, a run or a change, that a thread makes of it now; None if there is none."""
+    _use: Use | None = None  # A run or a change, that a thread makes of it now.
     _begins: str | None = None
     """The way it finds its starts if none are set: 'annealed', or None for draws from a prior."""
     annealed: StartProgress | None = None
@@ -57,6 +56,7 @@ class Chains(Diagnosable):
     """What has learned from all chains together; None if each learns alone, or none does."""
     _finds, _is_found = False, False  # Its ladder of temperatures.
     _vectorize: bool | int = False
+    _most: int | None = None  # Evaluations, of the present run.
     _starts: Sequence[Sequence[Position]] | None = None  # Of all chains of the run, if known.
     _drawn = False  # Whether they are draws from the prior of a posterior.
     _remarks: tuple[str, ...] = ()  # On its starts.

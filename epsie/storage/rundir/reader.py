@@ -227,7 +227,7 @@ class Run(Diagnosable):
         self._refuse_untempered()
         if self.ntemps == 1:
             return None
-        return np.ascontiguousarray(self._joined(list(self._saved.sweeps(name)), name))
+        return np.ascontiguousarray(self._joined(list(self._saved.sweeps(name)), "sweeps of swaps"))
 
     def _refuse_untempered(self) -> None:
         if not self.ntemps:

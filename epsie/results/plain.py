@@ -1,0 +1,150 @@
+"""What plain chains have learned together: how well it proposes, and the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, isnan, log
+
+import numpy as np
+
+from epsie.proposals.learned.bridge import Bridge
+from epsie.proposals.learned.cohort import bridges_in
+from epsie.proposals.learned.logbook import Entry
+from epsie.results.kept import MUCH, left_behind
+from epsie.results.learned import entries_of
+from epsie.results.view import View
+from epsie.shown import counted, digits
+from epsie.tempering.bridges import Bridged, Stretch, bridged
+from epsie.tempering.log_z import Floats
+
+METHOD = "mixture"
+"""The name of the method."""
+
+_MUCH_MISSED, _HARDLY = 0.05, 0.1
+
+_TOLD = log(1000.0)
+_RARE, _FAR_TOO_LOW, _ENOUGH = 0.001, log(20.0), 1000
+"""If so many of the draws, of at least a thousand, are where a mixture is that much too low, as
+nowhere of targets that it covers, there may be more of them where it is lower still."""
+
+
+def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
+    """The evidence of chains at one temperature, from the stretches after a burn-in.
+
+    Raises
+    ------
+    ValueError
+        If the chains did not learn together, or it is too early.
+    """
+    bridges = _bridges(view)
+    if bridges is None:
+        raise ValueError(
+            "the evidence of plain chains comes from what they learn together, of all parameters "
+            "by one Learned proposal, as by default. Give none other, or sample with temperatures "
+            "that descend to beta = 0: ParallelTemperedSampler"
+        )
+    used = [b for b in bridges if burn_in is None or b.begin >= burn_in]
+    if bridges and not used:
+        raise ValueError(
+            "a stretch counts whole, from one lesson to the next: burn_in may be "
+            f"{bridges[-1].begin} at most; got {burn_in}"
+        )
+    return bridged([Stretch(_ratios(b.draws), _ratios(b.fresh)) for b in used])
+
+
+def _bridges(view: View) -> list[Bridge] | None:
+    """The bridges of the run; None if there are none, as not all is learned together."""
+    learned = view.source.shared.get("learned", [])
+    if len(learned) != 1 or len(view.source.settings["proposals"]) != 1:
+        return None
+    return bridges_in(learned[0], len(view.parameters), view.nchains)
+
+
+def remarks(view: View) -> list[str]:
+    """What the chains may have missed, in words."""
+    found = [
+        np.concatenate(_ratios(b.draws)) for b in (_bridges(view) or [] if view.ntemps == 1 else [])
+    ]
+    lacks = np.concatenate([np.empty(0), *[each - np.median(each) for each in found if len(each)]])
+    if len(lacks) < _ENOUGH or not (rare := float(np.quantile(lacks, 1 - _RARE))) > _FAR_TOO_LOW:
+        return []
+    times = f"{exp(rare):.0f}" if rare < _TOLD else f"more than {exp(_TOLD):.0f}"
+    return [
+        f"of 1000 draws one is where what was learned is {times} times too low: "
+        "chains seldom go there and stay long, so that tails beyond may be unvisited, and standard "
+        "deviations wrong. Run longer, with more chains, in other parameters or with tempering"
+    ]
+
+
+def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
+    """What was learned, the evidence, and what it may miss, by name and in words."""
+    found = learned_facts(view)
+    if not any(name == "learned" for name, _ in found):
+        return found
+    try:
+        (log_z, error, method, *_), miss, newly = log_evidence(view, burn_in)
+    except ValueError as why:
+        return (*found, ("log Z", f"not known: {' '.join(str(why).split())}"))
+    value, off = (digits(x, error) for x in (log_z, error))
+    return (*found, ("log Z", f"{value} +- {off} ({method}){missed(miss, newly, _MUCH_MISSED)}"))
+
+
+def missed(miss: float, newly: float, much: float) -> str:
+    """A warning if more than so much is missed, or a mode was found late; else ''."""
+    if newly and miss <= much:
+        return (
+            f"; a chain came to a mode that what was learned did not know ({newly:.1%} of its "
+            "stretch), so that others may be missing: run longer, with tempering or more chains"
+        )
+    if miss <= much:
+        return ""
+    return (
+        f"; {miss:.0%} of the draws are where nothing independent was proposed, so that it may be "
+        "wrong, and modes be missing: sample with tempering, or more chains"
+    )
+
+
+def learned_facts(view: View) -> tuple[tuple[str, str], ...]:
+    """The annealed start, and what was learned of the posterior, by name and in words."""
+    shared, found = view.source.shared, list[tuple[str, str]]()
+    if (start := shared.get("annealed")) is not None:
+        levels = counted(len(start["betas"]), "level")
+        found.append(("start", f"annealed, {levels}, {start['evaluations']} evaluations"))
+    for each in shared.get("learned", []):
+        if each["temperature"]:
+            continue
+        if (left := left_behind(view, each)) > MUCH:
+            found.append(("modes", _left_words(left)))
+        found.append(("learned", _words(entries_of(each))))
+    return tuple(found)
+
+
+def _left_words(left: float) -> str:
+    return (
+        f"{left:.0%} of the population of the start is where no chain is any more, so that a mode "
+        "may have been lost: sample with more chains, or tempering"
+    )
+
+
+def _words(entries: Sequence[Entry]) -> str:
+    """What was learned last, and how well it proposes."""
+    if not entries:
+        return "nothing yet"
+    iteration, size, _, probabilities, acceptance = entries[-1]
+    share, rate = (each["independence"] for each in (probabilities, acceptance))
+    text = f"{counted(size, 'component')} at iteration {iteration}; {share:.0%} of jumps "
+    text += "are independent draws"
+    if isnan(rate):
+        return text
+    text += f", {rate:.0%} of them accepted"
+    if rate < _HARDLY:
+        text += (
+            ": what was learned is not like the posterior yet. Run longer, or sample with "
+            "tempering if it has very many modes"
+        )
+    return text
+
+
+def _ratios(pairs: Sequence[Floats]) -> list[Floats]:
+    """Log pi - log q from pairs of them."""
+    return [rows[:, 0] - rows[:, 1] for rows in pairs]
