@@ -367,7 +367,7 @@ def test_kills(tmp_path, kills, processes):
 @pytest.mark.parametrize("kind", ["start", "ladder found"])
 def test_kills_where_chains_learn_together(tmp_path, kind):
     """In the annealed start, and where what was learned is replaced."""
-    survive(tmp_path / "run", 12, 0, 1.5, kind)
+    survive(tmp_path / "run", 6, 0, 1.5, kind)
 
 
 def test_workers_of_a_killed_process_end(tmp_path):
