@@ -13,10 +13,12 @@ import pytest
 
 import epsie
 from epsie.annealed.start import NoLikelihoodError
+from epsie.cli.verify import problems
 from epsie.copying import same
 from epsie.errors import EpsieError, MalformedStateError
 from epsie.proposals import ATAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+from epsie.storage.statetree import decode, encode
 from tests.statistical import seed
 
 ROOT = Path(__file__).parent.parent
@@ -239,3 +241,16 @@ def test_a_malformed_start_is_refused(key, value):
     state["shared"]["annealed"][key] = value
     with pytest.raises(MalformedStateError):
         sampler().set_state(state)
+
+
+def test_a_state_without_its_start_is_refused(tmp_path):
+    directory = tmp_path / "run"
+    made = sampler(4)
+    made.run(60, directory=directory)
+    path = sorted(directory.glob("state-*.epsie"))[-1]
+    tree, number = decode(path.read_bytes())
+    del tree["state"]["shared"]["annealed"]
+    path.write_bytes(encode(tree, number))
+    with pytest.raises(epsie.CheckpointError, match="without the annealed start"):
+        MetropolisHastingsSampler.resume(directory, POSTERIOR)
+    assert any("without the annealed start" in text for text in problems(directory))

@@ -21,7 +21,7 @@ from epsie.storage.rundir.manifest import (
     describe,
     differences,
     refuse_differences,
-    refuse_other_size,
+    refuse_other_state,
     unknown_parts,
 )
 from epsie.storage.rundir.rebuilding import rebuilt
@@ -48,7 +48,7 @@ def problems(directory: Path) -> Iterator[str]:
     for iteration in saved:
         try:
             state = read_state(state_path(directory, iteration), run.run)
-            refuse_other_size(directory, run.settings, state)
+            refuse_other_state(directory, run.settings, state)
             states.append((iteration, state))
         except FileNotFoundError:
             pass  # a newer one was written meanwhile

@@ -31,7 +31,7 @@ from epsie.storage.rundir.manifest import (
     differences,
     read_manifest,
     refuse_differences,
-    refuse_other_size,
+    refuse_other_state,
 )
 from epsie.storage.rundir.rebuilding import rebuilt
 from epsie.storage.rundir.segments import bytes_per_iteration
@@ -191,7 +191,7 @@ def resumed(
     run = manifest.get(RUN)
     refuse_strangers(directory, run)
     _, state = last_state(directory, run)
-    refuse_other_size(directory, manifest, state)
+    refuse_other_state(directory, manifest, state)
     sampler = rebuilt(manifest, cls, model, pool, proposals, annealer)
     sampler._executor.check_workers = check_workers
     fresh = manifest["start"] == 0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from epsie.chain.recipes import recipe, updated
-from epsie.chain.state import chains_in
+from epsie.chain.state import SHARED, chains_in
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.model.posterior import Posterior
 from epsie.rng.bit_generators import find_bit_generator, package_of
@@ -200,16 +200,19 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 
-def refuse_other_size(directory: Path, manifest: Manifest, state: Any) -> None:
-    """Refuse a number of chains that is not that of a state, before so many are made.
+def refuse_other_state(directory: Path, manifest: Manifest, state: Any) -> None:
+    """Refuse a state of another number of chains, before so many are made; or of another beginning.
 
     Raises
     ------
     CheckpointError
-        If it is another.
+        If it is of another, or has lost the annealed start from which the run began.
     """
     if len(chains_in(state)) != manifest["nchains"]:
         raise CheckpointError(
             f"{directory} has a state of {len(chains_in(state))} chains, but its settings say "
             f"{manifest['nchains']}"
         )
+    annealed = manifest.get("begins") == "annealed" and manifest.get("drawn", False)
+    if annealed and APART not in manifest and "annealed" not in state.get(SHARED, {}):
+        raise CheckpointError(f"{directory} has a state without the annealed start of its run")
