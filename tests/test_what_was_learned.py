@@ -160,7 +160,9 @@ def test_coordinates_stay_where_what_is_learned_in_others_is_worse(monkeypatch):
     histories = [History(np.arange(1.0, 376), part, None) for part in np.split(rows, 16)]
     lesson = Lesson(375, histories, np.ones((6, 4)), None, Subject([(0.0, width)] * 2, [None] * 2))
     with monkeypatch.context() as patch:
-        patch.setattr("epsie.proposals.learned.learning.chosen", lambda *_: plain.refined(rows))
+        patch.setattr(
+            "epsie.proposals.learned.learning.chosen", lambda *_, **__: plain.refined(rows)
+        )
         former = learn(lesson, None, plain)
     least = former.log_density(rows).mean() - 0.1
     assert learn(lesson, former, plain).log_density(rows).mean() > least
