@@ -339,6 +339,7 @@ def survive(directory, kills, processes=0, longest=0.4, kind="annealed"):
         reported, was_killed = killed(directory, processes, rng.uniform(0, longest), kind)
         done += was_killed
         if not (directory / "manifest.epsie").exists():
+            assert reported == 0
             continue
         run = epsie.open_run(directory)
         assert run.niterations >= reported

@@ -78,6 +78,9 @@ def _evolved(level: Level) -> dict[str, Any]:
 SHARED = "shared"
 """The key in the state of a sampler of what its chains share: what they learned and their start."""
 
+ANNEALED = "annealed"
+"""The key in what is shared of an annealed start."""
+
 
 def chains_in(state: Mapping[Any, Any]) -> dict[int, Any]:
     """The states of the chains in that of a sampler."""

@@ -18,7 +18,7 @@ from epsie.model.distributions import (
     in_order,
     uniforms,
 )
-from epsie.model.part import Bounds, Part, Values, arguments_of
+from epsie.model.part import Bounds, Part, Relative, Values, arguments_of
 
 
 class Given:
@@ -58,10 +58,6 @@ class Given:
     def __repr__(self) -> str:
         arguments = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
         return f"Given({self.family.name}{arguments})"
-
-
-Relative = tuple[str | float, str | float]
-"""A location and a scale: the names of parameters, or numbers."""
 
 
 class Conditional(Part):
@@ -116,12 +112,12 @@ class Conditional(Part):
 
 
 def relative_among(parts: Iterable[Part], parameters: Sequence[str]) -> dict[str, Relative]:
-    """Location and scale of those that are `Given` such of these parameters, or numbers."""
+    """Location and scale of those of these parameters that are `Given` such of them, or numbers."""
     found = {part.names[0]: part.relative for part in parts if isinstance(part, Conditional)}
     return {
         name: pair
         for name, pair in found.items()
-        if pair is not None and all(of in parameters for of in pair if isinstance(of, str))
+        if pair is not None and all(of in parameters for of in (name, *pair) if isinstance(of, str))
     }
 
 

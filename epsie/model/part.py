@@ -19,6 +19,9 @@ Values = Mapping[str, Any]
 
 Bounds = tuple[float, float]
 
+Relative = tuple[str | float, str | float]
+"""A location and a scale: the names of parameters, or numbers."""
+
 
 class Part:
     """A part of a prior: the density of its parameters given those that it needs.

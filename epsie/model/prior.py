@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from epsie.checks import given
 from epsie.model.checking import check_densities, drawn_from
-from epsie.model.conditional import Relative, relative_among
+from epsie.model.conditional import relative_among
 from epsie.model.constraint import DRAWS, IN_A_DICT, SEED, Constraint
 from epsie.model.declaring import merged, names_in, parts_of, shown
 from epsie.model.direction import Direction
 from epsie.model.distributions import Kind
-from epsie.model.part import Bounds, Free, Known, rows_of
+from epsie.model.part import Bounds, Free, Known, Relative, rows_of
 
 
 class Prior:

@@ -7,6 +7,7 @@ from math import exp, isnan, log
 
 import numpy as np
 
+from epsie.chain.state import ANNEALED
 from epsie.proposals.learned.bridge import Bridge
 from epsie.proposals.learned.cohort import bridges_in
 from epsie.proposals.learned.logbook import Entry
@@ -107,7 +108,7 @@ def missed(miss: float, newly: float, much: float) -> str:
 def learned_facts(view: View) -> tuple[tuple[str, str], ...]:
     """The annealed start, and what was learned of the posterior, by name and in words."""
     shared, found = view.source.shared, list[tuple[str, str]]()
-    if (start := shared.get("annealed")) is not None:
+    if (start := shared.get(ANNEALED)) is not None:
         levels = counted(len(start["betas"]), "level")
         found.append(("start", f"annealed, {levels}, {start['evaluations']} evaluations"))
     for each in shared.get("learned", []):

@@ -48,7 +48,7 @@ class Streams:
     def normals(self, n: int) -> Array:
         """So many standard normal variates of each stream. Shape (nstreams, n)."""
         if not self._alike:
-            return self._normals_of_each(n)
+            return self.normals_at(np.arange(len(self.streams)), n)
         first = int(self._next[0])
         if first + n > self._end:
             left, self._next[:] = self._end - first, self._room - (self._end - first)
@@ -58,9 +58,6 @@ class Streams:
             first = self._room - left
         self._next += n
         return self._z[:, first : first + n]
-
-    def _normals_of_each(self, n: int) -> Array:
-        return self.normals_at(np.arange(len(self.streams)), n)
 
     def normals_at(self, where: NDArray[np.intp], n: int) -> Array:
         """So many standard normal variates of each of some streams, by their indices."""

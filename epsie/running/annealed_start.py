@@ -35,7 +35,7 @@ _SAVED_EVERY = 1.0
 
 def evaluations_of(sampler: Sampler) -> int:
     """The likelihood evaluations of a sampler since the start; an annealed one counts."""
-    annealed: StartProgress | None = sampler.annealed
+    annealed = sampler.annealed
     if annealed is not None and not annealed.done:
         return annealed.evaluations
     of_chains: int = sum(chain.evaluations for chain in sampler.chains)
@@ -124,7 +124,7 @@ def finish_annealed_start(
     stopped : callable, optional
         Whether somebody has asked to stop.
     """
-    annealed: StartProgress | None = sampler.annealed
+    annealed = sampler.annealed
     if annealed is None or annealed.progress is None:
         return True
     start = AnnealedStart(sampler.model.prior, _size(len(sampler.parameters)), annealed.seed)

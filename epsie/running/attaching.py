@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from epsie.chain.state import ANNEALED
 from epsie.execution.repeating import Verifier
 from epsie.execution.stretch import Advance, Rounds
 from epsie.model.batch import Batch
 from epsie.running.sampler import Sampler
-
-ANNEALED = "annealed"
-"""The key of an annealed start in what is shared."""
 
 
 def shared_state(sampler: Sampler) -> dict[str, Any]:
@@ -27,7 +25,7 @@ def shared_state(sampler: Sampler) -> dict[str, Any]:
 def all_or_none(sampler: Sampler) -> Iterator[None]:
     """Bring back the chains of a sampler, and what goes with them, if it fails to get others."""
     names = ("chains", "_learner", "annealed", "_starts", "_drawn", "_remarks", "_is_found")
-    former = {name: getattr(sampler, name) for name in names if hasattr(sampler, name)}
+    former = {name: getattr(sampler, name) for name in names}
     try:
         yield
     except BaseException:

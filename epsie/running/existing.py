@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from epsie.chain.state import SHARED, chains_in
+from epsie.chain.state import ANNEALED, SHARED, chains_in
 from epsie.errors import RunDirectoryError
 from epsie.running.annealed_start import ensure_start
-from epsie.running.attaching import ANNEALED
 from epsie.running.sampler import RunnableSampler
 from epsie.storage.rundir.folder import MANIFEST, RUN, leftovers, refuse_strangers
 from epsie.storage.rundir.holder import NAME as LOCK

@@ -10,6 +10,7 @@ import numpy as np
 
 from epsie.checks import given
 from epsie.errors import EpsieError
+from epsie.model.conditional import relative_among
 from epsie.model.evaluation import Model
 from epsie.model.posterior import Posterior
 from epsie.model.prior import Prior
@@ -112,12 +113,7 @@ def _by_kind(
     if learned:
         periods = {name: of for name, of in prior.periods.items() if name in learned}
         within = {name: bounds[name] for name in learned if np.isfinite(bounds[name]).any()}
-        relative = {
-            name: pair
-            for name, pair in prior.relative.items()
-            if name in learned and all(of in learned for of in pair if isinstance(of, str))
-        }
-        if relative:
+        if relative := relative_among(prior.parts, learned):
             arguments = {"relative": relative, **arguments}
         yield Learned(learned, within or None, periods or None, **arguments)
     integers = [name for name in names if kinds[name] == "integer"]

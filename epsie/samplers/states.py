@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from epsie.chain.state import SHARED, levels_in
+from epsie.chain.state import ANNEALED, SHARED, levels_in
 from epsie.chain.wellformed import refuse_other_chains
 from epsie.errors import MalformedStateError
 from epsie.process.signals import interrupt_deferred
-from epsie.running.attaching import ANNEALED, all_or_none, shared_state, use_learner
+from epsie.running.attaching import all_or_none, shared_state, use_learner
 from epsie.running.sampler import Sampler
 from epsie.running.start_progress import StartProgress
 from epsie.samplers.learner import Learner, learner_of

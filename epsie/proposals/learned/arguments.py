@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epsie.checks import as_count
+from epsie.model.part import Relative
 from epsie.proposals.boundaries import as_boundaries
 from epsie.proposals.covariance import as_stds
 from epsie.proposals.learned.coordinates import Coordinate, Standard, in_order
 from epsie.proposals.learned.subject import Subject
-
-Relative = tuple[str | float, str | float]
-"""A location and a scale: each another parameter, or a number."""
 
 
 def as_subject(

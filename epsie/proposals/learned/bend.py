@@ -8,7 +8,7 @@ from math import inf, isfinite, log, nan
 import numpy as np
 
 from epsie.model.evaluation import Position
-from epsie.proposals.learned.coordinates import _TINY, Coordinate, Standard, in_order
+from epsie.proposals.learned.coordinates import TINY, Coordinate, Standard, in_order
 from epsie.proposals.learned.distances import Array
 from epsie.rng.elementwise import logs
 
@@ -44,8 +44,8 @@ class Bend:
             log_jacobian += log_slope
         for i, standard in self._standards:
             loc, scale = standard.of(x)
-            u[i] = (x[i] - loc) / max(scale, _TINY)
-            log_jacobian += log(max(scale, _TINY))
+            u[i] = (x[i] - loc) / max(scale, TINY)
+            log_jacobian += log(max(scale, TINY))
         return u, log_jacobian
 
     def inverse(self, u: list[float], wraps: bool = False) -> Position | None:
@@ -80,7 +80,7 @@ class Bend:
             log_jacobians += both[:, 1]
         for i, standard in self._standards:
             loc, scale = standard.of(rows.T)
-            scales = np.maximum(np.broadcast_to(scale, len(rows)), _TINY)
+            scales = np.maximum(np.broadcast_to(scale, len(rows)), TINY)
             u[:, i] = (rows[:, i] - loc) / scales
             log_jacobians += logs(scales)
         return u, log_jacobians

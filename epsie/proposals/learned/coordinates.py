@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import exp, expm1, inf, isfinite, log, log1p, remainder
 from typing import Any, NamedTuple
 
-_TINY = 1e-300
+TINY = 1e-300
 """Stands for a distance of 0 to a bound, and for a scale of 0."""
 
 _LARGEST_EXP = 700.0
@@ -45,15 +45,15 @@ class Coordinate(NamedTuple):
         if self.kind == "angle":
             return remainder(x - self.edge, self.upper - self.lower), 0.0
         if self.kind == "logit":
-            above, below = max(x - self.lower, _TINY), max(self.upper - x, _TINY)
+            above, below = max(x - self.lower, TINY), max(self.upper - x, TINY)
             log_above, log_below = log(above), log(below)
             u = log_above - log_below
             return u, log_above + log_below - log(self.upper - self.lower)
-        away = max(self.side * (x - self.edge), _TINY)
+        away = max(self.side * (x - self.edge), TINY)
         if self.kind == "log":
             u = log(away)
             return u, u
-        z = max(away / self.scale, _TINY)
+        z = max(away / self.scale, TINY)
         bend = log(-expm1(-z))
         return self.scale * (z + bend), bend
 

@@ -212,7 +212,7 @@ class Kernel:
         twin = Kernel.__new__(type(self))
         for name, value in self.__dict__.items():
             setattr(twin, name, value)
-        twin.tuning, twin.tallies = self.tuning.copied(), self.tallies
+        twin.tuning, twin._tallies = self.tuning.copied(), [tally.copy() for tally in self._tallies]
         if self.knowledge is not None:
             twin.ahead = self.ahead.copied()
         return twin

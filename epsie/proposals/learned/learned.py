@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 
 from epsie.copying import same
 from epsie.model.evaluation import Position
+from epsie.model.part import Relative
 from epsie.proposals.base import BaseProposal
 from epsie.proposals.boundaries import out_of_bounds
-from epsie.proposals.learned.arguments import Relative, as_scale, as_subject, first_coordinates
+from epsie.proposals.learned.arguments import as_scale, as_subject, first_coordinates
 from epsie.proposals.learned.barriers import counts_at
 from epsie.proposals.learned.contribution import Contributed, Contribution
 from epsie.proposals.learned.kernel import Kernel

@@ -17,7 +17,7 @@ from epsie.proposals.learned.mixture import Array, Mixture
 from epsie.proposals.learned.splitting import covariance
 from epsie.proposals.learned.subject import Subject
 from epsie.proposals.learned.surrogate import surrogates
-from epsie.proposals.learned.transform import Transform, chosen
+from epsie.proposals.learned.transform import HARDLY, Transform, chosen
 from epsie.proposals.learned.weights import FIRST_WEIGHTS, next_weights
 
 SETTLED = 0.35
@@ -118,19 +118,17 @@ def _transform(
     lesson: Lesson, former: Knowledge | None, first: Transform, rows: Array
 ) -> Transform:
     """The coordinates: once settled the former ones, unless others are clearly better."""
-    bounds, periods, standards = (
-        lesson.subject.bounds,
-        lesson.subject.periods,
-        lesson.subject.standards,
-    )
+    subject, known = lesson.subject, first if former is None else former.transform
     if former is None or not lesson.settled:
-        known = first if former is None else former.transform
-        return chosen(bounds, periods, rows, known, standards=standards)
-    known = former.transform
-    if not (np.isfinite(bounds).any() or standards) or any(periods):
+        return _chosen(subject, rows, known)
+    if not (np.isfinite(subject.bounds).any() or subject.standards) or any(subject.periods):
         return known
-    other = chosen(bounds, periods, spaced(rows, _CHOICE_ROWS), known, _CLEARLY, standards)
+    other = _chosen(subject, spaced(rows, _CHOICE_ROWS), known, _CLEARLY)
     return known if other.coordinates == known.coordinates else other.refined(rows)
+
+
+def _chosen(subject: Subject, rows: Array, known: Transform, least: float = HARDLY) -> Transform:
+    return chosen(subject.bounds, subject.periods, rows, known, least, subject.standards)
 
 
 def _is_better(found: Knowledge, former: Knowledge, rows: Array) -> bool:
@@ -187,11 +185,7 @@ def remember(lesson: Lesson, former: Knowledge | None, first: Transform) -> Know
     if len(np.unique(rows, axis=0)) < 3:
         return None
     known = first if former is None else former.transform
-    subject = lesson.subject
-    transform = known
-    if not former:
-        given = subject.bounds, subject.periods, rows, known
-        transform = chosen(*given, standards=subject.standards)
+    transform = known if former else _chosen(lesson.subject, rows, known)
     archive = spaced(transform.forward_rows(rows)[0], _ARCHIVE)
     return known_of_archive(transform, archive, known.scale / transform.scale)
 

@@ -7,9 +7,9 @@ from math import exp, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epsie.proposals.learned.ahead import BLOCK
+from epsie.proposals.learned.components import Rows
 from epsie.proposals.learned.kernel import FAR, Kernel
 from epsie.proposals.learned.knowledge import MOVES as NAMES
 from epsie.proposals.learned.many_moves import JUMPS, log_hastings_of_local
@@ -17,8 +17,6 @@ from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.moves import MOVES
 from epsie.proposals.learned.tuning import expit
 from epsie.rng.streams import Streams
-
-Rows = NDArray[np.intp]
 
 _INDEPENDENCE, _CRANK_NICOLSON, _, _SNOOKER, _LOCAL, _ = range(len(NAMES))
 

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.proposals.learned.archive_moves import TINY
+from epsie.proposals.learned.components import Rows
 from epsie.proposals.learned.mixture import Array
 from epsie.rng.streams import Streams
-
-Rows = NDArray[np.intp]
 
 
 def crank_nicolson(many: Any, rows: Rows, streams: Streams) -> Array:

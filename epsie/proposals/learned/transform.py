@@ -17,6 +17,9 @@ AnyCoordinate = Coordinate | Standard
 _JOINT_ROWS = 2000
 """Rows from which the coordinates of parameters that are relative to others are chosen."""
 
+HARDLY = 0.02
+"""By so much log likelihood for each position other coordinates have to be better, at least."""
+
 KINDS = ("identity", "log", "softplus", "logit", "angle", "standard")
 
 
@@ -88,7 +91,7 @@ def chosen(
     periods: Sequence[float | None],
     rows: Array,
     former: Transform,
-    least: float = 0.02,
+    least: float = HARDLY,
     standards: Sequence[tuple[int, Standard]] = (),
 ) -> Transform:
     """The transform whose coordinates of some positions are the most normal.
@@ -149,11 +152,14 @@ def _relative(
         sign, log_volume = np.linalg.slogdet(np.atleast_2d(np.cov(u.T)))
         return -float(log_jacobians.mean()) - 0.5 * float(log_volume) if sign > 0 else -np.inf
 
+    def others() -> Iterable[frozenset[int]]:
+        yield frozenset()
+        yield frozenset(standards)
+        yield from (best ^ {i} for i in standards)
+
     best = frozenset(i for i in standards if isinstance(former.coordinates[i], Standard))
     highest = normality(best)
-    flips = [frozenset(), frozenset(standards), *(frozenset({i}) for i in standards)]
-    for n, flip in enumerate(flips):
-        other = flip if n < 2 else best ^ flip
+    for other in others():
         value = normality(other)
         if value > highest + least:
             best, highest = other, value

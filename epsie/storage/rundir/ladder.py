@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.chain.state import SHARED, chains_in, levels_in
+from epsie.chain.state import ANNEALED, SHARED, chains_in, levels_in
 from epsie.errors import MalformedStateError
 
 FOUND = "found"
@@ -36,7 +36,7 @@ def ladders_in(state: Mapping[Any, Any]) -> NDArray[np.float64]:
 def ladder_in(state: Mapping[Any, Any]) -> list[float] | None:
     """The ladder that all chains of a state found; None if it is not found yet."""
     shared = state.get(SHARED, {}) if isinstance(state, Mapping) else {}
-    start = shared.get("annealed") if isinstance(shared, Mapping) else None
+    start = shared.get(ANNEALED) if isinstance(shared, Mapping) else None
     if isinstance(start, Mapping) and start.get("progress") is not None:
         return None
     found: list[float] = ladders_in(state)[0].tolist()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from epsie.chain.recipes import recipe, updated
-from epsie.chain.state import SHARED, chains_in
+from epsie.chain.state import ANNEALED, SHARED, chains_in
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.model.posterior import Posterior
 from epsie.rng.bit_generators import find_bit_generator, package_of
@@ -214,5 +214,5 @@ def refuse_other_state(directory: Path, manifest: Manifest, state: Any) -> None:
             f"{manifest['nchains']}"
         )
     annealed = manifest.get("begins") == "annealed" and manifest.get("drawn", False)
-    if annealed and APART not in manifest and "annealed" not in state.get(SHARED, {}):
+    if annealed and APART not in manifest and ANNEALED not in state.get(SHARED, {}):
         raise CheckpointError(f"{directory} has a state without the annealed start of its run")

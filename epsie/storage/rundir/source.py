@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory, joined
 from epsie.chain.recipes import remade
-from epsie.chain.state import SHARED, chains_in, evaluations_in
+from epsie.chain.state import ANNEALED, SHARED, chains_in, evaluations_in
 from epsie.checks import as_count
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
@@ -196,7 +196,7 @@ class DirectorySource:
     def evaluations(self) -> int:
         """The likelihood evaluations up to where the run was saved last."""
         _, state = last_state(self.directory, self.run)
-        start = self.shared.get("annealed", {})
+        start = self.shared.get(ANNEALED, {})
         of_start = int(start.get("evaluations", 0))
         if start.get("progress") is not None:
             return of_start

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from epsie.chain.state import SHARED, chains_in
+from epsie.chain.state import ANNEALED, SHARED, chains_in
 from epsie.errors import (
     CheckpointError,
     EpsieError,
@@ -119,7 +119,7 @@ def _is_shared(shared: Any) -> bool:
     """Whether it may be what chains share; what it consists of is checked where it is taken up."""
     if not isinstance(shared, dict):
         return False
-    learned, start = shared.get("learned", []), shared.get("annealed")
+    learned, start = shared.get("learned", []), shared.get(ANNEALED)
     return (
         isinstance(learned, list)
         and all(isinstance(each, dict) for each in learned)
