@@ -355,7 +355,12 @@ def test_targets_draw_what_they_say(target):
     check_draws(lambda size: target.draw(rng, size), target.marginals)
 
 
-@pytest.mark.parametrize("case", FIXED)
+LONG = ["likelihood vanishes", "jump interval of an asymmetric part", "bounded by the prior"]
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in FIXED]
+)
 def test_target_is_invariant(case):
     target, proposals, steps = FIXED[case]
     chain = make_chain(target, proposals(), case)

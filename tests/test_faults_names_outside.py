@@ -98,6 +98,7 @@ def test_arviz(odd, caplog):
 
 
 @pytest.mark.parametrize("ending", [".nc", ".zarr", ".h5"])
+@pytest.mark.in_part(2)
 def test_export(odd, ending, tmp_path, capsys):
     sampler, directory = odd
     pytest.importorskip("h5py" if ending == ".h5" else "arviz")

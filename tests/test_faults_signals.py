@@ -24,7 +24,7 @@ slow = pytest.mark.slow
 # ---- two signals at once
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(100, marks=slow)])
+@pytest.mark.parametrize("count", [6, pytest.param(100, marks=slow)])
 def test_two_signals_within_a_millisecond(count):
     """Twelve: each pair, with and without a pool, in memory and in a directory."""
     found = signalled.outcomes(count, seed())
@@ -224,6 +224,7 @@ KINDS = ["own", "executor", "spawned executor", "fork", "spawn"]
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.in_part(2)
 def test_nothing_is_left_in_the_temporary_directory(tmp_path, monkeypatch, kind, name):
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -118,7 +118,7 @@ def test_one_that_is_ended_then_is_replaced(tmp_path, said):
     assert len(said.texts) == 1
 
 
-@pytest.mark.parametrize("size", [1, 10**7])
+@pytest.mark.parametrize("size", [1, pytest.param(10**7, marks=pytest.mark.slow)])
 def test_one_that_was_stopped_while_it_was_idle(said, size):
     """Also if what it is given does not fit into its socket."""
     said.answer = lambda text: os.kill(pid_in(text), signal.SIGCONT)
@@ -133,6 +133,7 @@ def test_one_that_was_stopped_while_it_was_idle(said, size):
     assert f"process {worker.pid}, which has item 0, is stopped" in text
 
 
+@pytest.mark.slow
 def test_one_that_is_stopped_twice_is_named_twice(tmp_path, said):
     said.answer = lambda text: os.kill(pid_in(text), signal.SIGCONT)
 
@@ -150,7 +151,7 @@ def test_one_that_is_stopped_twice_is_named_twice(tmp_path, said):
     assert len(said.texts) == 2
 
 
-@pytest.mark.parametrize("act", [compute, compute_elsewhere])
+@pytest.mark.parametrize("act", [compute, pytest.param(compute_elsewhere, marks=pytest.mark.slow)])
 def test_one_that_computes_is_not_named(tmp_path, monkeypatch, said, act):
     """However long: it takes until it was looked at a hundred times."""
     looks, end = [], tmp_path / "end"

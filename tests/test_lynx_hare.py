@@ -133,6 +133,7 @@ def test_table_marks_chains_that_disagree_and_chains_that_never_moved(tutorial, 
     assert marked(tutorial.table(rows)) == ["gamma", "hare0"]
 
 
+@pytest.mark.slow
 def test_main_job(tutorial, reference, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(epsie, "sample", partial(epsie.sample, max_evaluations=22_000))
     where = tmp_path / "new" / "directory"

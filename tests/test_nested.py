@@ -222,7 +222,10 @@ FLAT = [
 ]
 
 
-@pytest.mark.parametrize(("model", "in_model", "births"), FLAT)
+@pytest.mark.parametrize(
+    ("model", "in_model", "births"),
+    [pytest.param(*of, marks=pytest.mark.slow) if of[0] == "user's" else of for of in FLAT],
+)
 @pytest.mark.in_part(2)
 def test_a_flat_likelihood_leaves_the_prior(model, in_model, births):
     """With 1e-5 false alarms each: k, the active set and all active parameters."""

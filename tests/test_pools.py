@@ -279,7 +279,9 @@ def replacing(after):
     return multiprocessing.get_context("forkserver").Pool(2, maxtasksperchild=after)
 
 
-@pytest.mark.parametrize("replaced", [None, 1, 2])
+@pytest.mark.parametrize(
+    "replaced", [None, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))]
+)
 def test_a_worker_of_a_foreign_pool_dies_at_work(tmp_path, replaced, capfd):
     with replacing(replaced) as pool:
         made = sampler(pool, Dies(tmp_path, 1))

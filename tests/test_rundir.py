@@ -535,7 +535,11 @@ def test_signals_that_end_a_run(tmp_path, number, code):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)]
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, -signal.SIGINT, marks=pytest.mark.slow),
+    ],
 )
 def test_signals_to_all_processes(tmp_path, number, code):
     """As Ctrl-C in a terminal, or a queue that ends a job: the workers are silent."""
