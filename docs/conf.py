@@ -8,6 +8,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import download_reference
+from sphinx.ext.napoleon import NumpyDocstring
 
 import epsie
 
@@ -25,7 +26,9 @@ release = version = epsie.__version__
 extensions = [
     "mathml",
     "myst_nb",
+    "rooms",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
@@ -45,6 +48,7 @@ myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autosummary_generate = False
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 default_role = "code"
@@ -58,8 +62,8 @@ nb_execution_timeout = 600  # of a cell; far more than any needs on an idle mach
 nb_execution_raise_on_error = True
 nb_output_stderr = "remove"
 nb_merge_streams = True
-# Only executed cells tell their language.
-suppress_warnings = ["myst-nb.lexer"]
+# Only executed cells tell their language; tables of a class's members have their full names.
+suppress_warnings = ["myst-nb.lexer", "autosummary.import_cycle"]
 toc_object_entries_show_parents = "hide"
 
 
@@ -68,6 +72,22 @@ def make_gallery(app: Any) -> None:
     import gallery
 
     gallery.make(Path(app.srcdir) / "_generated")
+
+
+KEPT: list[str] = []
+
+
+def keep_attribute(app: Any, what: str, *about: Any) -> None:
+    """Keep what is said of an attribute from napoleon, for which a colon there ends a type."""
+    if what in ("attribute", "data", "property"):
+        KEPT[:] = NumpyDocstring(about[-1], app.config, app).lines()
+        about[-1].clear()
+
+
+def restore_attribute(app: Any, what: str, *about: Any) -> None:
+    """Give it back."""
+    if what in ("attribute", "data", "property"):
+        about[-1][:] = KEPT
 
 
 def offer_notebook(app: Any, page: nodes.document) -> None:
@@ -89,5 +109,7 @@ def mend_sources(app: Any, name: str, template: str, context: dict[str, Any], tr
 def setup(app: Any) -> None:
     """Connect what is made before pages are read, and before their downloads are collected."""
     app.connect("builder-inited", make_gallery)
+    app.connect("autodoc-process-docstring", keep_attribute, priority=400)
+    app.connect("autodoc-process-docstring", restore_attribute, priority=600)
     app.connect("doctree-read", offer_notebook, priority=400)
     app.connect("html-page-context", mend_sources)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import epsie
+from epsie import diagnostics, ensembles, plots, pools, proposals
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -78,3 +79,13 @@ def test_a_broken_link_is_seen():
         "docs/nothing.md",
         "d.png",
     ]
+
+
+ROOMS = (diagnostics, ensembles, plots, pools, proposals)
+
+
+def test_the_reference_has_all_public_names():
+    pages = "".join(file.read_text() for file in (ROOT / "docs/api").glob("*.md"))
+    told = {name.rpartition(".")[2] for name in re.findall(r"^   (epsie\S+)$", pages, re.MULTILINE)}
+    public = {name for room in ROOMS for name in room.__all__} | set(epsie._HOMES)
+    assert public - told == set()
