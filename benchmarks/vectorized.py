@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from figure import Figure
 
+from epsie.execution import utilisation
 from epsie.proposals import ATAdaptiveNormal, BaseProposal, Learned, Normal
 from epsie.samplers import MetropolisHastingsSampler
 
@@ -104,6 +105,24 @@ def figures(quick: bool) -> Iterator[Figure]:
                 remark=f"{median(each):.2f} us a step and chain",
             )  # fmt: skip
     yield from _against_one_point(quick)
+    yield from _around_one_point(quick)
+
+
+def _around_one_point(quick: bool) -> Iterator[Figure]:
+    """Steps as arrays around a call for each point, over steps of one chain after the other."""
+    nsteps, cheap = 500 if quick else 2000, utilisation._CHEAP
+    for ndim in (10, 2):
+        for label, proposal in (("Normal", Normal), ("learning", learning)):
+            sampler = sampler_of(proposal, ndim, vectorize=False, nchains=64)
+            found = []
+            for _ in range(5):
+                arrays = seconds(lambda: sampler.run(nsteps))  # noqa: B023
+                utilisation._CHEAP = -1.0
+                found.append(arrays / seconds(lambda: sampler.run(nsteps)))  # noqa: B023
+                utilisation._CHEAP = cheap
+                sampler.clear()
+            name = f"vectorized: {label}, 64 chains, {ndim}-D, one point a call, over one by one"
+            yield Figure(name, median(found), "x", 0.5)
 
 
 def _against_one_point(quick: bool) -> Iterator[Figure]:
@@ -115,7 +134,7 @@ def _against_one_point(quick: bool) -> Iterator[Figure]:
     ):
         nsteps = 100 if quick else 300
         together = sampler_of(proposal, 10, model)
-        nchains = 32
+        nchains = 8  # too few to be arrays
         apart = sampler_of(proposal, 10, model, False, nchains)
         many, one = [], []
         for _ in range(3):

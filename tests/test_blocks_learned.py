@@ -11,18 +11,22 @@ import pytest
 from epsie.chain.block import proposals_of
 from epsie.errors import ProposalError
 from epsie.proposals import Learned
-from epsie.proposals.learned import components, distances, many_kernels, together
+from epsie.proposals.learned import components, distances, many_kernels
 from epsie.proposals.learned.many_kernels import ManyKernels
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.statetree import encode
-from tests.test_blocks import alone, array_steps, check, everything, in_blocks, model, sampler_of
+from tests.test_blocks import (
+    alone,
+    array_steps,
+    check,
+    everything,
+    few_are_enough,
+    in_blocks,
+    model,
+    sampler_of,
+)
 
-__all__ = ["array_steps"]
-
-
-@pytest.fixture(autouse=True)
-def few_are_enough(monkeypatch):
-    monkeypatch.setattr(together, "FEWEST", 1)
+__all__ = ["array_steps", "few_are_enough"]
 
 
 def bounded(names):
@@ -117,12 +121,9 @@ def test_what_is_refused_is_rejected_as_it_is_alone():
     assert pair[0].evaluations == pair[1].evaluations
 
 
-def test_what_has_no_form_as_arrays_is_stepped_one_by_one(monkeypatch):
+def test_what_has_no_form_as_arrays_is_stepped_one_by_one():
     known = learned(2, 100)
     assert proposals_of(known.chains) is not None
-    monkeypatch.setattr(together, "FEWEST", 7)
-    assert proposals_of(known.chains) is None  # which is faster
-    monkeypatch.setattr(together, "FEWEST", 6)
     assert proposals_of(sampler_of(Learned).chains) is None  # nothing is known yet
     by_itself = learned(2, 100, partial(Learned, pooled=False))
     assert proposals_of(by_itself.chains) is None

@@ -17,8 +17,10 @@ from epsie.chain.ptchain import ParallelTemperedChain
 from epsie.errors import ProposalError
 from epsie.model.batch import Batch, asks_prior_first
 from epsie.model.evaluation import NotFiniteError, Point
+from epsie.model.one_by_one import OneByOne
 from epsie.process.cancellation import GivenUp
 from epsie.proposals.arrays import ProposalArrays, together
+from epsie.proposals.arrays import fewest_of as fewest_proposals
 from epsie.proposals.outcome import Outcomes
 from epsie.rng.elementwise import exps
 from epsie.rng.stream import BLOCK
@@ -30,19 +32,45 @@ Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
 
+def fewest_of(chain: BaseChain, at_once: bool) -> float:
+    """From how many chains like this one on they are faster as arrays; inf if they never are.
+
+    Parameters
+    ----------
+    chain : BaseChain
+        One of them.
+    at_once : bool
+        Whether the model takes many points.
+    """
+    if type(chain) not in (Chain, ParallelTemperedChain) or chain.adaptive_annealer is not None:
+        return inf
+    if getattr(chain, "reset_after_swap", False) or chain.hasblobs:
+        return inf
+    if chain.ntemps * len(chain.parameters) > BLOCK:
+        return inf
+    part = chain.by_temperature[0].proposal_dist._only
+    return fewest_proposals(part, chain.ntemps, at_once)
+
+
 def proposals_of(chains: Sequence[BaseChain]) -> ProposalArrays | None:
     """The proposals of chains as arrays; None if the chains cannot be stepped so."""
     first = chains[0]
-    if type(first) not in (Chain, ParallelTemperedChain) or first.adaptive_annealer is not None:
+    if fewest_of(first, True) == inf or any(chain.is_stale for chain in chains):
         return None
-    if getattr(first, "reset_after_swap", False) or first.hasblobs or first.is_stale:
+    if any(_likeness(chain) != _likeness(first) for chain in chains):
         return None
     levels = [level for chain in chains for level in chain.by_temperature]
     parts = [level.proposal_dist._only for level in levels]
-    if first.ntemps * len(first.parameters) > BLOCK or any(part is None for part in parts):
-        return None
     alike = [part for part in parts if part is not None]
+    if len(alike) < len(parts):
+        return None
     return together(alike, positions_of(levels), betas_of(levels), first.ntemps)
+
+
+def _likeness(chain: Any) -> tuple[Any, ...]:
+    """What chains have in common that can be together."""
+    sweeps = (chain.swap_interval, chain.swap_scheme) if chain.ntemps > 1 else ()
+    return type(chain), chain.ntemps, chain.iteration, chain.nsweeps, *sweeps
 
 
 def positions_of(levels: Sequence[Any]) -> Array:
@@ -55,9 +83,10 @@ def betas_of(levels: Sequence[Any]) -> Array:
     return np.array([level.beta for level in levels])
 
 
-def block_of(chains: Sequence[BaseChain], model: Batch, room: int) -> Block | None:
-    """Chains as a block that has room for so many steps; None if they cannot be stepped so."""
-    proposals = proposals_of(chains) if room else None
+def block_of(chains: Sequence[BaseChain], model: Batch | OneByOne, room: int) -> Block | None:
+    """Chains as a block that has room for so many steps; None if they cannot be, or are too few."""
+    few = len(chains) < fewest_of(chains[0], isinstance(model, Batch))
+    proposals = None if few or not room else proposals_of(chains)
     return None if proposals is None else Block(chains, proposals, model, room)
 
 
@@ -74,14 +103,18 @@ class Block:
         The chains.
     proposals : ProposalArrays
         Their proposals.
-    model : Batch
+    model : Batch or OneByOne
         The model.
     room : int
         The number of steps that they are going to make at most.
     """
 
     def __init__(
-        self, chains: Sequence[BaseChain], proposals: ProposalArrays, model: Batch, room: int
+        self,
+        chains: Sequence[BaseChain],
+        proposals: ProposalArrays,
+        model: Batch | OneByOne,
+        room: int,
     ) -> None:
         self.chains, self.proposals, self.model = chains, proposals, model
         self.levels: list[Any] = [level for chain in chains for level in chain.by_temperature]
@@ -210,7 +243,7 @@ class Block:
     def tell(self) -> None:
         """Let the chains know where they stand and what they learned."""
         self.proposals.give_back()
-        asks_prior = asks_prior_first(self.model)
+        asks_prior = asks_prior_first(self.levels[0]._model)
         points = zip(self.x.tolist(), self.logl.tolist(), self.logp.tolist(), strict=True)
         proposed = zip(self.y.tolist(), self.new_logl.tolist(), self.new_logp.tolist(), strict=True)
         decisions = zip(self.accepted.tolist(), self.ratio.tolist(), strict=True)

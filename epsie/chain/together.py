@@ -1,4 +1,4 @@
-"""Chains that go together: the model is asked about the points of all of them at once."""
+"""Chains that go together: the model is asked about the points of all before any goes on."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from epsie.chain.ensemble_block import ensemble_block_of
 from epsie.errors import ModelError, ProposalError, StepError, said
 from epsie.model.batch import Batch
 from epsie.model.evaluation import Position
+from epsie.model.one_by_one import OneByOne
 from epsie.process.cancellation import GivenUp
 
 
-def advance_together(chains: Sequence[BaseChain], niterations: int, model: Batch) -> list[Segment]:
+def advance_together(
+    chains: Sequence[BaseChain], niterations: int, model: Batch | OneByOne
+) -> list[Segment]:
     """Let chains that stand at the same iteration make so many steps: as `advance` of each.
 
     Parameters
@@ -23,14 +26,14 @@ def advance_together(chains: Sequence[BaseChain], niterations: int, model: Batch
         Detached copies, to which the model is lent.
     niterations : int
         How many steps each is to make.
-    model : Batch
-        The model.
+    model : Batch or OneByOne
+        The model. Of an error of one of one point it is not said where it happened.
     """
     befores = [chain.of_users() for chain in chains]
     block: Block | None = None
     left = niterations
     for length, is_noted in chains[0].stretches(niterations):
-        block = block or ensemble_block_of(chains, model, left) or block_of(chains, model, left)
+        block = block or _block_of(chains, model, left)
         if block is not None:
             _run_block(block, length)
         else:
@@ -46,6 +49,12 @@ def advance_together(chains: Sequence[BaseChain], niterations: int, model: Batch
     return [chain.ended(before) for chain, before in zip(chains, befores, strict=True)]
 
 
+def _block_of(chains: Sequence[BaseChain], model: Batch | OneByOne, room: int) -> Block | None:
+    """Chains of any kind as a block; None if they cannot be, or are too few."""
+    ensembles = ensemble_block_of(chains, model, room) if isinstance(model, Batch) else None
+    return ensembles or block_of(chains, model, room)
+
+
 def _run_block(block: Block, length: int) -> None:
     try:
         block.run(length)
@@ -53,10 +62,14 @@ def _run_block(block: Block, length: int) -> None:
         raise _located(error, block.chains, block.iteration) from error.__cause__
 
 
-def _run(chains: Sequence[BaseChain], length: int, left: int, model: Batch) -> None:
+def _run(chains: Sequence[BaseChain], length: int, left: int, model: Batch | OneByOne) -> None:
     """So many steps of all, and there will be others."""
     for chain in chains:
         chain.reserve(left)
+    if not isinstance(model, Batch):
+        for chain in chains:
+            chain.run(length)
+        return
     given_up, number = chains[0].watch
     types = chains[0].dtypes
     for _ in range(length):

@@ -64,15 +64,17 @@ class Deal:
         """
         # In this process the cap is set once for all tasks, not for each.
         with capped(self.mapper.threads) if self.mapper.in_process else nullcontext():
+            one_by_one = evenly(len(self.arguments), 1)
             try:
-                return self._reports()
+                reports = self._reports()
+                if not any(report.apart for report in reports):
+                    return reports
             except WorkersDied:
-                one_by_one = evenly(len(self.arguments), 1)
                 if self.portions == one_by_one or isinstance(self.carrier.model, Batch):
                     raise
-                # Again, one by one: the error is to name the chain.
-                self.portions = one_by_one
-                return self._reports()
+            # Again, one by one: the error is to name the chain.
+            self.portions = one_by_one
+            return self._reports()
 
     def _reports(self) -> list[Report]:
         """The workers' reports, once they all have the model."""

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 from epsie.chain.base import BaseChain, Segment
+from epsie.chain.block import fewest_of
 from epsie.errors import StepError, said
 from epsie.execution.batches import by_id, by_points, each_twice, refuse_other_rows
 from epsie.execution.dealing import ChainAt, Deal, refuse_failures
@@ -193,7 +194,8 @@ class Executor:
         with closing(progress.rounds(niterations, len(chains))) as rounds:
             for length in rounds:
                 while length:
-                    n = length if learner is None else min(length, learner.room)
+                    n = self._at_once(chains, length)
+                    n = n if learner is None else min(n, learner.room)
                     lessons = None if learner is None else learner.carrier
                     portions = self._dealt(chains, n)
                     new = self._advanced(follower, n, portions, lessons)
@@ -209,11 +211,19 @@ class Executor:
                     length -= n
         return Advance(segments, learner)
 
+    def _at_once(self, chains: Sequence[BaseChain], length: int) -> int:
+        """How many of so many steps to make before chains are dealt anew."""
+        if self.rows is not None:
+            return length
+        fewest = fewest_of(chains[0], at_once=False)
+        return self.portions.stretch(length, len(chains), self._mapper.shares, fewest)
+
     def _dealt(self, chains: Sequence[BaseChain], length: int) -> list[range]:
         """The chains that each task is to have for so many steps."""
-        workers = self._mapper.workers
+        workers, n = self._mapper.workers, len(chains)
         if (rows := self.rows) is None:
-            return evenly(len(chains), self.portions.size(length, len(chains), workers))
+            share = self.portions.share(n, self._mapper.shares, fewest_of(chains[0], at_once=False))
+            return evenly(n, share or self.portions.size(length, n, workers))
         found = by_id(chains, rows)
         if not self._told_of_workers and workers is not None and workers > len(found):
             logger.warning(

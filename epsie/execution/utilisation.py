@@ -58,22 +58,38 @@ _SLACK = 2e-3
 """Seconds that do not count: a worker may wait as long for its core."""
 
 
+_CHEAP = 50e-6
+"""Seconds of a step of which arrays save at least a twentieth, of most proposals far more."""
+
+_AS_ARRAYS = 512
+"""The most chains at once as arrays: the gain of more is a few percent."""
+
+_FIRST = 64
+"""The steps after which it is looked at how long chains take."""
+
+
 class Portions:
     """The number of chains to give a worker at once: one, or several if they are short and alike.
 
     Given one by one, no worker is idle while there is work. But to hand over a chain and its result
     takes parent and worker about a millisecond, most of it because what ran before has emptied
     their caches. So chains that took a few milliseconds each in the last run are dealt in portions,
-    at most an equal share for each worker.
+    at most an equal share for each worker. Those that are stepped as arrays, which pays if a step
+    takes little, are dealt in equal shares.
     """
 
     def __init__(self) -> None:
         self._longest = inf
         """Seconds that a step of the slowest chain took."""
         self._mean = inf
+        self._shortest = inf
+        """Seconds that one of the fastest took, however loaded the machine is."""
+        self._length = 0
+        """The number of steps in the last run."""
 
     def saw(self, length: int, seconds: Sequence[float]) -> None:
         """Take in how long each chain took for so many steps."""
+        self._length, self._shortest = length, min(seconds) / length
         self._longest, self._mean = max(seconds) / length, sum(seconds) / len(seconds) / length
 
     def size(self, length: int, nchains: int, nworkers: int | None) -> int:
@@ -92,6 +108,31 @@ class Portions:
         if nworkers is None or longest > min(_SECONDS, _UNLIKE * mean + _SLACK):
             return 1
         return min(ceil(nchains / nworkers), int(_SECONDS / longest))
+
+    def share(self, nchains: int, nworkers: int | None, fewest: float) -> int:
+        """The number of chains to give at once, to be stepped as arrays; 0 if that does not pay.
+
+        Parameters
+        ----------
+        nchains : int
+            The number of chains.
+        nworkers : int or None
+            The number of workers, if it is known.
+        fewest : float
+            From how many chains on arrays are faster.
+        """
+        share = 0 if nworkers is None else min(ceil(nchains / nworkers), _AS_ARRAYS)
+        return share if share >= fewest and self._shortest < _CHEAP else 0
+
+    def stretch(self, length: int, nchains: int, nworkers: int | None, fewest: float) -> int:
+        """The number of steps, of so many, after which to look how to deal chains.
+
+        Few as long as nothing is known, as many may be as arrays that were not: chains that still
+        search for the size of their jumps are not.
+        """
+        if nworkers is None or ceil(nchains / nworkers) < fewest or _CHEAP <= self._shortest < inf:
+            return length
+        return min(length, max(_FIRST, 4 * self._length))
 
 
 def evenly(n: int, size: int) -> list[range]:

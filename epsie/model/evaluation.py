@@ -89,11 +89,11 @@ def evaluate(model: Model, parameters: Sequence[str], x: Position, like: Point |
         else:
             logl, logp, blob = answer
         if logp.__class__ is not float:
-            logp = float(logp) if logp.__class__ in _REAL else _as_float(logp)
+            logp = float(logp) if logp.__class__ in REAL else _as_float(logp)
         if logp == -inf:
             return Point(x, -inf, -inf, None)
         if logl.__class__ is not float:
-            logl = float(logl) if logl.__class__ in _REAL else _as_float(logl)
+            logl = float(logl) if logl.__class__ in REAL else _as_float(logl)
     except (TypeError, ValueError):
         _refuse_answer(answer)
     # A comparison with NaN is False, so that this one line finds NaN and +inf.
@@ -214,7 +214,7 @@ def _as_float(value: Any) -> float:
     return float(number)
 
 
-_REAL: frozenset[Any] = frozenset({float, int, np.float64, np.float32, np.int64})
+REAL: frozenset[Any] = frozenset({float, int, np.float64, np.float32, np.int64})
 
 
 def _refuse_answer(answer: Any) -> NoReturn:

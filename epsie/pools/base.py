@@ -34,6 +34,11 @@ class Mapper(ABC):
         """The number of workers, if they can be given several chains at once."""
         return None
 
+    @property
+    def shares(self) -> int | None:
+        """The number of equal shares of all chains that keep everyone busy, if it is known."""
+        return self.workers
+
     def __call__(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks.
 

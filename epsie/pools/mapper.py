@@ -23,6 +23,7 @@ class SerialMapper(Mapper):
     """No pool: one task after the other, in this process."""
 
     in_process = True
+    shares = 1
 
     def __call__(self, function: Function, tasks: Iterable[Any]) -> list[Any]:
         """The results, in the order of the tasks."""

@@ -15,9 +15,6 @@ from epsie.proposals.learned.mixture import Array
 from epsie.proposals.outcome import Outcomes
 from epsie.rng.streams import Streams
 
-FEWEST = 24
-"""Fewer chains are faster one by one."""
-
 
 class LearnedArrays:
     """`Learned` proposals of many chains that learn together, each at some temperatures.
@@ -50,9 +47,9 @@ class LearnedArrays:
 
     @staticmethod
     def are_alike(parts: Sequence[Any], ntemps: int) -> bool:
-        """Whether they are many, have made as many steps, and at a temperature know the same."""
+        """Whether they have made as many steps, and at a temperature know the same."""
         first = parts[0]._iteration, parts[0]._nsteps
-        return len(parts) >= FEWEST * ntemps and all(
+        return all(
             part._joined is not None
             and part._kernel.prior is None
             and (known := part._kernel.knowledge) is not None
