@@ -17,8 +17,12 @@ from epsie.proposals.learned.mixture import Array
 FRESH, WITHIN, DIFFERENCE = range(3)
 """The moves: a draw from the reference, one within a component of it, a difference of particles."""
 
-_BELOW = (0.6, 0.8)
+_BELOW, _BELOW_OF_MANY = (0.6, 0.8), (0.4, 0.6)
 """Most often a draw from the reference: that alone keeps the weights of distant modes."""
+
+MANY = 4
+"""Where the reference has so many components or more, some modes are in none of them, so that
+differences are as frequent."""
 
 _TARGET, _SMALLEST, _LARGEST = 0.35, 0.02, 0.999
 """Of rho: the acceptance rate to which it is tuned from step to step, and between what."""
@@ -51,7 +55,8 @@ def propose(
 ) -> Jumps:
     """A jump of each particle, by one of the three moves."""
     here = level.see(space, population.rows, population.logp)
-    kinds = np.searchsorted(_BELOW, generator.random(len(here.rows)), side="right")
+    below = _BELOW if level.reference.mixture.size < MANY else _BELOW_OF_MANY
+    kinds = np.searchsorted(below, generator.random(len(here.rows)), side="right")
     rows = np.empty_like(here.rows)
     for kind, move in enumerate((_fresh, _within, _difference)):
         chosen = np.flatnonzero(kinds == kind)

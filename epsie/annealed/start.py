@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 
 from epsie.annealed.level import along, begun
-from epsie.annealed.moves import Jumps, decide, moved, next_rho, propose
+from epsie.annealed.moves import MANY, Jumps, decide, moved, next_rho, propose
 from epsie.annealed.population import Population, next_beta, systematic, weights_of
 from epsie.annealed.progress import FIRST_RHO, Progress
 from epsie.annealed.space import Space
@@ -24,6 +24,10 @@ STREAM = 2**32 - 3
 
 _ACCEPTANCES, _MOST_STEPS = 0.7, 8
 """For each particle, after which a level ends; and after so many steps it ends anyway."""
+
+_LARGEST_FACTOR = 4.0
+"""Where there are many components each has few particles, so that their weights drift, and more
+moves are made in proportion, up to so many times as many."""
 
 _LARGEST_BATCH = 4096
 _MANY_DRAWS, _FEW_LIVE = 10_000, 32
@@ -40,9 +44,9 @@ class AnnealedStart:
     `size` draws of the prior are weighted by the likelihood to the power beta, where beta is such
     that half of them are left by their weights. A mixture is fitted to them, they are resampled,
     and moved by draws from the mixture, moves within its components, and differences, until each
-    has moved 0.7 times, or 8 steps. Then beta grows, again to where half of them are left, until it
-    is 1. So a mode is lost if no draw of the prior lay in its basin, and of many some by
-    chance on the way.
+    has moved 0.7 times, more often where the mixture has many components, or 8 steps. Then beta
+    grows, again to where half of them are left, until it is 1. So a mode is lost if no draw of the
+    prior lay in its basin, and of many some by chance on the way.
 
     It asks for likelihoods, many at a time, and never calls a model itself. What it does follows
     from its arguments and what it was told, so that it may be saved between any two batches and
@@ -227,18 +231,21 @@ class AnnealedStart:
 
     def _after_step(self, progress: Progress, jumps: Jumps, given: Array) -> Progress:
         """Decide a step, and end the level if that were enough."""
-        assert progress.level is not None
+        level = progress.level
+        assert level is not None
         logl = np.full(len(jumps.kinds), -np.inf)
         logl[jumps.there.logp > -np.inf] = given
         former = progress.population
-        population, ratios = decide(progress.level, former, jumps, logl)
+        population, ratios = decide(level, former, jumps, logl)
         progress = progress._replace(
             population=population,
             rho=next_rho(progress.rho, jumps, ratios),
             steps=progress.steps + 1,
             gained=progress.gained + moved(population, former),
         )
-        enough = progress.gained >= _ACCEPTANCES * self.size or progress.steps >= _MOST_STEPS
+        factor = min(max(1.0, level.reference.mixture.size / MANY), _LARGEST_FACTOR)
+        wanted = _ACCEPTANCES * factor
+        enough = progress.gained >= wanted * self.size or progress.steps >= _MOST_STEPS
         return self._next_level(progress) if enough else progress
 
     def _next_level(self, progress: Progress) -> Progress:
