@@ -14,12 +14,18 @@ from epsie.chain.block import Block, proposals_of
 from epsie.execution import utilisation
 from epsie.model.batch import Batch
 from epsie.proposals import (
+    AdaptiveAngular,
+    AdaptiveBoundedNormal,
     AdaptiveNormal,
+    Angular,
     ATAdaptiveNormal,
     Boundaries,
+    BoundedNormal,
     Learned,
     Normal,
     Snooker,
+    SSAdaptiveAngular,
+    SSAdaptiveBoundedNormal,
     SSAdaptiveNormal,
     arrays,
 )
@@ -61,6 +67,16 @@ PROPOSALS = {
     "sivia, limited": lambda names: SSAdaptiveNormal(names, 1.0, max_cov=1.5),
     "sivia, full": lambda names: SSAdaptiveNormal(names, full(len(names))),
     "thoms": lambda names: ATAdaptiveNormal(names, 400),
+    "angular": lambda names: Angular(names, bounds=(-1.0, 2.0)),
+    "angular, wide": lambda names: SSAdaptiveAngular(names, 9.0, bounds=(-1.0, 1.0)),
+    "angular, veitch": lambda names: AdaptiveAngular(names, 200, bounds=(-3.0, 3.0)),
+    "bounded": lambda names: BoundedNormal(names, dict.fromkeys(names, (-1.0, inf)), 0.2),
+    "bounded, wide": lambda names: SSAdaptiveBoundedNormal(
+        names, dict.fromkeys(names, (-1, 1)), 1.0
+    ),
+    "bounded, veitch": lambda names: AdaptiveBoundedNormal(
+        names, dict.fromkeys(names, (-3, 1)), 300
+    ),
     "thoms, for ever": lambda names: ATAdaptiveNormal(names, None, start_step=5),
 }
 
@@ -129,7 +145,9 @@ def array_steps(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "ndim"),
     [("normal", 1), ("full", 2), ("veitch", 10), ("sivia", 2), ("sivia, limited", 3)]
-    + [("sivia, full", 3), ("thoms", 10), ("thoms, for ever", 1), ("thoms, for ever", 3)],
+    + [("sivia, full", 3), ("thoms", 10), ("thoms, for ever", 1), ("thoms, for ever", 3)]
+    + [("angular", 1), ("angular, wide", 2), ("angular, veitch", 3)]
+    + [("bounded", 3), ("bounded, wide", 2), ("bounded, veitch", 1)],
 )
 def test_gives_the_bits_of_each_chain_alone(kind, ndim, array_steps):
     make = partial(sampler_of, PROPOSALS[kind], ndim, outside=1.1 if "ever" in kind else inf)
@@ -165,6 +183,8 @@ def check(make, total, parts):
         ("normal", 10, 7, "deo"),
         ("thoms", 3, 3, "cascade"),
         ("full", 2, 2, "deo"),
+        ("bounded, wide", 2, 3, "deo"),
+        ("angular", 3, 2, "cascade"),
     ],
 )
 def test_temperatures_swap_as_they_do_alone(kind, ndim, ntemps, scheme, array_steps):
@@ -203,6 +223,12 @@ def test_what_has_no_form_as_arrays_is_stepped_one_by_one():
     other = sampler_of(Normal)
     other.chains[0].proposal_dist.proposals[0].set_jump_interval(2, 10)
     assert proposals_of(other.chains) is None
+    limits = sampler_of(PROPOSALS["bounded"])
+    limits.chains[1].proposal_dist.proposals[0].boundaries = dict.fromkeys(
+        ["p0", "p1", "p2"], (0, 1)
+    )
+    assert proposals_of(limits.chains) is None
+    assert proposals_of(limits.chains[1:2]) is None  # it stands outside, which is an error
 
 
 def test_refused_answers_name_the_chain_or_are_counted():

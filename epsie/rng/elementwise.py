@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def each(function: Callable[[float], float], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A function of `math` of each number: numpy's own may differ in last bits."""
+    return np.fromiter(map(function, x.tolist()), float, len(x))
 
 
 def exps(x: NDArray[np.float64]) -> NDArray[np.float64]:
