@@ -261,6 +261,21 @@ def test_an_idle_worker_of_a_foreign_pool_dies(replaced, locked):
         np.testing.assert_equal(made.state, before)
 
 
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_an_idle_worker_of_a_foreign_pool_does_not_hear_ctrl_c(method):
+    """It could end with the lock for which the end of the pool waits."""
+    made = sampler()
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        made.pool = pool
+        made.run(5)
+        workers = list(pool._pool)
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGINT)
+        made.run(5)
+        assert pool._pool == workers
+        assert all(worker.is_alive() for worker in workers)
+
+
 class Dies:
     """A model that kills its process so many times, and always does if there is no folder."""
 

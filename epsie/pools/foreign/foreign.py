@@ -6,10 +6,13 @@ import atexit
 import concurrent.futures
 import inspect
 import multiprocessing.pool
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from epsie.errors import PoolError
@@ -93,6 +96,8 @@ class AsyncMapper(Mapper):
         if self._lost_a_worker():
             # An idle worker dies with the lock of the queue that all others wait for.
             self._refuse()
+        if not self.in_process:
+            function = partial(_deaf_to_interrupts, os.getpid(), function)
         results = [self.pool.apply_async(function, (task,)) for task in tasks]
         return [self._waited_for(result) for result in results]
 
@@ -149,6 +154,19 @@ class AsyncMapper(Mapper):
                 return set(workers)
             return {worker for worker in list(workers) if getattr(worker, "exitcode", None) is None}
         return set()
+
+
+def _deaf_to_interrupts(parent: int, function: Function, task: Any) -> Any:
+    """The result of a task in a worker that Ctrl-C will not end from now on.
+
+    It reaches all processes of a terminal, and a worker that it ends while it waits for tasks may
+    take the lock with it for which `terminate` then waits for ever. The parent hears it, and ends
+    its workers.
+    """
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if usual and os.getpid() != parent:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return function(task)
 
 
 def collected(given: Any) -> list[Any]:
