@@ -165,7 +165,8 @@ def _deaf_to_interrupts(parent: int, function: Function, task: Any) -> Any:
     """
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if usual and os.getpid() != parent:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with suppress(ValueError):  # beside the main thread, which hears it alone
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     return function(task)
 
 
