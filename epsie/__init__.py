@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from epsie.errors import EpsieError as EpsieError
     from epsie.errors import InUseError as InUseError
     from epsie.errors import ModelError as ModelError
+    from epsie.errors import NoLikelihoodError as NoLikelihoodError
     from epsie.errors import NotReproducibleError as NotReproducibleError
     from epsie.errors import PoolError as PoolError
     from epsie.errors import ProposalError as ProposalError
@@ -61,8 +62,8 @@ _HOMES = {
     for home, names in {
         "chain.chaindata": "array2dict",
         "errors": (
-            "CheckpointError EpsieError InUseError ModelError NotReproducibleError "
-            "PoolError ProposalError RunDirectoryError StateError"
+            "CheckpointError EpsieError InUseError ModelError NoLikelihoodError "
+            "NotReproducibleError PoolError ProposalError RunDirectoryError StateError"
         ),
         "model.conditional": "Given",
         "model.direction": "Angle Direction",

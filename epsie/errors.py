@@ -67,6 +67,10 @@ class StateError(StepError):
     """Something that evolves while a chain runs is missing from its state."""
 
 
+class NoLikelihoodError(EpsieError):
+    """The likelihood vanishes for all but so small a part of the prior that there is no start."""
+
+
 class PoolError(EpsieError):
     """The pool failed, not the model: a worker died, or results were lost."""
 

@@ -12,8 +12,8 @@ from epsie.annealed import AnnealedStart, Population, moves
 from epsie.annealed.level import Level
 from epsie.annealed.population import effective_number, next_beta, systematic, weights_of
 from epsie.annealed.space import Space
-from epsie.annealed.start import NoLikelihoodError, run
-from epsie.errors import MalformedStateError
+from epsie.annealed.start import run
+from epsie.errors import MalformedStateError, NoLikelihoodError
 from epsie.proposals.learned.coordinates import Coordinate
 from epsie.proposals.learned.mixture import Mixture
 from epsie.proposals.learned.transform import Transform

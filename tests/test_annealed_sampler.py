@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 import epsie
-from epsie.annealed.start import NoLikelihoodError
 from epsie.cli.verify import problems
 from epsie.copying import same
-from epsie.errors import EpsieError, MalformedStateError
+from epsie.errors import EpsieError, MalformedStateError, NoLikelihoodError
 from epsie.proposals import ATAdaptiveNormal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.storage.statetree import decode, encode
@@ -101,7 +100,6 @@ SCRIPT = """
 import sys, time
 from tests.test_annealed_sampler import sampler, two_peaks, PRIOR
 import epsie
-from epsie.annealed.start import NoLikelihoodError
 def slow(a, b, c, d):
     time.sleep(2e-4)
     return two_peaks(a, b, c, d)

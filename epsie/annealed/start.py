@@ -14,7 +14,7 @@ from epsie.annealed.moves import MANY, Jumps, decide, moved, next_rho, propose
 from epsie.annealed.population import Population, next_beta, systematic, weights_of
 from epsie.annealed.progress import FIRST_RHO, Progress
 from epsie.annealed.space import Space
-from epsie.errors import EpsieError
+from epsie.errors import NoLikelihoodError
 from epsie.model.evaluation import Position
 from epsie.model.prior import Prior
 from epsie.proposals.learned.mixture import Array
@@ -32,10 +32,6 @@ moves are made in proportion, up to so many times as many."""
 _LARGEST_BATCH = 4096
 _MANY_DRAWS, _FEW_LIVE = 10_000, 32
 """After so many draws of the prior so few that have a likelihood are enough to go on with."""
-
-
-class NoLikelihoodError(EpsieError):
-    """The likelihood vanishes for all but so small a part of the prior that there is no start."""
 
 
 class AnnealedStart:
