@@ -10,7 +10,8 @@ import pytest
 
 from epsie.chain import block as block_file
 from epsie.chain import together
-from epsie.chain.block import Block, proposals_of
+from epsie.chain.alike import proposals_of
+from epsie.chain.block import Block
 from epsie.execution import utilisation
 from epsie.model.batch import Batch
 from epsie.proposals import (

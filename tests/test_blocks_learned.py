@@ -8,7 +8,7 @@ from math import inf
 import numpy as np
 import pytest
 
-from epsie.chain.block import proposals_of
+from epsie.chain.alike import proposals_of
 from epsie.errors import ProposalError
 from epsie.proposals import Learned
 from epsie.proposals.learned import components, distances, many_kernels

@@ -11,66 +11,24 @@ from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import Note
 from epsie.chain.base import BaseChain
+from epsie.chain.block_blobs import BlockBlobs, OtherBlobsError, dicts_of
 from epsie.chain.block_rows import BlockRows
-from epsie.chain.chain import NO_DENSITY, Chain
+from epsie.chain.chain import NO_DENSITY
 from epsie.chain.ptchain import ParallelTemperedChain
 from epsie.errors import ProposalError
 from epsie.model.batch import Batch, asks_prior_first
 from epsie.model.evaluation import NotFiniteError, Point
 from epsie.model.one_by_one import OneByOne
 from epsie.process.cancellation import GivenUp
-from epsie.proposals.arrays import ProposalArrays, together
-from epsie.proposals.arrays import fewest_of as fewest_proposals
+from epsie.proposals.arrays import ProposalArrays
 from epsie.proposals.outcome import Outcomes
 from epsie.rng.elementwise import exps
-from epsie.rng.stream import BLOCK
 from epsie.rng.streams import Streams
 from epsie.tempering.many_sweeps import SWEEPS
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
-
-
-def fewest_of(chain: BaseChain, at_once: bool) -> float:
-    """From how many chains like this one on they are faster as arrays; inf if they never are.
-
-    Parameters
-    ----------
-    chain : BaseChain
-        One of them.
-    at_once : bool
-        Whether the model takes many points.
-    """
-    if type(chain) not in (Chain, ParallelTemperedChain) or chain.adaptive_annealer is not None:
-        return inf
-    if getattr(chain, "reset_after_swap", False) or chain.hasblobs:
-        return inf
-    if chain.ntemps * len(chain.parameters) > BLOCK:
-        return inf
-    part = chain.by_temperature[0].proposal_dist._only
-    return fewest_proposals(part, chain.ntemps, at_once)
-
-
-def proposals_of(chains: Sequence[BaseChain]) -> ProposalArrays | None:
-    """The proposals of chains as arrays; None if the chains cannot be stepped so."""
-    first = chains[0]
-    if fewest_of(first, True) == inf or any(chain.is_stale for chain in chains):
-        return None
-    if any(_likeness(chain) != _likeness(first) for chain in chains):
-        return None
-    levels = [level for chain in chains for level in chain.by_temperature]
-    parts = [level.proposal_dist._only for level in levels]
-    alike = [part for part in parts if part is not None]
-    if len(alike) < len(parts):
-        return None
-    return together(alike, positions_of(levels), betas_of(levels), first.ntemps)
-
-
-def _likeness(chain: Any) -> tuple[Any, ...]:
-    """What chains have in common that can be together."""
-    sweeps = (chain.swap_interval, chain.swap_scheme) if chain.ntemps > 1 else ()
-    return type(chain), chain.ntemps, chain.iteration, chain.nsweeps, *sweeps
 
 
 def positions_of(levels: Sequence[Any]) -> Array:
@@ -83,11 +41,12 @@ def betas_of(levels: Sequence[Any]) -> Array:
     return np.array([level.beta for level in levels])
 
 
-def block_of(chains: Sequence[BaseChain], model: Batch | OneByOne, room: int) -> Block | None:
-    """Chains as a block that has room for so many steps; None if they cannot be, or are too few."""
-    few = len(chains) < fewest_of(chains[0], isinstance(model, Batch))
-    proposals = None if few or not room else proposals_of(chains)
-    return None if proposals is None else Block(chains, proposals, model, room)
+def _points(x: Array, logl: Array, logp: Array, blobs: Sequence[Any]) -> list[Point]:
+    columns = zip(x.tolist(), logl.tolist(), logp.tolist(), blobs, strict=True)
+    return [
+        Point(tuple(at), like, prior, None if prior == -inf else blob)
+        for at, like, prior, blob in columns
+    ]
 
 
 class Block:
@@ -107,6 +66,8 @@ class Block:
         The model.
     room : int
         The number of steps that they are going to make at most.
+    blobs : BlockBlobs, optional
+        Their blobs.
     """
 
     def __init__(
@@ -115,8 +76,10 @@ class Block:
         proposals: ProposalArrays,
         model: Batch | OneByOne,
         room: int,
+        blobs: BlockBlobs | None = None,
     ) -> None:
         self.chains, self.proposals, self.model = chains, proposals, model
+        self.blobs = blobs
         self.levels: list[Any] = [level for chain in chains for level in chain.by_temperature]
         self.names, self.ntemps = chains[0].parameters, chains[0].ntemps
         self.x = positions_of(self.levels)
@@ -131,7 +94,8 @@ class Block:
         betas = betas_of(self.levels)
         self._betas, self._at_prior = betas, betas == 0
         self._streams: Any = self._streams_of(chains)
-        self._rows = BlockRows(room, *self.x.shape)
+        kind = None if blobs is None else blobs.here.dtype
+        self._rows = BlockRows(room, len(self.x), len(self.names), kind)
         self.iteration, self._nsweeps = chains[0].iteration, chains[0].nsweeps
 
     def _streams_of(self, chains: Sequence[BaseChain]) -> Any:
@@ -178,16 +142,17 @@ class Block:
         logl, logp, blobs = self.model.many(columns)
         # A comparison with NaN is False.
         good = (logp == -inf) | ((logl < inf) & (logp < inf))
-        if blobs is not None or not good.all():
-            self._refuse(blobs, np.arange(len(self.levels))[rows], ~good, logl, logp)
+        if self.blobs is not None:
+            self.blobs.propose(rows, blobs, logp)
+        elif blobs is not None:
+            raise OtherBlobsError("the model returned a blob, but none at the start")
+        if not good.all():
+            self._refuse(np.arange(len(self.levels))[rows], ~good, logl, logp)
         return np.where(logp == -inf, -inf, logl), logp
 
-    def _refuse(self, blobs: Any, rows: Rows, bad: Mask, logl: Array, logp: Array) -> None:
+    def _refuse(self, rows: Rows, bad: Mask, logl: Array, logp: Array) -> None:
         """Reject what is not finite of rows, or raise an error that tells where."""
         self.tell()
-        if blobs is not None:
-            # None of the starts has one: that of a single chain says so.
-            self.levels[0].evaluate()
         for j in np.flatnonzero(bad).tolist():
             text = f"the model returned logl = {float(logl[j])!r}, logp = {float(logp[j])!r}"
             i = int(rows[j])
@@ -221,6 +186,8 @@ class Block:
         # What was handed out, to who learns or keeps rows, is copied there.
         self.x[moved] = self.y[moved]
         self.logl[moved], self.logp[moved] = self.new_logl[moved], self.new_logp[moved]
+        if self.blobs is not None:
+            self.blobs.accept(moved)
 
     def _refuse_density(self, i: int) -> None:
         """Raise an error that tells where the proposals gave no density."""
@@ -238,24 +205,29 @@ class Block:
         came_from = (order + ntemps * np.arange(len(order))[:, np.newaxis]).ravel()
         self.x, self.logl = self.x[came_from], self.logl[came_from]
         self.logp = self.logp[came_from]
+        if self.blobs is not None:
+            self.blobs.swap(came_from)
         return order, ratios
 
     def tell(self) -> None:
         """Let the chains know where they stand and what they learned."""
         self.proposals.give_back()
         asks_prior = asks_prior_first(self.levels[0]._model)
-        points = zip(self.x.tolist(), self.logl.tolist(), self.logp.tolist(), strict=True)
-        proposed = zip(self.y.tolist(), self.new_logl.tolist(), self.new_logp.tolist(), strict=True)
+        here: list[Any] = [None] * len(self.levels)
+        there = here
+        if self.blobs is not None:
+            here, there = dicts_of(self.blobs.here), dicts_of(self.blobs.there)
+        points = _points(self.x, self.logl, self.logp, here)
+        proposed = _points(self.y, self.new_logl, self.new_logp, there)
         decisions = zip(self.accepted.tolist(), self.ratio.tolist(), strict=True)
         outside, drawn = self._outside.tolist(), self._drawn.tolist()
         resting = self._resting.tolist()
-        for i, (level, here, there, decision) in enumerate(
+        for i, (level, point, new, decision) in enumerate(
             zip(self.levels, points, proposed, decisions, strict=True)
         ):
-            level.point = Point(tuple(here[0]), here[1], here[2], None)
+            level.point = point
             if self.iteration > level.iteration:
-                there_is = Point(tuple(there[0]), there[1], there[2], None)
-                level.proposed = there_is if drawn[i] else None
+                level.proposed = new if drawn[i] else None
                 outcome = level.outcome
                 outcome.point, outcome.proposed, outcome.beta = (
                     level.point,

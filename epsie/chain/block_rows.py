@@ -22,14 +22,21 @@ class BlockRows:
     ----------
     room, nrows, ndim : int
         The number of steps at most, of chains and temperatures together, and of parameters.
+    blobs : dtype, optional
+        The type of a blob.
     """
 
-    def __init__(self, room: int, nrows: int, ndim: int) -> None:
+    def __init__(
+        self, room: int, nrows: int, ndim: int, blobs: np.dtype[np.void] | None = None
+    ) -> None:
+        kind = np.dtype([]) if blobs is None else blobs
+        self._blobs = np.empty((nrows, room), kind)
         self._x = np.empty((nrows, room, ndim))
         self._stats = np.empty((nrows, room, 2))
         self._ratios = np.empty((nrows, room))
         self._accepted = np.empty((nrows, room), bool)
-        most = max(1, min(room, _CACHED // (8 * nrows * (ndim + 4))))
+        most = max(1, min(room, _CACHED // ((8 * ndim + 32 + kind.itemsize) * nrows)))
+        self._recent_blobs = np.empty((most, nrows), kind)
         self._recent_x = np.empty((most, nrows, ndim))
         self._recent = np.empty((most, 3, nrows))
         self._recent_accepted = np.empty((most, nrows), bool)
@@ -42,6 +49,8 @@ class BlockRows:
         self._recent_x[at] = block.x
         self._recent[at, 0], self._recent[at, 1] = block.logl, block.logp
         self._recent[at, 2], self._recent_accepted[at] = block.ratio, block.accepted
+        if block.blobs is not None:
+            self._recent_blobs[at] = block.blobs.here
         self._filled += 1
         if at + 1 == len(self._recent_x):
             self._turn_over()
@@ -52,6 +61,8 @@ class BlockRows:
         self._stats[:, rows] = self._recent[:n, :2].transpose(2, 0, 1)
         self._ratios[:, rows] = self._recent[:n, 2].T
         self._accepted[:, rows] = self._recent_accepted[:n].T
+        if self._blobs.itemsize:
+            self._blobs[:, rows] = self._recent_blobs[:n].T
         self._first = self._filled
 
     def add_sweeps(self, order: NDArray[np.int64], ratios: NDArray[np.float64]) -> None:
@@ -72,7 +83,8 @@ class BlockRows:
         for i, level in enumerate(levels):
             n = self._filled
             rows = {"positions": x[i, :n], "stats": values[i, :n], "acceptance": decided[i, :n]}
-            level.history.extend({**rows, "blobs": None})
+            blobs = self._blobs[i, :n] if self._blobs.itemsize else None
+            level.history.extend({**rows, "blobs": blobs})
         if self._sweeps:
             orders, ratios = map(np.array, zip(*self._sweeps, strict=True))
             for i, chain in enumerate(chains):

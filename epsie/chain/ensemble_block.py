@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.base import BaseChain
 from epsie.chain.block import Array, Block, Rows
+from epsie.chain.block_blobs import BlockBlobs, blobs_of
 from epsie.chain.ensemble import EnsembleChain
 from epsie.ensembles.moves import Stretch
 from epsie.model.batch import Batch
@@ -20,10 +21,17 @@ from epsie.rng.stream import BLOCK, Stream
 def ensemble_block_of(chains: Sequence[BaseChain], model: Batch, room: int) -> EnsembleBlock | None:
     """Ensembles as a block that has room for so many steps; None if they cannot be stepped so."""
     first = chains[0]
-    if not room or not isinstance(first, EnsembleChain) or first.hasblobs or first.is_stale:
+    if not room or not isinstance(first, EnsembleChain) or first.is_stale:
         return None
     move = first.walkers[0].moves._only
-    return EnsembleBlock(chains, move, model, room) if type(move) is Stretch else None
+    if type(move) is not Stretch:
+        return None
+    blobs = None
+    if first.hasblobs:
+        blobs = blobs_of([walker.point for chain in chains for walker in chain.by_temperature])
+        if blobs is None:
+            return None
+    return EnsembleBlock(chains, move, model, room, blobs)
 
 
 class _Uniforms:
@@ -116,13 +124,22 @@ class EnsembleBlock(Block):
         The model.
     room : int
         The number of steps that they are going to make at most.
+    blobs : BlockBlobs, optional
+        Their blobs.
     """
 
     _streams: _Uniforms
 
-    def __init__(self, chains: Sequence[BaseChain], move: Stretch, model: Batch, room: int) -> None:
+    def __init__(
+        self,
+        chains: Sequence[BaseChain],
+        move: Stretch,
+        model: Batch,
+        room: int,
+        blobs: BlockBlobs | None = None,
+    ) -> None:
         self._counted = _Counted(chains)
-        super().__init__(chains, self._counted, model, room)  # type: ignore[arg-type]
+        super().__init__(chains, self._counted, model, room, blobs)  # type: ignore[arg-type]
         self._move, self._half = move, chains[0].nwalkers // 2
         self._first_of_halves = np.arange(len(chains))[:, np.newaxis] * self._half
 
@@ -178,3 +195,5 @@ class EnsembleBlock(Block):
         moved = rows[accepted]
         self.x[moved] = self.y[moved]
         self.logl[moved], self.logp[moved] = self.new_logl[moved], self.new_logp[moved]
+        if self.blobs is not None:
+            self.blobs.accept(moved)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from epsie.chain.alike import block_of
 from epsie.chain.base import BaseChain, Segment
-from epsie.chain.block import Block, block_of
+from epsie.chain.block import Block
 from epsie.chain.ensemble_block import ensemble_block_of
 from epsie.errors import ModelError, ProposalError, StepError, said
 from epsie.model.batch import Batch
@@ -16,7 +17,7 @@ from epsie.process.cancellation import GivenUp
 
 
 def advance_together(
-    chains: Sequence[BaseChain], niterations: int, model: Batch | OneByOne
+    chains: Sequence[BaseChain], niterations: int, model: Batch | OneByOne, as_arrays: bool = True
 ) -> list[Segment]:
     """Let chains that stand at the same iteration make so many steps: as `advance` of each.
 
@@ -28,12 +29,15 @@ def advance_together(
         How many steps each is to make.
     model : Batch or OneByOne
         The model. Of an error of one of one point it is not said where it happened.
+    as_arrays : bool, optional
+        Whether they may be a block.
     """
     befores = [chain.of_users() for chain in chains]
     block: Block | None = None
     left = niterations
     for length, is_noted in chains[0].stretches(niterations):
-        block = block or _block_of(chains, model, left)
+        if as_arrays:
+            block = block or _block_of(chains, model, left)
         if block is not None:
             _run_block(block, length)
         else:

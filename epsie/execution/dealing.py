@@ -65,6 +65,7 @@ class Deal:
         # In this process the cap is set once for all tasks, not for each.
         with capped(self.mapper.threads) if self.mapper.in_process else nullcontext():
             one_by_one = evenly(len(self.arguments), 1)
+            self._as_arrays = True
             try:
                 reports = self._reports()
                 if not any(report.apart for report in reports):
@@ -73,7 +74,9 @@ class Deal:
                 if self.portions == one_by_one or isinstance(self.carrier.model, Batch):
                     raise
             # Again, one by one: the error is to name the chain.
-            self.portions = one_by_one
+            self._as_arrays = False
+            if not isinstance(self.carrier.model, Batch):
+                self.portions = one_by_one
             return self._reports()
 
     def _reports(self) -> list[Report]:
@@ -116,8 +119,9 @@ class Deal:
         model, *lessons = self._tickets
         taught = lessons[0] if lessons else None
         return Task(
-            self._run, number, self.job, first, packed, arguments, model, taught, self._settings
-        )
+            self._run, number, self.job, first, packed, arguments, model, taught, self._settings,
+            self._as_arrays,
+        )  # fmt: skip
 
 
 def _packed(chains: list[BaseChain], in_process: bool) -> list[BaseChain | bytes]:

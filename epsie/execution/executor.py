@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
+from epsie.chain.alike import fewest_of
 from epsie.chain.base import BaseChain, Segment
-from epsie.chain.block import fewest_of
 from epsie.errors import StepError, said
 from epsie.execution.batches import by_id, by_points, each_twice, refuse_other_rows
 from epsie.execution.dealing import ChainAt, Deal, refuse_failures

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from epsie.chain.alike import fewest_of
 from epsie.chain.base import BaseChain
-from epsie.chain.block import fewest_of
+from epsie.chain.block_blobs import OtherBlobsError
 from epsie.chain.together import advance_together, prefetch
 from epsie.errors import EpsieError, PoolError, ProposalError, said
 from epsie.model.batch import Batch
@@ -47,6 +48,8 @@ class Task:
     lessons: Ticket | None
     """What the chains have learned together, if they do."""
     settings: Settings
+    as_arrays: bool = True
+    """Whether its chains may be stepped as arrays."""
 
     @property
     def indices(self) -> range:
@@ -97,7 +100,7 @@ class Report:
     lacks: str = ""
     """The key of a ticket that it cannot redeem; '' if of none."""
     apart: bool = False
-    """Whether chains failed as arrays: one by one they say which of them, and where."""
+    """Whether chains failed as arrays: one by one they go on, or say which of them cannot."""
 
 
 def work(task: Task) -> Report:
@@ -138,7 +141,8 @@ def _do(task: Task, chains: list[BaseChain], model: Any, lessons: Any, report: R
         return
     with _caught(answers[0], task, None):
         _do_together(task, chains, model.emptied() if at_once else model, lessons, answers)
-    report.apart = not at_once and answers[0].error is not None
+    error = answers[0].error
+    report.apart = isinstance(error, OtherBlobsError if at_once else Exception)
     seconds = sum(answer.seconds for answer in answers) / len(answers)
     for answer in answers:
         answer.seconds = seconds
@@ -158,7 +162,8 @@ def _do_together(
         chain.teach(lessons)
     if task.job == ADVANCE:
         asked = model if isinstance(model, Batch) else OneByOne(model)
-        for answer, segment in zip(answers, advance_together(chains, task.arguments[0], asked)):
+        segments = advance_together(chains, task.arguments[0], asked, task.as_arrays)
+        for answer, segment in zip(answers, segments):
             answer.result = segment
         return
     prefetch(chains, task.job, task.arguments, model)

@@ -163,12 +163,12 @@ class Batch:
         logl, logp, blobs = self.many(columns)
         if blobs is None:
             return zip(logl.tolist(), logp.tolist(), strict=True)
-        rows = zip(*map(_entries, blobs.values()), strict=True)
+        rows = zip(*map(entries, blobs.values()), strict=True)
         each = [dict(zip(blobs, row, strict=True)) for row in rows]
         return zip(logl.tolist(), logp.tolist(), each, strict=True)
 
 
-def _entries(column: NDArray[Any]) -> Sequence[Any]:
+def entries(column: NDArray[Any]) -> Sequence[Any]:
     """The entries of an array as a model of one point would give them."""
     plain = column.ndim == 1 and column.dtype in (float, int, bool)
     return column.tolist() if plain else column  # type: ignore[return-value]
