@@ -1,6 +1,7 @@
 """Installing this package: bare, and over and beside EPSIE 1.0.0, whose name it has."""
 
 import pickle
+import signal
 import site
 import subprocess
 import sys
@@ -153,26 +154,73 @@ def test_beside_the_old_one(environment, tmp_path):
     assert modules == modules_of_this()
 
 
-def test_a_wheel_in_a_bare_environment(tmp_path):
-    """With nothing but what it asks for; the demonstration that comes with it is cut short."""
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "bare"], check=True)
-    places = tmp_path / "bare" / "bin"
-    pip(places / "python", "wheel", "--no-deps", "-w", tmp_path, ROOT)
-    (wheel,) = tmp_path.glob("epsie-*.whl")
+MINE = """
+import hashlib, os, signal, sys
+import epsie
+
+calls = 0
+
+def log_likelihood(slope, intercept):
+    global calls
+    calls += 1
+    if calls == int(os.environ.get("KILLED_AT", 0)):
+        os.kill(os.getpid(), signal.SIGKILL)
+    points = [(0, 1.1), (1, 2.9), (2, 5.2), (3, 6.8)]
+    return -sum((slope * x + intercept - y) ** 2 for x, y in points) / 0.08
+
+prior = epsie.Prior(slope=(-10, 10), intercept=(-10, 10))
+run = epsie.sample(log_likelihood, prior, seed=1, directory=sys.argv[1], every=20)
+epsie.plots.corner(run, prior=True).savefig(sys.argv[1] + ".png")
+evidence = run.log_evidence()
+draws = run.draws(flat=True)
+print(run.evaluations, evidence.log_z.hex(), draws["slope"].mean(),
+    hashlib.sha256(b"".join(draws[name].tobytes() for name in sorted(draws))).hexdigest())
+"""
+"""What somebody writes in the first hour."""
+
+
+def bare(home):
+    """A wheel, what runs commands where it is installed with what it needs, and where they are."""
+    subprocess.run([sys.executable, "-m", "venv", home / "bare"], check=True)
+    places = home / "bare" / "bin"
+    pip(places / "python", "wheel", "--no-deps", "-w", home, ROOT)
+    (wheel,) = home.glob("epsie-*.whl")
+    pip(places / "python", "install", "--no-compile", wheel)
+
+    def run(program, *arguments, code=0, quietly=True, **variables):
+        done = subprocess.run(
+            [places / program, *arguments], capture_output=True, text=True, cwd=home,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(home), **variables},
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert not (quietly and done.stderr)
+        return done.stdout
+
+    return wheel, run, places
+
+
+def test_the_first_hour_in_a_bare_environment(tmp_path):
+    """The demonstration, which is cut short; a model of one's own, a kill, and the same bits."""
+    wheel, run, places = bare(tmp_path)
     with zipfile.ZipFile(wheel) as held:
         metadata = held.read(f"epsie-{epsie.__version__}.dist-info/METADATA").decode()
     assert metadata.count("](") == metadata.count("](https://") > 0  # read outside of a checkout
-    pip(places / "python", "install", "--no-compile", wheel)
-
-    def run(*command):
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout
-
-    assert run(places / "epsie", "--version") == f"epsie {epsie.__version__}\n"
-    said = run(places / "python", "-m", "epsie.demo", "--processes", "2", "--ess", "100")
+    assert run("epsie", "--version") == f"epsie {epsie.__version__}\n"
+    said = run("python", "-m", "epsie.demo", "--processes", "2", "--ess", "100")
     assert "sigma_lynx" in said
     assert "No picture: that takes matplotlib" in said
-    assert "lynx_hare_run" in run(places / "epsie", "info", "lynx_hare_run")
+    assert "lynx_hare_run" in run("epsie", "info", "lynx_hare_run")
+
+    pip(places / "python", "install", "--no-compile", f"{wheel}[plots]")
+    # matplotlib says that it looks for fonts, if that takes long.
+    run("python", "-c", "import matplotlib.pyplot", quietly=False)
+    (tmp_path / "mine.py").write_text(MINE)
+    whole = run("python", "mine.py", "whole")
+    evaluations, _, slope, _ = whole.split()
+    assert abs(float(slope) - 1.94) < 0.02
+    late = str(int(0.9 * int(evaluations)))
+    run("python", "mine.py", "killed", code=-signal.SIGKILL, KILLED_AT=late)
+    assert epsie.open_run(tmp_path / "killed").niterations > 0
+    assert run("python", "mine.py", "killed") == whole
+    assert (tmp_path / "killed.png").stat().st_size > 10_000
+    assert "ess_bulk" in run("epsie", "summary", "killed")
