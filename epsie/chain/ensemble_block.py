@@ -80,8 +80,9 @@ class _Uniforms:
             ends[i] -= self._first[i]
             self._first[i] = self._stop[i] = 0
             self._append(i, left)
-            while self._stop[i] < ends[i]:
-                self._append(i, self._streams[i].generator.random(BLOCK)[::-1])
+            missing = -(-max(0, int(ends[i]) - len(left)) // BLOCK)
+            blocks = self._streams[i].generator.random((missing, BLOCK))
+            self._append(i, blocks[:, ::-1].ravel())
         self._first = ends
 
     def _taken(self, before: Rows) -> Array:
@@ -173,13 +174,16 @@ class EnsembleBlock(Block):
         rows, a = half.ravel(), self._move.a
         root = (a - 1) * u.ravel() + 1
         z = root * root / a
-        other = self.x[others]
-        self.y[rows] = other + z[:, np.newaxis] * (self.x[rows] - other)
+        other = self.x.take(others, axis=0)
+        away = self.x.take(rows, axis=0) - other
+        away *= z[:, np.newaxis]
+        away += other
+        self.y[rows] = away
         factor = (len(self.names) - 1) * logs(z)
         logl, logp = self._asked(rows)
         self.new_logl[rows], self.new_logp[rows] = logl, logp
-        log_ratio = logp - self.logp[rows]
-        log_ratio += logl - self.logl[rows]
+        log_ratio = logp - self.logp.take(rows)
+        log_ratio += logl - self.logl.take(rows)
         self._decide_for(rows, logp != -inf, log_ratio + factor)
 
     def _decide_for(self, rows: Rows, inside: NDArray[np.bool_], log_ratio: Array) -> None:
@@ -193,7 +197,7 @@ class EnsembleBlock(Block):
         accepted = up | (open_ & (u < ratio))
         self.ratio[rows], self.accepted[rows] = ratio, accepted
         moved = rows[accepted]
-        self.x[moved] = self.y[moved]
-        self.logl[moved], self.logp[moved] = self.new_logl[moved], self.new_logp[moved]
+        self.x[moved] = self.y.take(moved, axis=0)
+        self.logl[moved], self.logp[moved] = self.new_logl.take(moved), self.new_logp.take(moved)
         if self.blobs is not None:
             self.blobs.accept(moved)
