@@ -44,7 +44,7 @@ html_static_path = ["_static"]
 html_css_files = ["epsie.css"]
 # Beside the tutorials, whose names begin with a number, are the scripts that they use.
 exclude_patterns = ["_build", "_generated/*.md", "*.py", "tutorials/[!0-9]*"]
-myst_enable_extensions = ["dollarmath", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -68,10 +68,12 @@ toc_object_entries_show_parents = "hide"
 
 
 def make_gallery(app: Any) -> None:
-    """Make the pictures and tables of proposals from the registry."""
+    """Make the pictures and tables of proposals from the registry, and those of runs."""
     import gallery
+    import pictures
 
     gallery.make(Path(app.srcdir) / "_generated")
+    pictures.make(Path(app.srcdir) / "_generated")
 
 
 KEPT: list[str] = []
