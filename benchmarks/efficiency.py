@@ -120,6 +120,7 @@ COMPARISON = Comparison(
         "nautilus",
         "pocoMC",
         "dynesty",
+        "nutpie",
     ),
     {
         "evaluations": lambda rows: f"{np.median([row.evaluations for row in rows]):,.0f}",

@@ -191,6 +191,76 @@ def pocomc(counted: Counted, seed: int, _: int) -> Results:
     return {"draws": points, "weights": weights, "log_z": log_z, "error": error}
 
 
+def nutpie(counted: Counted, seed: int, _: int) -> Results:
+    """NUTS, without bounds by logits. A gradient is of differences, and taken to cost nothing."""
+    import nutpie
+    from nutpie.compiled_pyfunc import from_pyfunc
+
+    free, ndim = Free(counted), len(counted.target.box)
+    rng = np.random.default_rng(seed)
+    model = from_pyfunc(
+        ndim,
+        lambda: free,
+        lambda *_: lambda at: {"x": free.place(at)[0]},
+        [np.dtype(float)],
+        [(ndim,)],
+        ["x"],
+        make_initial_point_fn=lambda _: free.at(counted.starts(rng, ())),
+    )
+    found = nutpie.sample(model, cores=1, seed=seed, progress_bar=False)
+    parts = [found.warmup_posterior["x"], found.posterior["x"]]
+    return {"draws": np.concatenate(parts, axis=1)}
+
+
+class Free:
+    """The log posterior of parameters without bounds, and its gradient.
+
+    Parameters
+    ----------
+    counted : Counted
+        The target.
+    """
+
+    step = 1e-5
+    """Of differences; relative to a value that is larger than 1."""
+
+    def __init__(self, counted: Counted) -> None:
+        self.counted, box = counted, counted.target.box
+        self.bounded = np.isfinite(box).all(axis=1)
+        self.low, self.width = box[self.bounded, 0], np.diff(box[self.bounded])[:, 0]
+
+    def at(self, x: Array) -> Array:
+        """A position without bounds."""
+        free, share = np.array(x), (x[self.bounded] - self.low) / self.width
+        free[self.bounded] = np.log(share / (1 - share))
+        return free
+
+    def place(self, free: Array) -> tuple[Array, Array]:
+        """The position, and of parameters with bounds the share of what is below."""
+        x, share = np.array(free), 1 / (1 + np.exp(-free[self.bounded]))
+        x[self.bounded] = self.low + self.width * share
+        return x, share
+
+    def slope(self, x: Array) -> Array:
+        """The gradient by the position; flat priors have none."""
+        target, steps = self.counted.target, np.diag(self.step * np.maximum(1, abs(x)))
+        rises = [target.logl(x + step) - target.logl(x - step) for step in steps]
+        slope = np.array(rises) / (2 * np.diag(steps))
+        for where, dist in target.given.items():
+            at = x[list(where)]
+            rise = dist.logpdf(at + self.step) - dist.logpdf(at - self.step)
+            slope[list(where)] += rise / (2 * self.step)
+        return slope
+
+    def __call__(self, free: Array) -> tuple[float, Array]:
+        """The log density, with the Jacobian of the logits, and its gradient."""
+        x, share = self.place(free)
+        stretch = self.width * share * (1 - share)
+        gradient = self.slope(x)
+        gradient[self.bounded] = gradient[self.bounded] * stretch + 1 - 2 * share
+        return self.counted.posterior(x) + float(np.log(stretch).sum()), gradient
+
+
 SAMPLERS: dict[str, tuple[str, Callable[[Counted, int, int], Results]]] = {
     "emcee": ("emcee", emcee),
     "emcee, DE and snooker": ("emcee", emcee_de),
@@ -201,6 +271,7 @@ SAMPLERS: dict[str, tuple[str, Callable[[Counted, int, int], Results]]] = {
     "pocoMC": ("pocomc", pocomc),
     "dynesty": ("dynesty", dynesty),
     "dynesty, dynamic": ("dynesty", dynesty_dynamic),
+    "nutpie": ("nutpie", nutpie),
 }
 """Samplers, and the packages that have them."""
 

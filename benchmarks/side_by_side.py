@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 from known_targets import TARGETS
-from measured import Drawn, Key, Row, judged, keep, read
+from measured import Drawn, Row, judged, keep, read
 from peers import HERE, environment, reason, run_there
 from sharp_targets import Target
 
 PATIENCE = 300
 """Seconds of processor time that a run of another sampler may take."""
 
-ENDS_BY_ITSELF = ("nautilus", "pocoMC", "dynesty", "dynesty, dynamic")
+ENDS_BY_ITSELF = ("nautilus", "pocoMC", "dynesty", "dynesty, dynamic", "nutpie")
 
 Run = Callable[[Target, int, int], Drawn]
 """Samples a target with a budget of evaluations and a seed."""
@@ -102,17 +102,17 @@ class Comparison:
 
     def missed(self, names: list[str], seeds: int) -> Iterator[str]:
         """What of ours is not as it has to be."""
-        kept = read()
         for name in names:
             for sampler in self.ours:
-                if rows := self._of(kept, sampler, name, seeds):
+                if rows := self.rows_of(sampler, name, seeds):
                     yield from self.misses(name, sampler, rows)
 
     def _budget(self, sampler: str, name: str) -> int:
         return 0 if sampler in ENDS_BY_ITSELF else self.budgets[name]
 
-    def _of(self, kept: dict[Key, Row], sampler: str, name: str, seeds: int) -> list[Row]:
-        """The rows of a target as it is now."""
+    def rows_of(self, sampler: str, name: str, seeds: int = 3) -> list[Row]:
+        """What is kept of a target as it is now."""
+        kept = read()
         definition, budget = target_of(name).definition(), self._budget(sampler, name)
         found = (kept.get((sampler, name, budget, seed)) for seed in range(seeds))
         return [row for row in found if row is not None and row.definition == definition]
@@ -121,11 +121,11 @@ class Comparison:
         """All that is known, as lines of markdown, and what it is of."""
         yield f"| target | sampler | seeds | {' | '.join(self.columns)} |"
         yield "|---" * (3 + len(self.columns)) + "|"
-        kept, versions = read(), {}
+        versions = {}
         for name in names:
             title, lacking = f"{name}, {self.budgets[name]:,}", defaultdict(list)
             for sampler in (*self.ours, *self.peers):
-                rows = self._of(kept, sampler, name, seeds)
+                rows = self.rows_of(sampler, name, seeds)
                 done = [row for row in rows if not row.failed]
                 if not done:
                     lacking[rows[0].failed if rows else "not run"].append(sampler)

@@ -15,10 +15,12 @@ sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 import efficiency
 import known_targets
 import measured
+import overview
 import side_by_side
 import tempered
 
-PAGE = Path(__file__).parent.parent / "docs" / "measured.md"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "measured.md"
 COMPARISONS = {"efficiency": efficiency.COMPARISON, "tempered": tempered.COMPARISON}
 
 
@@ -107,3 +109,10 @@ def test_the_page_shows_what_is_kept(name, monkeypatch, capsys):
     table = capsys.readouterr().out.partition("\n\nMissed")[0]
     assert table.count("\n") > len(COMPARISONS[name].budgets)
     assert table in PAGE.read_text()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_first_pages_show_what_is_kept(page):
+    table = "\n".join(overview.table())
+    assert table.count("\n") == len(overview.SAMPLERS) + 1
+    assert table in (ROOT / page).read_text()
