@@ -40,7 +40,8 @@ N, STEPS = 6, 300
 
 @pytest.fixture(autouse=True)
 def few_are_enough(monkeypatch):
-    monkeypatch.setattr(arrays, "_FEWEST", dict.fromkeys(arrays._FEWEST, 1))
+    # Half as many where the model takes many points.
+    monkeypatch.setattr(arrays, "_FEWEST", dict.fromkeys(arrays._FEWEST, 2))
     # Samplers whose model takes one point are what others are compared with.
     monkeypatch.setattr(utilisation, "_CHEAP", -1.0)
 

@@ -8,13 +8,13 @@ from math import inf
 import numpy as np
 import pytest
 
-from epsie.chain import together
+from epsie.chain import ensemble_block, together
 from epsie.errors import ModelError
 from epsie.execution import utilisation
 from epsie.execution.utilisation import Portions
 from epsie.model.one_by_one import OneByOne
 from epsie.proposals import ATAdaptiveNormal, Normal, arrays
-from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
+from epsie.samplers import EnsembleSampler, MetropolisHastingsSampler, ParallelTemperedSampler
 from tests.examples import every_example, gaussian
 from tests.test_blocks import alone, array_steps, everything, few_are_enough
 
@@ -164,3 +164,18 @@ def test_cheap_steps_are_dealt_in_equal_shares(monkeypatch):
     portions.saw(64, [64 * 1e-3] * 64)
     assert portions.share(64, 2, 16) == 0
     assert portions.stretch(900, 64, 2, 16) == 900
+
+
+def test_ensembles_step_so(array_steps, monkeypatch):
+    monkeypatch.setattr(ensemble_block, "_FEWEST", 16)
+    pair = []
+    for cheap in (inf, -1.0):
+        monkeypatch.setattr(utilisation, "_CHEAP", cheap)
+        made = EnsembleSampler(["x", "y"], slope, 2, 8, seed=4)
+        rng = np.random.default_rng(3)
+        made.start_position = {name: rng.uniform(-1, 1, (2, 8)) for name in ("x", "y")}
+        made.run(100)
+        made.run(20, verify=True)
+        pair.append((made.positions.tobytes(), made.acceptance.tobytes(), str(made.state)))
+    assert pair[0] == pair[1]
+    assert array_steps[0] == 36 + 20

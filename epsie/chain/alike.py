@@ -10,6 +10,8 @@ from epsie.chain.base import BaseChain
 from epsie.chain.block import Block, betas_of, positions_of
 from epsie.chain.block_blobs import blobs_of
 from epsie.chain.chain import Chain
+from epsie.chain.ensemble import EnsembleChain
+from epsie.chain.ensemble_block import ensemble_block_of, fewest_ensembles
 from epsie.chain.ptchain import ParallelTemperedChain
 from epsie.model.batch import Batch
 from epsie.model.one_by_one import OneByOne
@@ -28,6 +30,8 @@ def fewest_of(chain: BaseChain, at_once: bool) -> float:
     at_once : bool
         Whether the model takes many points.
     """
+    if isinstance(chain, EnsembleChain):
+        return fewest_ensembles(chain, at_once)
     if type(chain) not in (Chain, ParallelTemperedChain) or chain.adaptive_annealer is not None:
         return inf
     if getattr(chain, "reset_after_swap", False) or (chain.hasblobs and not at_once):
@@ -62,7 +66,11 @@ def _likeness(chain: Any) -> tuple[Any, ...]:
 def block_of(chains: Sequence[BaseChain], model: Batch | OneByOne, room: int) -> Block | None:
     """Chains as a block that has room for so many steps; None if they cannot be, or are too few."""
     few = len(chains) < fewest_of(chains[0], isinstance(model, Batch))
-    proposals = None if few or not room else proposals_of(chains)
+    if few or not room:
+        return None
+    if isinstance(chains[0], EnsembleChain):
+        return ensemble_block_of(chains, model, room)
+    proposals = proposals_of(chains)
     if proposals is None:
         return None
     blobs = None

@@ -14,17 +14,40 @@ from epsie.chain.block_blobs import BlockBlobs, blobs_of
 from epsie.chain.ensemble import EnsembleChain
 from epsie.ensembles.moves import Stretch
 from epsie.model.batch import Batch
+from epsie.model.one_by_one import OneByOne
 from epsie.rng.elementwise import exps, logs
 from epsie.rng.stream import BLOCK, Stream
 
+_FEWEST = 64
+"""So many walkers are faster as arrays than one by one: in 2 and 10 dimensions."""
 
-def ensemble_block_of(chains: Sequence[BaseChain], model: Batch, room: int) -> EnsembleBlock | None:
+
+def fewest_ensembles(ensemble: EnsembleChain, at_once: bool) -> float:
+    """From how many ensembles like this one on they are faster as arrays; inf if they never are.
+
+    Parameters
+    ----------
+    ensemble : EnsembleChain
+        One of them.
+    at_once : bool
+        Whether the model takes many points.
+    """
+    if type(ensemble.walkers[0].moves._only) is not Stretch:
+        return inf
+    if at_once:
+        return 0.0
+    return inf if ensemble.hasblobs else _FEWEST / ensemble.nwalkers
+
+
+def ensemble_block_of(
+    chains: Sequence[BaseChain], model: Batch | OneByOne, room: int
+) -> EnsembleBlock | None:
     """Ensembles as a block that has room for so many steps; None if they cannot be stepped so."""
     first = chains[0]
-    if not room or not isinstance(first, EnsembleChain) or first.is_stale:
-        return None
+    assert isinstance(first, EnsembleChain)
+    alike = all(chain.iteration == first.iteration and not chain.is_stale for chain in chains)
     move = first.walkers[0].moves._only
-    if type(move) is not Stretch:
+    if not alike or type(move) is not Stretch:
         return None
     blobs = None
     if first.hasblobs:
@@ -121,7 +144,7 @@ class EnsembleBlock(Block):
         The ensembles.
     move : Stretch
         Their move.
-    model : Batch
+    model : Batch or OneByOne
         The model.
     room : int
         The number of steps that they are going to make at most.
@@ -135,7 +158,7 @@ class EnsembleBlock(Block):
         self,
         chains: Sequence[BaseChain],
         move: Stretch,
-        model: Batch,
+        model: Batch | OneByOne,
         room: int,
         blobs: BlockBlobs | None = None,
     ) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from epsie.chain.alike import block_of
 from epsie.chain.base import BaseChain, Segment
 from epsie.chain.block import Block
-from epsie.chain.ensemble_block import ensemble_block_of
 from epsie.errors import ModelError, ProposalError, StepError, said
 from epsie.model.batch import Batch
 from epsie.model.evaluation import Position
@@ -37,7 +36,7 @@ def advance_together(
     left = niterations
     for length, is_noted in chains[0].stretches(niterations):
         if as_arrays:
-            block = block or _block_of(chains, model, left)
+            block = block or block_of(chains, model, left)
         if block is not None:
             _run_block(block, length)
         else:
@@ -51,12 +50,6 @@ def advance_together(
     if block is not None:
         block.end()
     return [chain.ended(before) for chain, before in zip(chains, befores, strict=True)]
-
-
-def _block_of(chains: Sequence[BaseChain], model: Batch | OneByOne, room: int) -> Block | None:
-    """Chains of any kind as a block; None if they cannot be, or are too few."""
-    ensembles = ensemble_block_of(chains, model, room) if isinstance(model, Batch) else None
-    return ensembles or block_of(chains, model, room)
 
 
 def _run_block(block: Block, length: int) -> None:

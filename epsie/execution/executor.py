@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Sequence
 from contextlib import closing
+from math import inf
 from typing import Any
 
 from epsie.chain.alike import fewest_of
@@ -213,9 +214,7 @@ class Executor:
 
     def _at_once(self, chains: Sequence[BaseChain], length: int) -> int:
         """How many of so many steps to make before chains are dealt anew."""
-        if self.rows is not None:
-            return length
-        fewest = fewest_of(chains[0], at_once=False)
+        fewest = fewest_of(chains[0], at_once=False) if self.rows is None else inf
         return self.portions.stretch(length, len(chains), self._mapper.shares, fewest)
 
     def _dealt(self, chains: Sequence[BaseChain], length: int) -> list[range]:
@@ -240,8 +239,10 @@ class Executor:
         """The segments of so many steps, one for each chain."""
         nchains = portions[-1].stop
         answers = self._answers(chain_at, ADVANCE, [length] * nchains, portions, lessons)
-        self.portions.saw(length, [answer.seconds for answer in answers])
-        return [answer.result for answer in answers]
+        segments = [answer.result for answer in answers]
+        points = len(segments[0].by_temperature)
+        self.portions.saw(length, [answer.seconds for answer in answers], points)
+        return segments
 
     def _repeat(
         self,

@@ -59,7 +59,7 @@ _SLACK = 2e-3
 
 
 _CHEAP = 50e-6
-"""Seconds of a step of which arrays save at least a twentieth, of most proposals far more."""
+"""Seconds of a point of which arrays save at least a twentieth, of most proposals far more."""
 
 _AS_ARRAYS = 512
 """The most chains at once as arrays: the gain of more is a few percent."""
@@ -83,13 +83,13 @@ class Portions:
         """Seconds that a step of the slowest chain took."""
         self._mean = inf
         self._shortest = inf
-        """Seconds that one of the fastest took, however loaded the machine is."""
+        """Seconds of a point that one of the fastest took, however loaded the machine is."""
         self._length = 0
         """The number of steps in the last run."""
 
-    def saw(self, length: int, seconds: Sequence[float]) -> None:
-        """Take in how long each chain took for so many steps."""
-        self._length, self._shortest = length, min(seconds) / length
+    def saw(self, length: int, seconds: Sequence[float], npoints: int = 1) -> None:
+        """Take in how long each chain took for so many steps, of so many points each."""
+        self._length, self._shortest = length, min(seconds) / length / npoints
         self._longest, self._mean = max(seconds) / length, sum(seconds) / len(seconds) / length
 
     def size(self, length: int, nchains: int, nworkers: int | None) -> int:

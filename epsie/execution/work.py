@@ -150,7 +150,8 @@ def _do(task: Task, chains: list[BaseChain], model: Any, lessons: Any, report: R
 
 def _are_arrays(task: Task, chains: list[BaseChain]) -> bool:
     """Whether chains whose model takes one point are faster as arrays."""
-    return task.job == ADVANCE and len(chains) >= max(2, fewest_of(chains[0], at_once=False))
+    enough = len(chains) >= fewest_of(chains[0], at_once=False)
+    return task.job == ADVANCE and task.as_arrays and enough
 
 
 def _do_together(
