@@ -40,7 +40,17 @@ def gaussian_10(
     return -0.5 * squares, 0.0
 
 
+def gaussian(**x: float) -> tuple[float, float]:
+    """A unit normal in any number of dimensions."""
+    return -0.5 * sum([value * value for value in x.values()]), 0.0
+
+
 GAUSSIANS: dict[int, Model] = {2: gaussian_2, 4: gaussian_4, 10: gaussian_10}
+
+
+def names_of(ndim: int) -> list[str]:
+    """Names of so many parameters."""
+    return [*NAMES, *(f"p{i}" for i in range(len(NAMES), ndim))][:ndim]
 
 
 def scale(ndim: int) -> float:

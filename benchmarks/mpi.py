@@ -19,6 +19,13 @@ CHAINS = 2000
 ITERATIONS = 100
 RANKS = 8
 SECONDS = 1e-3
+HOW = {
+    "portions": "several chains a message",
+    "one by one": "one a message",
+    "together": "512 together as arrays",
+    "learning": "while they learn together",
+}
+"""How chains are dealt out."""
 COSTS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Seconds of likelihoods for which it is said how many workers a master can feed."""
 
@@ -26,7 +33,8 @@ COSTS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 def figures(quick: bool) -> Iterator[Figure]:
     """A likelihood that sleeps for 1 ms: eight ranks, of which one deals and seven work."""
     nchains = CHAINS // 10 if quick else CHAINS
-    found = _measured(nchains)
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(Environment(Path(folder), "mpich"), RANKS, nchains)
     title = f"MPI: {nchains} chains, {found['workers']} workers, run({ITERATIONS}), 1 ms"
     yield Figure(
         f"{title}: wall time over a bare loop's divided by the workers",
@@ -48,31 +56,39 @@ def figures(quick: bool) -> Iterator[Figure]:
         "x",
         1.02,
     )
-    for stretch, cost in found["master"].items():
+    for how in HOW:
+        yield from _master(how, found[how])
+
+
+def _master(how: str, costs: dict[str, tuple[float, float]]) -> Iterator[Figure]:
+    """What a chain costs rank 0, and how many workers it can feed."""
+    for stretch, (cost, nbytes) in costs.items():
         workers = [f"{int(stretch) * seconds / cost:,.0f}" for seconds in COSTS]
         yield Figure(
-            f"MPI: processor time of the master for a chain in run({stretch})",
+            f"MPI: processor time of rank 0 for a chain in run({stretch}), {HOW[how]}",
             cost * 1e6,
             "us",
-            remark=f"enough for {', '.join(workers)} workers with likelihoods of "
-            f"{', '.join(f'{1e3 * seconds:g}' for seconds in COSTS)} ms",
+            remark=f"{nbytes / 1000:.2f} kB; enough for {', '.join(workers)} workers with "
+            f"likelihoods of {', '.join(f'{1e3 * seconds:g}' for seconds in COSTS)} ms",
         )
 
 
-def _measured(nchains: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        job = Environment(Path(folder), "mpich").run(
-            RANKS,
-            Path(__file__).parent / "mpi_job.py",
-            nchains,
-            ITERATIONS,
-            SECONDS,
-            timeout=600,
-        )
-    if job.code:
-        raise RuntimeError(f"the job ended with code {job.code}:\n{job.err}")
-    found: dict[str, Any] = json.loads(job.out[-1])
-    return found
+def measured(
+    job: Environment, ranks: int, nchains: int, niterations: int = ITERATIONS, costs: bool = True
+) -> Any:
+    """What `mpi_job` finds on so many ranks, with what chains cost rank 0 or without.
+
+    Raises
+    ------
+    RuntimeError
+        If the job fails.
+    """
+    script = Path(__file__).parent / "mpi_job.py"
+    more = ["costs"] if costs else []
+    ended = job.run(ranks, script, nchains, niterations, SECONDS, *more, timeout=600)
+    if ended.code:
+        raise RuntimeError(f"the job ended with code {ended.code}:\n{ended.err}")
+    return json.loads(ended.out[-1])
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class Timed(Writer):
         self.times.append(time.perf_counter() - started)
 
 
-def _timed(sampler, n: int, directory: Path, every: int) -> tuple[float, list[float]]:
+def timed(sampler, n: int, directory: Path, every: int) -> tuple[float, list[float]]:
     """The seconds of a run in a directory, and of each of its saves."""
     from epsie.running import saved_run
 
@@ -79,7 +79,7 @@ def _timed(sampler, n: int, directory: Path, every: int) -> tuple[float, list[fl
 
 def _share(n: int) -> Figure:
     directory = Path(tempfile.mkdtemp())
-    seconds, saves = _timed(_sampler(slow, 8), n, directory / "run", 500)
+    seconds, saves = timed(_sampler(slow, 8), n, directory / "run", 500)
     shutil.rmtree(directory)
     share = 100 * sum(saves) / seconds
     remark = f"{1e3 * sum(saves) / len(saves):.1f} ms a save"
@@ -93,8 +93,8 @@ def _long_run(directory: Path, n: int) -> Iterator[Figure]:
     # Taken in turn, as other work on the machine makes the disk slower now and then.
     late, early = [], []
     for _ in range(100):
-        late += _timed(long, 500, directory, 500)[1]
-        early += _timed(short, 500, directory.parent / "short", 500)[1]
+        late += timed(long, 500, directory, 500)[1]
+        early += timed(short, 500, directory.parent / "short", 500)[1]
     n = long.niterations
     remark = f"{1e3 * _median(early):.2f} ms and {1e3 * _median(late):.2f} ms"
     title = f"saving: 500 iterations after {n} against after {short.niterations // 2}"

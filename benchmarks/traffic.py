@@ -83,14 +83,14 @@ def figures(quick: bool) -> Iterator[Figure]:
         yield from _over_model(workers, 10 if quick else 100)
 
 
-def _started(model: Any, workers: Pool) -> tuple[MetropolisHastingsSampler, CountingPool]:
+def started(model: Any, workers: Pool) -> tuple[MetropolisHastingsSampler, CountingPool]:
     pool = CountingPool(workers)
     sampler = MetropolisHastingsSampler(NAMES[:2], model, CHAINS, seed=1, pool=pool)
     sampler.start_position = dict.fromkeys(NAMES[:2], [0.0] * CHAINS)
     return sampler, pool
 
 
-def _one_call(sampler: MetropolisHastingsSampler, pool: CountingPool) -> Traffic:
+def one_call(sampler: MetropolisHastingsSampler, pool: CountingPool) -> Traffic:
     before = len(pool.calls)
     sampler.run(100)
     calls = pool.calls[before:]
@@ -102,11 +102,11 @@ def _one_call(sampler: MetropolisHastingsSampler, pool: CountingPool) -> Traffic
 
 
 def _over_history(workers: Pool, long: int) -> Iterator[Figure]:
-    sampler, pool = _started(gaussian_2, workers)
+    sampler, pool = started(gaussian_2, workers)
     sampler.run(1000)
-    short = _one_call(sampler, pool)
+    short = one_call(sampler, pool)
     sampler.run(long - sampler.niterations)
-    after = _one_call(sampler, pool)
+    after = one_call(sampler, pool)
     rows = 100 * CHAINS * (8 * 5 + 1) / 1000
     yield _kilobytes(
         "traffic: run(100), 8 chains, after 1000 iterations", short, f"{rows:.0f} of them samples"
@@ -119,10 +119,10 @@ def _over_history(workers: Pool, long: int) -> Iterator[Figure]:
 
 
 def _over_model(workers: Pool, megabytes: int) -> Iterator[Figure]:
-    sampler, pool = _started(Heavy(megabytes * 10**6), workers)
+    sampler, pool = started(Heavy(megabytes * 10**6), workers)
     for _ in range(2):
-        _one_call(sampler, pool)
-    later = _one_call(sampler, pool)
+        one_call(sampler, pool)
+    later = one_call(sampler, pool)
     read: dict[int, int] = {}
     for call in pool.calls:
         for worker, nread in call.read.items():

@@ -68,12 +68,13 @@ toc_object_entries_show_parents = "hide"
 
 
 def make_gallery(app: Any) -> None:
-    """Make the pictures and tables of proposals from the registry, and those of runs."""
+    """Make the pictures and tables of proposals from the registry, those of runs, and of costs."""
+    import costs
     import gallery
     import pictures
 
-    gallery.make(Path(app.srcdir) / "_generated")
-    pictures.make(Path(app.srcdir) / "_generated")
+    for maker in (gallery, pictures, costs):
+        maker.make(Path(app.srcdir) / "_generated")
 
 
 KEPT: list[str] = []
