@@ -16,6 +16,7 @@ from side_by_side import few, rms
 
 TARGETS = {
     "corr10": "10-D normal",
+    "gauss50": "50-D normal",
     "line": "line fit",
     "schools": "eight schools",
     "haario2": "banana",
