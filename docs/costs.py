@@ -26,7 +26,10 @@ def panel(axes: Any, part: dict[str, Any]) -> None:
         x, low, middle, high = zip(*points, strict=True)
         axes.vlines(x, low, high, color=colour, alpha=0.5, lw=3)
         axes.plot(x, middle, marker=mark, ms=4, lw=1.2, color=colour, label=label)
-    axes.set(xscale="log", xlabel=part["x"], ylabel=part["y"])
+    axes.set(xscale="log")
+    axes.set_xlabel(part["x"], fontsize=9)
+    axes.set_ylabel(part["y"], fontsize=9)
+    axes.tick_params(labelsize=8)
     if (highest := axes.get_ylim()[1]) > 10:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
