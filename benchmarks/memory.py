@@ -25,13 +25,11 @@ def figures(quick: bool) -> Iterator[Figure]:
 
     The default has records to learn from besides, which do not grow for ever.
     """
-    yield from _kept("Normal", lambda: [Normal(NAMES[:NDIM])], quick, 57, 75)
-    yield from _kept("Learned, the default", lambda: None, quick, None, None)
+    yield from _kept("Normal", lambda: [Normal(NAMES[:NDIM])], quick)
+    yield from _kept("Learned, the default", lambda: None, quick)
 
 
-def _kept(
-    title: str, parts: Parts, quick: bool, limit: float | None, growing: float | None
-) -> Iterator[Figure]:
+def _kept(title: str, parts: Parts, quick: bool) -> Iterator[Figure]:
     """What is kept of a sample after one run, and after many."""
     rows = 100_000
     few, (many, peak) = _once(rows // 10, parts)[0], _once(rows, parts)
@@ -41,18 +39,16 @@ def _kept(
         f"memory: {title}, kept a sample, one run({rows})",
         round(kept, 1),
         "B",
-        limit,
+        57,
         remark=f"peak {peak / rows:.0f}; {many / 1e6 - 57e-6 * rows:.1f} MB beside the samples",
     )
-    if quick and growing is None:
-        return
     rows = 30_000 if quick else 110_000
     most, last, highest = _growing(rows, parts)
     yield Figure(
         f"memory: {title}, kept a sample, growing to {rows} by run(100)",
         round(most, 1),
         "B",
-        growing,
+        75,
         remark=f"the most; {last:.1f} at the end, peak {highest:.0f}",
     )
 

@@ -1,5 +1,6 @@
 """How the documentation is built."""
 
+import logging
 import os
 import re
 import sys
@@ -73,6 +74,8 @@ def make_gallery(app: Any) -> None:
     import gallery
     import pictures
 
+    for name in ("epsie", "matplotlib"):  # how runs go is no news of a build
+        logging.getLogger(name).setLevel(logging.WARNING)
     for maker in (gallery, pictures, costs):
         maker.make(Path(app.srcdir) / "_generated")
 
