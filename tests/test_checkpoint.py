@@ -505,7 +505,8 @@ with h5py.File(sys.argv[1], "r") as file:
 """
 
 
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("every", [3, 1])
 def test_resume_in_a_new_process(every, tmp_path):
     """Every registered proposal, both samplers and annealers: what follows is the same.
 
@@ -534,6 +535,7 @@ def test_resume_in_a_new_process(every, tmp_path):
     assert done.stdout.splitlines() == expected
 
 
+@pytest.mark.slow
 def test_bit_generators_of_all_kinds_are_saved(file):
     from epsie.rng import bit_generator_names
 

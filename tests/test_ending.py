@@ -103,7 +103,7 @@ def test_a_budget_of_evaluations_ends_at_the_same_iteration_however_it_is_run(se
     assert (again.niterations, again.stopped_by) == (before, "max_evaluations")
 
 
-@pytest.mark.parametrize("directory", [False, True])
+@pytest.mark.parametrize("directory", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_time_ends_a_run_that_goes_on_as_if_it_had_not(directory, tmp_path):
     where = {"directory": tmp_path / "run"} if directory else {}
     sampler = made()

@@ -117,6 +117,7 @@ def test_unordered_parameters_and_proposals_are_refused():
             make()
 
 
+@pytest.mark.slow
 def test_what_has_an_order_gives_the_same_under_any_hash_seed():
     for names in ("dict(y=1, x=2, z=3)", "dict(y=1, x=2, z=3).keys()", "(n for n in 'yxz')"):
         code = ORDER.format(path=sys.path, names=names)

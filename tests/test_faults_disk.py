@@ -17,7 +17,7 @@ from epsie.storage.statetree import decode, encode
 from tests.damaged_runs import CASE, begun, damage_files, fail_everywhere, seen
 from tests.test_checkpoint import gaussian, same, sampler
 
-COUNTS = [40, pytest.param(1000, marks=pytest.mark.slow)]
+COUNTS = [20, pytest.param(1000, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("count", COUNTS)

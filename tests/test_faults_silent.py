@@ -109,6 +109,7 @@ def test_a_stopped_worker_is_named(tmp_path, said):
     assert re.search(r"which has chain \d, is stopped.*kill -CONT \d+", text)
 
 
+@pytest.mark.slow
 def test_one_that_is_ended_then_is_replaced(tmp_path, said):
     said.answer = lambda text: os.kill(pid_in(text), signal.SIGKILL)
     with InterruptiblePool(2) as pool:

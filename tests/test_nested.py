@@ -792,6 +792,7 @@ def regression():
     return model
 
 
+@pytest.mark.slow
 def test_polynomial_of_unknown_terms():
     """From no term at all; chain means against the exact posterior, with Student's t.
 

@@ -74,7 +74,8 @@ def assert_right(made):
     assert row.sd["per1"] == pytest.approx(3.6e-4, rel=0.1)
 
 
-@pytest.mark.parametrize("kind", ["near", pytest.param("prior", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["near", "prior"])
 def test_the_recipe_needs_no_unit(kind):
     assert_right(sampled(p.ATAdaptiveNormal(NAMES, DURATION), kind, 1))
 

@@ -132,6 +132,7 @@ def test_a_direction_near_the_pole_is_learned(isotropic):
     assert (abs(away.mean() - 1) < 4 / sqrt(700)) == isotropic
 
 
+@pytest.mark.slow
 def test_the_same_line_goes_on_with_a_directory(tmp_path):
     directory = tmp_path / "run"
     first = epsie.sample(shell, PRIOR, seed=3, directory=directory, max_evaluations=3500)
