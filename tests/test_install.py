@@ -204,7 +204,8 @@ def test_the_first_hour_in_a_bare_environment(tmp_path):
     wheel, run, places = bare(tmp_path)
     with zipfile.ZipFile(wheel) as held:
         metadata = held.read(f"epsie-{epsie.__version__}.dist-info/METADATA").decode()
-    assert metadata.count("](") == metadata.count("](https://") > 0  # read outside of a checkout
+    assert "## Beside its peers" in metadata
+    assert metadata.count("](") == metadata.count("](https://")  # read outside of a checkout
     assert run("epsie", "--version") == f"epsie {epsie.__version__}\n"
     said = run("python", "-m", "epsie.demo", "--processes", "2", "--ess", "100")
     assert "sigma_lynx" in said
