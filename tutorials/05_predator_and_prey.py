@@ -70,7 +70,7 @@ plt.show()
 
 # %%
 short = epsie.sample(
-    lynx_hare.log_likelihood, prior, seed=1900, pool=2, until=None, max_evaluations=14_000
+    lynx_hare.log_likelihood, prior, seed=1900, pool=2, until=None, max_evaluations=20_000
 )
 print(short.summary(parameters=["alpha", "sigma_hare"]))
 
