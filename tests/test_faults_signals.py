@@ -24,7 +24,7 @@ slow = pytest.mark.slow
 # ---- two signals at once
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(100, marks=slow)])
+@pytest.mark.parametrize("count", [6, pytest.param(50, marks=slow)])
 def test_two_signals_within_a_millisecond(count):
     """Twelve: each pair, with and without a pool, in memory and in a directory."""
     found = signalled.outcomes(count, seed())
