@@ -17,6 +17,7 @@ from epsie.proposals import ATAdaptiveNormal, Normal, arrays
 from epsie.samplers import EnsembleSampler, MetropolisHastingsSampler, ParallelTemperedSampler
 from tests.examples import every_example, gaussian
 from tests.test_blocks import alone, array_steps, everything, few_are_enough
+from tests.test_portions import Fails, give_up, slope
 
 __all__ = ["array_steps", "few_are_enough"]
 
@@ -27,10 +28,6 @@ N = 6
 def any_model_is_cheap(few_are_enough, monkeypatch):
     """However loaded the machine is."""
     monkeypatch.setattr(utilisation, "_CHEAP", inf)
-
-
-def slope(x, y):
-    return -x * x - y * y, 0.0
 
 
 def sampler(model=slope, proposal=Normal, betas=None, **settings):
@@ -102,22 +99,6 @@ def test_answers_of_any_form_count_as_they_do_alone(answer):
     alone(pair[0], 40)
     in_blocks(pair[1], 40)
     assert everything(pair[1]) == everything(pair[0])
-
-
-class Fails:
-    """Fails where not all chains come to at once."""
-
-    def __init__(self, how, limit=1.2):
-        self.how, self.limit = how, limit
-
-    def __call__(self, x, y):
-        if x > self.limit:
-            self.how()
-        return slope(x, y)
-
-
-def give_up():
-    raise ArithmeticError("too far")
 
 
 def press():

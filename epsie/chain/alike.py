@@ -11,7 +11,7 @@ from epsie.chain.block import Block, betas_of, positions_of
 from epsie.chain.block_blobs import blobs_of
 from epsie.chain.chain import Chain
 from epsie.chain.ensemble import EnsembleChain
-from epsie.chain.ensemble_block import ensemble_block_of, fewest_ensembles
+from epsie.chain.ensemble_block import EnsembleBlock, fewest_ensembles, move_of
 from epsie.chain.ptchain import ParallelTemperedChain
 from epsie.model.batch import Batch
 from epsie.model.one_by_one import OneByOne
@@ -68,14 +68,14 @@ def block_of(chains: Sequence[BaseChain], model: Batch | OneByOne, room: int) ->
     few = len(chains) < fewest_of(chains[0], isinstance(model, Batch))
     if few or not room:
         return None
-    if isinstance(chains[0], EnsembleChain):
-        return ensemble_block_of(chains, model, room)
-    proposals = proposals_of(chains)
-    if proposals is None:
+    kind: type[Any] = EnsembleBlock if isinstance(chains[0], EnsembleChain) else Block
+    moves = move_of(chains) if kind is EnsembleBlock else proposals_of(chains)
+    if moves is None:
         return None
     blobs = None
     if chains[0].hasblobs:
         blobs = blobs_of([level.point for chain in chains for level in chain.by_temperature])
         if blobs is None:
             return None
-    return Block(chains, proposals, model, room, blobs)
+    made: Block = kind(chains, moves, model, room, blobs)
+    return made

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.base import BaseChain
 from epsie.chain.block import Array, Block, Rows
-from epsie.chain.block_blobs import BlockBlobs, blobs_of
+from epsie.chain.block_blobs import BlockBlobs
 from epsie.chain.ensemble import EnsembleChain
 from epsie.ensembles.moves import Stretch
 from epsie.model.batch import Batch
@@ -39,22 +40,12 @@ def fewest_ensembles(ensemble: EnsembleChain, at_once: bool) -> float:
     return inf if ensemble.hasblobs else _FEWEST / ensemble.nwalkers
 
 
-def ensemble_block_of(
-    chains: Sequence[BaseChain], model: Batch | OneByOne, room: int
-) -> EnsembleBlock | None:
-    """Ensembles as a block that has room for so many steps; None if they cannot be stepped so."""
-    first = chains[0]
-    assert isinstance(first, EnsembleChain)
-    alike = all(chain.iteration == first.iteration and not chain.is_stale for chain in chains)
+def move_of(ensembles: Sequence[Any]) -> Stretch | None:
+    """The move of ensembles; None if they cannot be stepped as arrays."""
+    first = ensembles[0]
+    alike = all(one.iteration == first.iteration and not one.is_stale for one in ensembles)
     move = first.walkers[0].moves._only
-    if not alike or type(move) is not Stretch:
-        return None
-    blobs = None
-    if first.hasblobs:
-        blobs = blobs_of([walker.point for chain in chains for walker in chain.by_temperature])
-        if blobs is None:
-            return None
-    return EnsembleBlock(chains, move, model, room, blobs)
+    return move if alike and type(move) is Stretch else None
 
 
 class _Uniforms:

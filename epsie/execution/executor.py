@@ -192,13 +192,14 @@ class Executor:
         def follower(i: int) -> BaseChain:
             return _follower(chains[i], segments[i])
 
+        fewest = fewest_of(chains[0], at_once=False) if self.rows is None else inf
         with closing(progress.rounds(niterations, len(chains))) as rounds:
             for length in rounds:
                 while length:
-                    n = self._at_once(chains, length)
+                    n = self.portions.stretch(length, len(chains), self._mapper.shares, fewest)
                     n = n if learner is None else min(n, learner.room)
                     lessons = None if learner is None else learner.carrier
-                    portions = self._dealt(chains, n)
+                    portions = self._dealt(chains, n, fewest)
                     new = self._advanced(follower, n, portions, lessons)
                     if verifier is not None:
                         i = verifier.next(len(chains))
@@ -212,16 +213,11 @@ class Executor:
                     length -= n
         return Advance(segments, learner)
 
-    def _at_once(self, chains: Sequence[BaseChain], length: int) -> int:
-        """How many of so many steps to make before chains are dealt anew."""
-        fewest = fewest_of(chains[0], at_once=False) if self.rows is None else inf
-        return self.portions.stretch(length, len(chains), self._mapper.shares, fewest)
-
-    def _dealt(self, chains: Sequence[BaseChain], length: int) -> list[range]:
-        """The chains that each task is to have for so many steps."""
+    def _dealt(self, chains: Sequence[BaseChain], length: int, fewest: float) -> list[range]:
+        """The chains that each task is to have for so many steps; so many are faster as arrays."""
         workers, n = self._mapper.workers, len(chains)
         if (rows := self.rows) is None:
-            share = self.portions.share(n, self._mapper.shares, fewest_of(chains[0], at_once=False))
+            share = self.portions.share(n, self._mapper.shares, fewest)
             return evenly(n, share or self.portions.size(length, n, workers))
         found = by_id(chains, rows)
         if not self._told_of_workers and workers is not None and workers > len(found):

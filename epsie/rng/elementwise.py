@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 
 def each(function: Callable[[float], float], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A function of `math` of each number: numpy's own may differ in last bits."""
+    """A function of `math` of each number: numpy's own differs in last bits on some processors."""
     return np.fromiter(map(function, x.tolist()), float, len(x))
 
 
 def exps(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The exponential of each number: numpy's own differs in last bits on some processors."""
-    return np.fromiter(map(exp, x.tolist()), float, len(x))
+    """The exponential of each number."""
+    return each(exp, x)
 
 
 def logs(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """The logarithm of each number."""
-    return np.fromiter(map(log, x.tolist()), float, len(x))
+    return each(log, x)
