@@ -1,5 +1,6 @@
 """Promise 2: a run advances every chain or none, whatever fails, and says what and where."""
 
+import contextlib
 import os
 import signal
 import time
@@ -196,9 +197,10 @@ class DiesOnce:
         self.flag = str(flag)
 
     def __call__(self, x, y):
-        if x > -0.3 and not os.path.exists(self.flag):
-            open(self.flag, "w").close()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if x > -0.3:
+            with contextlib.suppress(FileExistsError):
+                open(self.flag, "x").close()
+                os.kill(os.getpid(), signal.SIGKILL)
         return -x * x - y * y, 0.0
 
 

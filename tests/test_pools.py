@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import multiprocessing
 import multiprocessing.pool
 import multiprocessing.popen_forkserver as popen_forkserver
@@ -283,9 +284,12 @@ class Dies:
         self.folder, self.times = str(folder), times
 
     def __call__(self, x, y):
-        if y > 0.2 and len(os.listdir(self.folder)) < self.times:
-            open(os.path.join(self.folder, f"{os.getpid()}"), "w").close()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if y > 0.2:
+            for death in range(self.times):
+                with contextlib.suppress(FileExistsError):
+                    # Each is one worker's: two may come here at once.
+                    open(os.path.join(self.folder, str(death)), "x").close()
+                    os.kill(os.getpid(), signal.SIGKILL)
         return -x * x - y * y, 0.0
 
 
