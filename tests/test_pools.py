@@ -343,7 +343,8 @@ def test_after_repeated_deaths_the_error_names_the_chain(tmp_path):
     with pytest.raises(PoolError, match=r"3 workers died.*on chain \d, the last with signal 9"):
         made.run(200)
     np.testing.assert_equal(made.state, before)
-    assert 3 <= len(os.listdir(tmp_path)) <= 2 * NCHAINS + 1
+    # Each chain dies twice, one a third time; the other worker may die beside it.
+    assert 3 <= len(os.listdir(tmp_path)) <= 2 * NCHAINS + 2
     made.pool.close()
 
 
