@@ -121,6 +121,11 @@ def evidence():
     return plots.evidence(wave())
 
 
+def overlap():
+    """Draw how far the posterior and what was learned of it overlap: plain chains' evidence."""
+    return plots.evidence(line())
+
+
 def calibration():
     """Draw the ranks of true values among draws, of data that are simulated."""
     ranked = epsie.calibrate(
@@ -162,6 +167,7 @@ PICTURES: tuple[Callable[[], Any], ...] = (
     temperatures,
     round_trips,
     evidence,
+    overlap,
     calibration,
     comparison,
 )

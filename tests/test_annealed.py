@@ -12,7 +12,6 @@ from epsie.annealed import AnnealedStart, Population, moves
 from epsie.annealed.level import Level
 from epsie.annealed.population import effective_number, next_beta, systematic, weights_of
 from epsie.annealed.space import Space
-from epsie.annealed.start import run
 from epsie.errors import MalformedStateError, NoLikelihoodError
 from epsie.proposals.learned.coordinates import Coordinate
 from epsie.proposals.learned.mixture import Mixture
@@ -22,6 +21,13 @@ from epsie.storage.statetree import decode, encode
 from tests.statistical import Continuous, Discrete, Plan, check_draws, generator, judge_draws
 
 UNBOUNDED = Coordinate()
+
+
+def run(start, log_likelihoods):
+    """The start itself, after all that it asks was told."""
+    while not start.done:
+        start.tell(log_likelihoods(start.ask()))
+    return start
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -262,21 +262,6 @@ class AnnealedStart:
     def _generator(self, *of: int) -> Generator:
         key = (STREAM, self.progress.batch, *of)
         return default_rng(SeedSequence(self.seed, spawn_key=key))
-
-
-def run(start: AnnealedStart, log_likelihoods: Callable[[list[Position]], Any]) -> AnnealedStart:
-    """The start itself, after all that it asks was told.
-
-    Parameters
-    ----------
-    start : AnnealedStart
-        A start.
-    log_likelihoods : callable
-        Gives the log likelihoods of a list of positions.
-    """
-    while not start.done:
-        start.tell(log_likelihoods(start.ask()))
-    return start
 
 
 def _no_likelihood(live: int, drawn: int) -> str:

@@ -95,8 +95,9 @@ def parser() -> Parser:
     return made
 
 
-_PICTURES = ("trace", "corner", "adaptation", "temperatures", "round_trips", "evidence")
-_OF_DRAWS, _OF_QUANTITIES = ("trace", "corner", "evidence"), ("trace", "corner")
+_PICTURES = ("trace", "corner", "adaptation", "learned", "evidence", "temperatures", "round_trips")
+_OF_LADDERS = ("temperatures", "round_trips")
+_OF_DRAWS, _OF_QUANTITIES = ("trace", "corner", "evidence", "learned"), ("trace", "corner")
 
 
 def _count(text: str) -> int:
@@ -198,19 +199,23 @@ def plot(options: argparse.Namespace) -> int:
     from epsie.plots.adaptation import adaptation
     from epsie.plots.corner import corner
     from epsie.plots.evidence import evidence
+    from epsie.plots.learned import learned
     from epsie.plots.temperatures import round_trips, temperatures
     from epsie.plots.trace import trace
     from epsie.results.quantities import chosen
     from epsie.results.view import View
 
-    pictures = (trace, corner, adaptation, temperatures, round_trips, evidence)
+    pictures = (trace, corner, adaptation, learned, evidence, temperatures, round_trips)
     draw: dict[str, Any] = dict(zip(_PICTURES, pictures, strict=True))
     run = _opened(options)
     name = f"{options.directory.resolve().name}-plots"
     where = options.output or options.directory.resolve().with_name(name)
     where.mkdir(parents=True, exist_ok=True)
     code, shown = 0, tuple(chosen(View(run), _names(options, run), options.blobs))
-    for name in options.only or (_PICTURES if run.ntemps else _PICTURES[:3]):
+    there = [name for name in _PICTURES if run.ntemps or name not in _OF_LADDERS]
+    # Chains that learn nothing together, or not yet, have none of these.
+    perhaps = () if options.only else ("learned",) if run.ntemps else ("learned", "evidence")
+    for name in options.only or there:
         settings: dict[str, Any] = {"burn_in": options.burn_in} if name in _OF_DRAWS else {}
         if name in _OF_QUANTITIES:
             settings["parameters"] = shown
@@ -218,8 +223,9 @@ def plot(options: argparse.Namespace) -> int:
         try:
             draw[name](run, **settings).savefig(file)
         except ValueError as error:
-            _complain(f"no {name}: {_line(error)}")
-            code = 1
+            if name not in perhaps:
+                _complain(f"no {name}: {_line(error)}")
+                code = 1
         else:
             _say(str(file))
     return code

@@ -1,4 +1,4 @@
-"""The integrand of the evidence."""
+"""What the evidence comes from."""
 
 from __future__ import annotations
 
@@ -7,29 +7,42 @@ from typing import Any
 
 import numpy as np
 
+from epsie.plots.bridge import bridge
 from epsie.plots.sample import Floats
 from epsie.plots.style import COLOURS, GREY, Picture, caption, number, number_ticks, picture, styled
+from epsie.results import tempered
 from epsie.results.burn_in import burn_in_of, evidence_burn_in, rows_after
 from epsie.results.view import View
-from epsie.tempering.evidence import LEAST_SAMPLES, Evidence, log_evidence
+from epsie.tempering.evidence import LEAST_SAMPLES, Evidence
 from epsie.tempering.log_z import in_common
 
 
 @styled
 def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
-    r"""The mean log likelihood at each inverse temperature, the integral of which is log Z.
+    r"""Where the evidence comes from: an integral over temperatures, or a bridge to a mixture.
 
-    On the left is :math:`\langle\log L\rangle_\beta` itself, the area under which is the estimate
-    of thermodynamic integration. Near :math:`\beta = 0` it often falls steeply, so on the right is
+    Of tempered chains the mean log likelihood at each inverse temperature. On the left is
+    :math:`\langle\log L\rangle_\beta` itself, the area under which is the estimate of
+    thermodynamic integration. Near :math:`\beta = 0` it often falls steeply, so on the right is
     :math:`\beta\langle\log L - \log L_1\rangle_\beta` over :math:`\log\beta`, with
     :math:`\log L_1` the mean at :math:`\beta = 1`: the area is the rest of log Z, and where it is
-    large temperatures matter most. Dots are chains. If the ladder reaches from the posterior to the
-    prior the title has the estimate by MBAR. Samples of the prior without likelihood are left out.
+    large temperatures matter most. Dots are chains. Samples of the prior without likelihood are
+    left out.
+
+    Of plain chains that learn together the ratio of likelihood times prior to the normalised
+    mixture q that they learned. On the left are its densities among the draws of the chains and
+    among independent draws of q, accepted or not: of the same value there are exp(ratio) / Z times
+    as many of the first, so that the curves cross at log Z, and where they hardly overlap it is
+    hardly known. On the right is what each stretch between two lessons says by itself; the band is
+    the estimate from all, and its standard error.
+
+    The title has the estimate of `log_evidence`, if the ladder reaches from the posterior to the
+    prior.
 
     Parameters
     ----------
-    source : ParallelTemperedSampler or Run
-        A tempered sampler, or what `epsie.open_run` gave of one.
+    source : sampler or Run
+        A sampler, or what `epsie.open_run` gave.
     burn_in : int, optional
         Iterations to leave out; by default as for `log_evidence`.
 
@@ -40,11 +53,13 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     Raises
     ------
     ValueError
-        If the chains are not tempered, or no samples are left.
+        If the chains are neither tempered nor learn together, or no samples are left.
     """
     view = View(source)
     if view.ntemps < 2:
-        raise ValueError("there is one temperature only: no integral over temperatures")
+        figure, found = bridge(view, burn_in)
+        figure.suptitle(_told(found), fontsize=10)
+        return figure
     used = evidence_burn_in(view, burn_in)
     if burn_in is None and used.iteration >= view.iterations[-1]:
         used = burn_in_of(view)
@@ -67,7 +82,8 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     right.set(xlabel=r"$\beta$", ylabel=r"$\beta\,\langle\log L-\log L_1\rangle_\beta$")
     rested = view.source.last_moved
     moves = f"the ladder moved until iteration {rested}: no estimate"
-    figure.suptitle(moves if rested > used.iteration else _title(logl, betas), fontsize=10)
+    title = moves if rested > used.iteration else _title(view, burn_in, logl.shape[-1])
+    figure.suptitle(title, fontsize=10)
     caption(figure, f"draws {used}")
     return figure
 
@@ -84,17 +100,25 @@ def _draw_integrand(axes: Any, betas: Floats, values: Floats, fill_to: float | N
     number_ticks(axes.yaxis, 6)
 
 
-def _title(logl: Floats, betas: Floats) -> str:
+def _title(view: View, burn_in: int | None, ndraws: int) -> str:
     """The estimate, if there can be one."""
+    betas = view.source.betas
     if not ((betas[:, 0] == 1).all() and (betas[:, -1] == 0).all()):
         return "the ladder does not reach from 1 to 0: this is a part of the integral only"
-    if logl.shape[-1] < LEAST_SAMPLES:
+    if ndraws < LEAST_SAMPLES:
         return "too few samples for an estimate"
-    found: Evidence = log_evidence(logl, betas)
+    return _told(tempered.log_evidence(view, None, burn_in))
+
+
+def _told(found: Evidence) -> str:
+    """An estimate in words."""
     error = found.standard_error
     precision = 10 ** np.floor(np.log10(error) - 0.3) if error > 0 else 0.01
     decades = number(found.log_z / log(10), precision)
     return (
-        f"log Z = {number(found.log_z, precision)} ± {number(error, precision)} by MBAR "
-        f"(log$_{{10}}$ Z = {decades})"
+        f"log Z = {number(found.log_z, precision)} ± {number(error, precision)} "
+        f"by {_METHODS.get(found.method, found.method)} (log$_{{10}}$ Z = {decades})"
     )
+
+
+_METHODS = {"mbar": "MBAR", "mixture": "bridges to what was learned"}

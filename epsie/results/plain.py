@@ -37,6 +37,17 @@ def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
     ValueError
         If the chains did not learn together, or it is too early.
     """
+    return bridged([stretch_of(bridge) for bridge in bridges_of(view, burn_in)])
+
+
+def bridges_of(view: View, burn_in: int | None = None) -> list[Bridge]:
+    """The bridges between target and mixture after a burn-in, in the order of time.
+
+    Raises
+    ------
+    ValueError
+        If the chains did not learn together, or all of it is within the burn-in.
+    """
     bridges = _bridges(view)
     if bridges is None:
         raise ValueError(
@@ -50,7 +61,12 @@ def log_evidence(view: View, burn_in: int | None = None) -> Bridged:
             "a stretch counts whole, from one lesson to the next: burn_in may be "
             f"{bridges[-1].begin} at most; got {burn_in}"
         )
-    return bridged([Stretch(_ratios(b.draws), _ratios(b.fresh)) for b in used])
+    return used
+
+
+def stretch_of(bridge: Bridge) -> Stretch:
+    """What the evidence is found from, of a bridge."""
+    return Stretch(_ratios(bridge.draws), _ratios(bridge.fresh))
 
 
 def _bridges(view: View) -> list[Bridge] | None:
