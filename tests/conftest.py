@@ -32,6 +32,8 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """Of a test that is run in part every n-th case is left to the default tests.
 
+    The others are `rest`, or what the mark says.
+
     The first are those of a queue: they wait most of their minutes, and others run meanwhile.
     """
     items.sort(key=lambda item: "slurm" not in item.path.name)
@@ -41,7 +43,7 @@ def pytest_collection_modifyitems(items):
         if part is not None:
             name = item.nodeid.partition("[")[0]
             if seen[name] % part.args[0]:
-                item.add_marker(pytest.mark.rest)
+                item.add_marker(part.args[1] if part.args[1:] else "rest")
             seen[name] += 1
 
 

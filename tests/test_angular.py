@@ -193,6 +193,7 @@ ADAPTIVE = {
 }
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("case", ADAPTIVE)
 def test_target_is_invariant_after_adaptation(case):
     proposal = ADAPTIVE[case]()

@@ -190,6 +190,7 @@ def test_what_arviz_makes_of_it(plain, nested, tempered):
     matplotlib.pyplot.close("all")
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["nc", "zarr"])
 def test_round_trips(tmp_path, nested, tempered, kind):

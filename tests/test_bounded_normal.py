@@ -355,6 +355,7 @@ def test_target_is_invariant(cov):
     check_invariance(start, transition(proposal), MARGINALS, generator(f"start {cov}"))
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize(
     "make",
     [

@@ -69,6 +69,7 @@ def test_the_verdict_has_its_false_alarm_rate():
     assert not Calibration(shifted, LEVELS, 0, 1e-3).is_right
 
 
+@pytest.mark.slow
 def test_a_simulation_is_the_same_on_any_pool():
     settings = {"until": None, "max_evaluations": 300, "nchains": 2, "seed": 4, "n": 30}
     serial, pooled = (

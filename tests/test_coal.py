@@ -63,6 +63,7 @@ def exact():
     )
 
 
+@pytest.mark.in_part(5, "slow")
 @pytest.mark.parametrize(
     "year",
     [

@@ -407,6 +407,7 @@ def check(pmf, made, label, steps=6, judge=check_invariance, **options):
     return judge(draw, transition, marginals, generator(f"start {label}"), **options)
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("stays", STAYS)
 @pytest.mark.parametrize("std", [0.6, 2.0, 5.0, 1e6])
 def test_flat_target_over_five_integers(std, stays):
@@ -419,12 +420,14 @@ def test_flat_target_bounded_by_the_prior(stays):
     check(FLAT, fixed(1.5, stays), f"flat unbounded {stays}")
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("stays", STAYS)
 @pytest.mark.parametrize("bounds", [None, (0, INF), (0, 39)])
 def test_poisson_target(bounds, stays):
     check(POISSON, fixed(1.7, stays, bounds), f"poisson {bounds} {stays}")
 
 
+@pytest.mark.in_part(3, "slow")
 @pytest.mark.parametrize("stays", list(product(STAYS, STAYS)))
 @pytest.mark.parametrize("cov", [[0.4, 5.0], [1e12, 0.5]])
 def test_mixtures_on_a_ridge(stays, cov):
@@ -467,6 +470,7 @@ class OffByOne(BoundedDiscrete):
         return self.wider.log_hastings(x, y)
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize(
     ("cls", "stays"),
     [
@@ -512,6 +516,7 @@ def learning_chain(made, label="learning"):
     return chain
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("case", ADAPTIVE)
 def test_target_is_invariant_after_learning(case):
     made = ADAPTIVE[case]()

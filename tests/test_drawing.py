@@ -34,6 +34,7 @@ def plain(nchains=4, asked=model, **settings):
     return MetropolisHastingsSampler(["x", "y"], asked, nchains, seed=3, **settings)
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("given", [prior, {"y": Uniform(0, 1), "x": Uniform(-2, 2)}])
 def test_starts_where_the_model_allows(given):
     made, again, pooled = plain(), plain(), plain(pool=2)

@@ -412,6 +412,7 @@ class Leaning(Eigenvector):
 DEFECT_COV = np.array([[0.1, 0.05], [0.05, 0.06]])
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("cls", [Flagged, Reversed, OtherAxis, Clipped, Leaning])
 def test_defect_is_seen(cls):
     walk = walk_of(unit, pair(cls, DEFECT_COV), 10, f"defect {cls.__name__}")
@@ -443,6 +444,7 @@ def least_effective(positions, names):
     return 1000 * min(sizes) / len(positions)
 
 
+@pytest.mark.in_part(3, "slow")
 @pytest.mark.parametrize(
     ("cls", "run"),
     [*((AdaptiveEigenvector, run) for run in range(5)), (AdaptiveBoundedEigenvector, 5)],

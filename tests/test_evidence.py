@@ -303,6 +303,7 @@ def test_a_ladder_that_moves_for_ever_gives_none():
 # ---- calibration: parts of the entries 'evidence' and 'mixture' of the long counts
 
 
+@pytest.mark.slow
 def test_calibration_in_part():
     """By the sum of squared pulls of 6 repeats, 1e-5 false alarms, errors right within a third."""
     found = calibration(LinearRegression(), range(6), 2000, 500)

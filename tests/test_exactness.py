@@ -358,6 +358,7 @@ def test_targets_draw_what_they_say(target):
 LONG = ["likelihood vanishes", "jump interval of an asymmetric part", "bounded by the prior"]
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize(
     "case", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in FIXED]
 )
@@ -368,6 +369,7 @@ def test_target_is_invariant(case):
     check_invariance(target.draw, stepping(chain, steps), target.marginals, rng)
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("beta", [0.0, 0.3])
 def test_tempered_target_is_invariant(beta):
     target = gaussian(2, beta)
@@ -387,6 +389,7 @@ def test_prior_alone_decides_at_beta_zero():
     check_invariance(target.draw, stepping(chain, 5), normal, generator("start prior"))
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("case", ADAPTIVE)
 @pytest.mark.parametrize("target", [gaussian(2)], ids=["gaussian"])
 def test_target_is_invariant_after_adaptation(case, target):
@@ -472,6 +475,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("case", PLANTED)
 def test_planted_defect_is_seen(case):
     target, proposals, defect = PLANTED[case]

@@ -158,6 +158,7 @@ def test_values_of_numpy_are_taken_as_they_are():
     assert made.stats["logl"].dtype == float
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("kind", ["fork", "spawn", "executor", "own", "schwimmbad"])
 def test_a_worker_that_dies(kind):
     import concurrent.futures

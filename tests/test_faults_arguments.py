@@ -297,6 +297,7 @@ GIVEN = {
 }
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("given", GIVEN)
 def test_names_from_iterators(given, tmp_path):
     made = Normal(GIVEN[given](["x", "y"]), cov=[1.0, 2.0])

@@ -140,7 +140,7 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("radec", "degs"), UNITS)
-@pytest.mark.in_part(3)
+@pytest.mark.in_part(5)
 def test_the_target_does_not_depend_on_the_proposal(kind, radec, degs):
     sky = Sky(radec, degs, 0.0 if degs else 3.0)
     walk = transition(sky, proposals_of(kind, sky))

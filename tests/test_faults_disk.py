@@ -17,7 +17,7 @@ from epsie.storage.statetree import decode, encode
 from tests.damaged_runs import CASE, begun, damage_files, fail_everywhere, seen
 from tests.test_checkpoint import gaussian, same, sampler
 
-COUNTS = [20, pytest.param(600, marks=pytest.mark.slow)]
+COUNTS = [8, pytest.param(600, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("count", COUNTS)

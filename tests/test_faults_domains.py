@@ -92,6 +92,7 @@ def test_any_domain_is_exact(domain):
     check_invariance(draw, transition(model, proposal), marginals, generator(f"{domain}"))
 
 
+@pytest.mark.in_part(3, "slow")
 @pytest.mark.parametrize("cls", [AdaptiveAngular, SSAdaptiveAngular, ATAdaptiveAngular])
 @pytest.mark.parametrize("domain", [(-180.0, 180.0), (-0.25, 0.75)])
 def test_adaptive_ones_have_a_domain(cls, domain):

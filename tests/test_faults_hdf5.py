@@ -147,6 +147,7 @@ print("done")
 """
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room cannot be reserved")
 @pytest.mark.parametrize("where", ["alone", "in a group"])
 def test_a_full_disk_is_an_error_that_leaves_the_file_whole(tmp_path, where):

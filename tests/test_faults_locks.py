@@ -118,6 +118,7 @@ def said_by_another_process(directory, **environment):
     return done.stdout
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("how", CLOSING)
 def test_the_lock_stays_whatever_this_process_opens(tmp_path, how):
     said = []
@@ -136,6 +137,7 @@ def test_the_lock_stays_whatever_this_process_opens(tmp_path, how):
     assert epsie.open_run(tmp_path / "run").niterations == 10
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("pool", ["fork", "late"])
 def test_workers_that_outlive_a_killed_process_keep_no_lock(tmp_path, pool):
     process = writer(tmp_path / "run", pool)

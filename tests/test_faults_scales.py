@@ -64,6 +64,7 @@ JUMPS = {
 }
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize(
     ("kind", "spread"),
     [*zip(JUMPS, [0.1, 10.0] * 3, strict=True), ("joint", 1.0), ("joint", 10.0)],

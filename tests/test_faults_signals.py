@@ -224,7 +224,7 @@ KINDS = ["own", "executor", "spawned executor", "fork", "spawn"]
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.in_part(2)
+@pytest.mark.in_part(4)
 def test_nothing_is_left_in_the_temporary_directory(tmp_path, monkeypatch, kind, name):
     temporary = tmp_path / "temporary"
     temporary.mkdir()

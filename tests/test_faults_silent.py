@@ -152,6 +152,7 @@ def test_one_that_is_stopped_twice_is_named_twice(tmp_path, said):
     assert len(said.texts) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", [compute, pytest.param(compute_elsewhere, marks=pytest.mark.slow)])
 def test_one_that_computes_is_not_named(tmp_path, monkeypatch, said, act):
     """However long: it takes until it was looked at a hundred times."""

@@ -123,6 +123,7 @@ MODELS = {
 }
 
 
+@pytest.mark.in_part(3, "slow")
 @pytest.mark.parametrize("kind", MODELS)
 def test_what_functools_makes_of_functions_of_a_script(kind, tmp_path):
     script = tmp_path / "script.py"

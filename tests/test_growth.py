@@ -213,6 +213,7 @@ def test_one_run_keeps_no_more_than_its_samples(traced):
     check_kept_after_one_run(traced)
 
 
+@pytest.mark.slow
 def test_growing_by_short_runs_keeps_little_more(traced):
     sampler = started()
     sampler.clear()

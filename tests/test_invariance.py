@@ -203,6 +203,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_hash_seeds():
     """Other hash seeds, in other processes, give the same."""
     root = Path(__file__).parent.parent

@@ -139,6 +139,7 @@ def chain_of(case, move, label="", cls=Learned):
     return target, Chain(target.parameters, target.model, [made], bits)
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize(
     "move", [pytest.param(move, marks=[pytest.mark.slow] * (move != "all")) for move in WEIGHTS]
 )
@@ -195,6 +196,7 @@ DEFECTS = {
 }
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_planted_defect_of_a_move_is_seen(defect, monkeypatch):
     case, move, wrong = DEFECTS[defect]
@@ -208,6 +210,7 @@ def test_a_planted_defect_of_a_move_is_seen(defect, monkeypatch):
     assert_power(target.draw, stepping(chain, 6), target.marginals, generator(defect))
 
 
+@pytest.mark.in_part(3, "slow")
 @pytest.mark.parametrize("case", ["logit, log", "softplus", "relative"])
 @pytest.mark.parametrize("move", ["independence", "difference", "random_walk"])
 def test_a_missing_jacobian_is_seen(case, move):

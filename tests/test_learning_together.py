@@ -77,6 +77,7 @@ def test_modes_that_all_chains_left_are_known(monkeypatch):
     assert any(share_of_the_minor(number) in (0, 1) for number in (1, 4))
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("make", [sampler, tempered])
 @pytest.mark.parametrize("pool", ["None", "own"])
 def test_splits_pools_and_resumes_change_nothing(make, pool, pools):

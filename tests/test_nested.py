@@ -308,6 +308,7 @@ PLANTED = [
 ]
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize(("cls", "model", "in_model", "births"), PLANTED)
 def test_planted_defect_is_seen(cls, model, in_model, births):
     label = f"{cls.__name__} {model}"

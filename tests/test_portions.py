@@ -176,6 +176,7 @@ def test_a_model_that_raises_is_blamed_on_its_chain():
         assert said[0] == said[1]
 
 
+@pytest.mark.slow
 def test_the_chain_that_kills_its_worker_is_named():
     with RecordedPool(2) as pool:
         made = sampler(pool)

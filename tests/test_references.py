@@ -38,6 +38,7 @@ def sample(model, adaptation=2_000, iterations=10_000, proposals=None):
     return sampler
 
 
+@pytest.mark.in_part(3, "slow")
 @pytest.mark.parametrize("reference", [EightSchools, Kidscore, LogMesquite])
 def test_posterior_agrees_with_the_reference(reference):
     """With nothing chosen."""
@@ -72,6 +73,7 @@ class NoPrior(EightSchools):
         return logl, logp - normal_logpdf(params["mu"], 5)
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize(
     ("reference", "quantity"), [(NoJacobian, "sigma"), (NoPrior, "mu")], ids=["Jacobian", "prior"]
 )

@@ -379,6 +379,7 @@ def test_workers_of_a_killed_process_end(tmp_path):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_reading_while_it_is_written(tmp_path):
     expected = killed_sampler(None)
     expected.run(TOTAL)
@@ -515,6 +516,7 @@ def test_two_samplers_of_one_process(tmp_path):
 # ---- signals
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)]
 )
@@ -554,6 +556,7 @@ def test_signals_to_all_processes(tmp_path, number, code):
     assert said.count("Traceback") == (number == signal.SIGINT)
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
 def test_signals_that_save(tmp_path, number):
     process = holder(tmp_path / "run", every=100_000)

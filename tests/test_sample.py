@@ -115,6 +115,7 @@ def of_direction(ra, dec):
     return -2 * KAPPA * apart
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("isotropic", [True, False])
 def test_a_direction_near_the_pole_is_learned(isotropic):
     """Fails by chance once in 10,000; a uniform declination is the planted defect."""

@@ -280,6 +280,7 @@ def test_peaked_target_is_invariant(kappa, density):
     check_invariance(draw, walk, marginals, generator(f"start peak {kappa}"))
 
 
+@pytest.mark.in_part(2, "slow")
 @DENSITIES
 @pytest.mark.parametrize("pole", [0.0, math.pi])
 def test_chain_leaves_the_pole(pole, density):

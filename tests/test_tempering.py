@@ -195,6 +195,7 @@ class AlwaysSwapped(ParallelTemperedChain):
 DEFECTS = [WrongSign, BetasNotPassedOn, SwappedWithoutLogl, AlwaysSwapped]
 
 
+@pytest.mark.in_part(2, "slow")
 @pytest.mark.parametrize("swap_scheme", SCHEMES)
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_planted_defects_are_seen(defect, swap_scheme):
