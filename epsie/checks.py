@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterable, Reversible, Set
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def as_names(parameters: str | Iterable[str]) -> tuple[str, ...]:
     """Parameter names as a tuple of exactly str: those of numpy's str become such.
@@ -76,6 +79,20 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}; got {value!r}")
     return int(value)
+
+
+def as_floats(values: Any, name: str, ndmin: int = 0) -> NDArray[np.float64]:
+    """Numbers as a new array of floats.
+
+    Raises
+    ------
+    ValueError
+        If they are none.
+    """
+    try:
+        return np.array(values, dtype=float, ndmin=ndmin)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} must be numbers; got {given(values)}") from None
 
 
 def as_rate(value: Any, name: str) -> float:

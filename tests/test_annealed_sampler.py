@@ -213,6 +213,9 @@ def test_a_budget_that_ends_during_the_start_says_so(caplog):
     assert made.niterations == 0
     assert made.stopped_by == "max_evaluations"
     assert "the annealed start is at beta = 0." in caplog.text
+    assert repr(made.annealed).startswith("<StartProgress: at beta = 0.")
+    with pytest.raises(ValueError, match="its annealed start is not done"):
+        made.summary()
     made.run(100)
     whole = sampler()
     whole.run(100)

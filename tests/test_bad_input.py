@@ -39,7 +39,7 @@ def sampler(**changes):
         ({"nchains": "four"}, TypeError, "nchains must be a whole number; got 'four'"),
         ({"model": 3}, TypeError, "must be callable; got 3"),
         ({"seed": -1}, ValueError, "seed must be at least 0; got -1"),
-        ({"proposals": [Normal("z")]}, ValueError, "no parameters: z"),
+        ({"proposals": [Normal("z")]}, ValueError, "unknown are z"),
         ({"proposals": [Normal("x"), Normal(["x", "y"])]}, ValueError, "'x' has two proposals"),
         ({"proposals": ["normal"]}, TypeError, "instances of BaseProposal; got 'normal'"),
         ({"pool": "four"}, TypeError, "an object with a method `map`; got 'four'"),
@@ -48,6 +48,7 @@ def sampler(**changes):
         ({"bit_generator": "PCG65"}, ValueError, "there is no bit generator 'PCG65'"),
         ({"nan": "ignore"}, ValueError, "'raise' or 'reject'; got 'ignore'"),
         ({"default_proposal_args": {"cov": -1}}, ValueError, "not negative"),
+        ({"default_proposal": "normal"}, TypeError, "a class of epsie.proposals.*got 'normal'"),
     ],
 )
 def test_settings(changes, error, said):
@@ -191,6 +192,8 @@ def test_covariances_that_are_cast(cls, cov):
         (lambda: SSAdaptiveNormal("x", target_rate=0), "target_rate .* got 0"),
         (lambda: ATAdaptiveNormal("x", -5), "adaptation_duration must be at least 1; got -5"),
         (lambda: ATAdaptiveNormal("x", None, jump_interval=3), "needs a jump_interval_duration"),
+        (lambda: Normal("x", "wide"), "cov must be numbers; got 'wide' of type str"),
+        (lambda: ParallelTemperedSampler("x", model, 2, "hot"), "betas must be numbers"),
         (lambda: JointProposal(), "at least one proposal"),
         (lambda: JointProposal(Normal("x"), Normal("x")), "'x' has two proposals"),
     ],
@@ -198,6 +201,11 @@ def test_covariances_that_are_cast(cls, cov):
 def test_proposals(make, said):
     with pytest.raises(ValueError, match=said):
         make()
+
+
+def test_prior_widths_are_a_dict():
+    with pytest.raises(TypeError, match="a dict, a width for each parameter; got 1.0"):
+        AdaptiveNormal("x", 1.0, 10)
 
 
 def test_a_proposal_without_a_jump():

@@ -8,6 +8,7 @@ from scipy import stats
 
 import epsie
 from epsie import Given, Posterior, Prior
+from epsie.model.evaluation import evaluate
 
 
 class Own:
@@ -112,6 +113,17 @@ def test_a_likelihood_of_an_array_is_told_what_it_gets(log_likelihood):
     sampler = epsie.MetropolisHastingsSampler(Posterior(log_likelihood, {"x": (0, 1)}), nchains=1)
     with pytest.raises(epsie.ModelError, match="one by one, by name, each a number"):
         sampler.run(1)
+
+
+@pytest.mark.parametrize("prior", [lambda x: 0.0, lambda unit_cube: 10 * unit_cube - 5])
+def test_densities_and_transforms_are_no_declarations(prior):
+    with pytest.raises(TypeError, match="how each parameter is distributed"):
+        Posterior(lambda x: 0.0, prior)
+
+
+def test_nan_of_a_likelihood_is_told_what_it_may_return():
+    with pytest.raises(epsie.ModelError, match="return -inf there, from a likelihood"):
+        evaluate(Posterior(lambda x: nan, {"x": (0, 1)}), ["x"], (0.5,), None)
 
 
 def test_settings_of_sample_that_are_none():

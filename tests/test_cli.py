@@ -192,6 +192,11 @@ def test_runs_that_are_none(command, tmp_path):
     assert code == 1 and one_line(regretted)
 
 
+def test_an_export_to_nowhere(runs, command, tmp_path):
+    code, _, regretted = command("export", runs / "plain", tmp_path / "no" / "x.h5")
+    assert code == 1 and one_line(regretted) and "there is no directory" in regretted
+
+
 # ---- damage
 
 

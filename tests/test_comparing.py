@@ -55,8 +55,10 @@ def test_what_has_no_evidence_is_refused():
         epsie.compare(run, "run")
     plain = MetropolisHastingsSampler(Posterior(log_likelihood, Prior(x=(0, 1), y=(0, 1))), 2)
     plain.run(20)
-    with pytest.raises(ValueError):
-        epsie.compare(run, plain)
+    with pytest.raises(ValueError, match="plain has no evidence: "):
+        epsie.compare(run, plain=plain)
+    with pytest.raises(TypeError, match="got 3 of type int"):
+        epsie.compare(plain, 3)
 
 
 def test_a_model_without_a_prior_has_a_caveat():
@@ -136,6 +138,7 @@ def test_a_picture_of_a_prior():
         sky=epsie.Direction("ra", "dec"),
         labels={"x": "$x$"},
     )
+    plots.prior({"x": (0, 1)})
     figure = plots.prior(prior)
     titles = [axes.get_title() for axes in figure.axes if axes.axison]
     assert titles == ["$x$", "k", "phase", "ra", "dec"]

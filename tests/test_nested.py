@@ -709,7 +709,7 @@ def test_bad_settings_are_refused():
         *births, NormalBirth("z", {"z": 0}, {"z": 1})])  # fmt: skip
     refuse("instances of BaseBirth; got", TypeError, birth_distributions=[*births[:3], parts[0]])
     refuse("without a proposal: z", parameters=[*NAMES, "z"])
-    refuse("no parameters: v", parameters=NAMES[:-1])
+    refuse("unknown are v", parameters=NAMES[:-1])
     refuse("one discrete parameter.*got Normal", model_proposal=Normal("k"))
     refuse("one discrete parameter", parameters=[*NAMES, "j"],
            model_proposal=NormalDiscrete(["k", "j"]))  # fmt: skip

@@ -152,6 +152,8 @@ def test_the_same_line_goes_on_with_a_directory(tmp_path):
     ):
         with pytest.raises(epsie.RunDirectoryError, match=text):
             epsie.sample(shell, PRIOR, directory=directory, max_evaluations=10_000, **other)
+    with pytest.raises(epsie.RunDirectoryError, match=r"parameters: the run has.*\['q'\]"):
+        epsie.sample(lambda q: -q, {"q": (0, 1)}, directory=directory)
     with pytest.raises(epsie.RunDirectoryError, match="prior"):
         epsie.sample(shell, {**PRIOR, "y": (-5, 6)}, directory=directory, max_evaluations=10_000)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.level import Level
-from epsie.checks import given, users_line
+from epsie.checks import as_floats, given, users_line
 from epsie.errors import ModelError
 from epsie.model.evaluation import NotFiniteError, Point, Position, evaluate, model_error
 
@@ -128,10 +128,7 @@ def _as_column(values: Any, kind: type, name: str) -> NDArray[Any]:
     ValueError
         If a value is no number, or a discrete one is no integer of 64 bits.
     """
-    try:
-        column = np.array(values, dtype=float)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"the start of {name} must be numbers; got {values!r}") from None
+    column = as_floats(values, f"the start of {name}")
     if kind is not int:
         return column
     if not np.isfinite(column).all():

@@ -42,12 +42,15 @@ def export(run: Run, path: Path, burn_in: int | None = None, hot: bool = True) -
     Raises
     ------
     ValueError
-        If it ends in something else, or something of another kind is there, or no samples are left.
+        If it ends in something else, its directory is not there, something of another kind is, or
+        no samples are left.
     ImportError
         If what is needed to write it is not installed.
     """
     if path.suffix not in ENDINGS:
         raise ValueError(f"the file must end in one of {', '.join(ENDINGS)}; got {str(path)!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no directory {path.parent} to write {path.name} to")
     if path.suffix in (".nc", ".zarr"):
         tree = run.to_arviz(burn_in, hot=hot)
         write_whole(path, lambda unfinished: save_arviz(tree, str(unfinished)))

@@ -22,6 +22,12 @@ _GRAMMAR = (
 )
 
 
+_OF_A_FUNCTION = (
+    ". Say how each parameter is distributed: neither a log density nor a transform of the unit "
+    "cube will do. With a model(**parameters) -> (logl, logp) of your own make a sampler"
+)
+
+
 class Undecided(Part):
     """A function of which only a call tells whether it gives a value or a distribution."""
 
@@ -155,7 +161,7 @@ def merged(parameters: Mapping[Any, Any] | None, declared: Mapping[str, Any]) ->
     if parameters is not None and not isinstance(parameters, Mapping):
         raise TypeError(
             "a prior is declared by keywords, Prior(m=(-5, 0.5)), or by a dict of them; got "
-            f"{given(parameters)}"
+            f"{given(parameters)}{_OF_A_FUNCTION if callable(parameters) else ''}"
         )
     twice = sorted(str(name) for name in (parameters or {}) if name in declared)
     if twice:

@@ -139,9 +139,9 @@ class NotFiniteError(ModelError):
     """The model returned NaN or +inf where the prior does not vanish."""
 
     advice = (
-        "where the prior does not vanish, logl must be finite or -inf and logp finite. Mend the "
-        "model (assign it anew to `sampler.model`), return logp = -inf for positions that are to "
-        "be rejected, or ask for nan='reject'"
+        "where the prior does not vanish, logl must be finite or -inf, and logp finite. To reject "
+        "a position return -inf there, from a likelihood or, from a model, as logp. Assign what is "
+        "mended to `sampler.model`, or make the sampler with nan='reject'"
     )
 
 

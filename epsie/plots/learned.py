@@ -84,7 +84,8 @@ def _which(view: View, parameters: str | Iterable[str] | None) -> tuple[LearnedT
                 return each, names
     raise ValueError(
         "parameters must be two or more that are learned together, of "
-        f"{' or of '.join(', '.join(each.parameters) for each in known)}; got {parameters!r}"
+        f"{' or of '.join(', '.join(each.parameters) for each in known)}"
+        + (f"; got {parameters!r}" if names else "")
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,18 +20,19 @@ _DRAWS = 20_000
 
 
 @styled
-def prior(shown: Prior) -> Picture:
+def prior(shown: Prior | Mapping[Any, Any]) -> Picture:
     """The marginal prior of each parameter, by draws.
 
     Parameters
     ----------
-    shown : Prior
-        The prior.
+    shown : Prior or mapping
+        The prior, or what `Prior` takes as a dict.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    shown = shown if isinstance(shown, Prior) else Prior(shown)
     drawn, periods = shown.draw(0, _DRAWS), shown.periods
     columns = min(4, len(shown.parameters))
     rows = -(-len(shown.parameters) // columns)

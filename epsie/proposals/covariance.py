@@ -7,6 +7,8 @@ from math import inf, log, pi
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epsie.checks import as_floats
+
 _LOG_2PI = log(2 * pi)
 
 
@@ -25,7 +27,7 @@ def as_covariance(cov: ArrayLike | None, ndim: int) -> NDArray[np.float64]:
     ValueError
         If the shape is another, or it is not finite, symmetric and positive semi-definite.
     """
-    given = np.array(1.0 if cov is None else cov, dtype=float)
+    given = as_floats(1.0 if cov is None else cov, "cov")
     if given.ndim == 2 and given.shape == (ndim, ndim):
         if not np.array_equal(given, np.diag(np.diagonal(given))):
             return _as_matrix(given)
@@ -97,7 +99,7 @@ def as_stds(std: ArrayLike, ndim: int, name: str) -> NDArray[np.float64]:
     ValueError
         If there are not one or `ndim`, or one is negative or not finite.
     """
-    given = np.array(std, dtype=float)
+    given = as_floats(std, name)
     if given.shape not in ((), (1,), (ndim,)):
         raise ValueError(
             f"{name} must be a number or {ndim} of them for {ndim} parameter(s); got shape "

@@ -233,7 +233,7 @@ def check_cover(
     missing = [] if partly else [name for name in parameters if name not in owner]
     if unknown or missing:
         problems = [f"without a proposal: {', '.join(missing)}"] if missing else []
-        problems += [f"no parameters: {', '.join(unknown)}"] if unknown else []
+        problems += [f"unknown are {', '.join(unknown)}"] if unknown else []
         raise ValueError(
             f"proposals must be for the parameters {', '.join(parameters)}; " + "; ".join(problems)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epsie.checks import as_floats
 from epsie.proposals.base import BaseProposal
 
 
@@ -57,7 +58,7 @@ def as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float64]:
     ValueError
         If there are not n, or one is not positive.
     """
-    found = np.ones(n) if weights is None else np.array(weights, dtype=float)
+    found = np.ones(n) if weights is None else as_floats(weights, "weights")
     if found.shape != (n,) or not (np.isfinite(found) & (found > 0)).all():
         raise ValueError(f"weights must be {n} positive numbers, one a proposal; got {weights!r}")
     probabilities: NDArray[np.float64] = found / found.sum()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from epsie.checks import as_floats
 from epsie.proposals.learned.knowledge import MOVES, Knowledge
 from epsie.proposals.learned.learned import Learned
 from epsie.proposals.learned.learning import Lesson
@@ -93,10 +94,7 @@ def as_rows(rows: Any, what: str, ndim: int, least: int) -> Any:
     ValueError
         If they are none, or too few.
     """
-    try:
-        found = np.array(rows, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{what} must be an array of numbers; got {rows!r:.100}") from None
+    found = as_floats(rows, what)
     if found.ndim == 1 and ndim == 1:
         found = found[:, np.newaxis]
     if found.ndim != 2 or found.shape[1] != ndim or not np.isfinite(found).all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import e, exp, hypot, log10
 from typing import Any
 
+from epsie.checks import given
 from epsie.shown import digits
 from epsie.tempering.evidence import Evidence
 
@@ -86,12 +87,17 @@ def compare(*runs: Any, **named: Any) -> Comparison:
     every = {f"run {i}": run for i, run in enumerate(runs, 1)} | named
     if len(every) < 2:
         raise ValueError(f"compare needs two runs or more; got {len(every)}")
-    found = {}
-    for name, run in every.items():
+    for run in every.values():
         if not isinstance(run, Evidence) and not hasattr(run, "log_evidence"):
             raise TypeError(
                 "compare takes samplers, what epsie.open_run gives, or what log_evidence() gave; "
-                f"got {run!r} of type {type(run).__name__}"
+                f"got {given(run)}"
             )
-        found[name] = run if isinstance(run, Evidence) else run.log_evidence()
-    return Comparison(found)
+    return Comparison({name: _evidence_of(name, run) for name, run in every.items()})
+
+
+def _evidence_of(name: str, run: Any) -> Evidence:
+    try:
+        return run if isinstance(run, Evidence) else run.log_evidence()
+    except ValueError as error:
+        raise ValueError(f"{name} has no evidence: {error}") from error

@@ -72,7 +72,8 @@ class View:
         found = rows_of(self.source)
         if len(found) == 0:
             raise ValueError(
-                "there are no iterations to look at: run the sampler first, or leave out fewer"
+                "there are no iterations to look at: run the sampler, or run it on if its annealed "
+                "start is not done, or leave out fewer"
             )
         return found
 

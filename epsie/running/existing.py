@@ -113,8 +113,8 @@ def _at_run(
     refuse_differences(directory, other)
     if thin is not None and thin != manifest["thin"]:
         raise RunDirectoryError(
-            f"the run in {directory} keeps every {manifest['thin']}-th iteration; it cannot change "
-            f"to {thin}"
+            f"the run in {directory} was begun with thin={manifest['thin']}, which cannot change; "
+            f"got thin={thin}. Leave it out, or choose another directory"
         )
     refuse_strangers(directory, manifest.get(RUN))
     iteration, state = last_state(directory, manifest.get(RUN))

@@ -130,6 +130,7 @@ def check_model(sampler: Sampler) -> None:
         raise RunDirectoryError(
             "the model is not that of the run: at saved positions it gives other values\n  "
             + "\n  ".join(other[:10])
+            + "\nGive the model of the run, or choose another directory"
         )
     for chain in sampler.chains:
         for leaf in chain.by_temperature:

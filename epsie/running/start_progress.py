@@ -39,6 +39,10 @@ class StartProgress(NamedTuple):
         share = float(start.live_share)
         return cls(start.seed, start.evaluations, list(start.betas), share, start.state)
 
+    def __repr__(self) -> str:
+        where = "done" if self.done else f"at beta = {self.beta:.4g}"
+        return f"<{type(self).__name__}: {where}, {self.evaluations} evaluations>"
+
     @property
     def beta(self) -> float:
         """The inverse temperature to which it has come."""

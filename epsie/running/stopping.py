@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import ceil, inf, isnan
+from numbers import Real
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from epsie.chain.base import Segment
 from epsie.checks import as_count
@@ -73,10 +72,12 @@ class Until:
     angular: Angular = ()
 
     def __post_init__(self) -> None:
-        if self.ess is not None and not 0 < self.ess < np.inf:
-            raise ValueError(f"the ess to reach must be positive; got {self.ess!r}")
-        if self.rhat is not None and not 1 < self.rhat < np.inf:
-            raise ValueError(f"the rhat to reach must be more than 1; got {self.rhat!r}")
+        for name, least in (("ess", 0), ("rhat", 1)):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, Real) and least < float(value) < inf):
+                raise ValueError(
+                    f"the {name} to reach must be a number above {least}; got {value!r}"
+                )
         if self.burn_in is not None:
             as_count(self.burn_in, "burn_in", least=0)
 

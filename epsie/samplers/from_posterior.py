@@ -89,7 +89,18 @@ def default_proposals(
     default: type[BaseProposal] | None,
     arguments: Mapping[str, Any],
 ) -> list[BaseProposal]:
-    """Proposals for parameters that have none: the default one, or of a posterior one by kind."""
+    """Proposals for parameters that have none: the default one, or of a posterior one by kind.
+
+    Raises
+    ------
+    TypeError
+        If the default is no class of proposals.
+    """
+    if default is not None and not callable(default):
+        raise TypeError(
+            "default_proposal must be a class of epsie.proposals, as Normal, which is called with "
+            f"the names of the parameters; got {given(default)}"
+        )
     if default is None and isinstance(model, Posterior):
         return list(_by_kind(model.prior, names, arguments))
     if default is None:

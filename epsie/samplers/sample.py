@@ -153,7 +153,8 @@ def _gone_on_with(
     if hot is None:
         hot = manifest["sampler"] != MetropolisHastingsSampler.name
     kind = ParallelTemperedSampler if hot else MetropolisHastingsSampler
-    wanted = {"nchains": nchains, "seed": seed, "sampler": kind.name}
+    names = list(posterior.parameters)
+    wanted = {"parameters": names, "nchains": nchains, "seed": seed, "sampler": kind.name}
     other = [
         f"{name}: the run has {manifest.get(name)}, now it is {value}"
         for name, value in wanted.items()

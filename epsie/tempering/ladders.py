@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.checks import as_count
+from epsie.checks import as_count, as_floats
 
 
 def as_betas(betas: ArrayLike) -> NDArray[np.float64]:
@@ -24,7 +24,7 @@ def as_betas(betas: ArrayLike) -> NDArray[np.float64]:
     ValueError
         If there is none, one does not lie in [0, 1], or one is repeated.
     """
-    given = np.array(betas, dtype=float, ndmin=1)
+    given = as_floats(betas, "betas", ndmin=1)
     if given.ndim != 1 or given.size == 0:
         raise ValueError(
             f"betas must be a number or a list of them, at least one; got shape {given.shape}"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.checks import as_count
+from epsie.checks import as_count, given
 from epsie.proposals.adaptation.base import Adaptation
 from epsie.proposals.adaptation.search import LOG_STEP, ScaleSearch
 from epsie.proposals.covariance import as_covariance
@@ -207,7 +207,13 @@ def learn_veitch(
     ------
     ValueError
         If a parameter has no width, or a setting is out of its range.
+    TypeError
+        If the widths are no dict.
     """
+    if not isinstance(prior_widths, Mapping):
+        raise TypeError(
+            f"prior_widths must be a dict, a width for each parameter; got {given(prior_widths)}"
+        )
     missing = [name for name in proposal.parameters if name not in prior_widths]
     if missing:
         raise ValueError(

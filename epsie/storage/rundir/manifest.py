@@ -162,7 +162,9 @@ def differing(
     if encode(theirs) == encode(mine):
         return []
     if isinstance(theirs, dict) and isinstance(mine, dict) and theirs.keys() == mine.keys():
-        pairs = [(where if key in _SILENT else f"{where}, {key}", key) for key in theirs]
+        # Of two classes all else differs with them.
+        keys = ["class"] if theirs.get("class") != mine.get("class") else theirs
+        pairs = [(where if key in _SILENT else f"{where}, {key}", key) for key in keys]
     elif (
         isinstance(theirs, list | tuple)
         and isinstance(mine, list | tuple)
@@ -189,7 +191,8 @@ def refuse_differences(directory: Path, found: list[str]) -> None:
     """
     if found:
         raise RunDirectoryError(
-            f"the run in {directory} is of another sampler:\n  " + "\n  ".join(found)
+            f"the run in {directory} is of another sampler:\n  " + "\n  ".join(found) + "\nMake "
+            "the sampler as the run has it, which `resume` does, or choose another directory"
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory
+from epsie.checks import in_order
 from epsie.model.plain_prior import prior_of
 from epsie.model.prior import Prior
 from epsie.results.diagnosable import Diagnosable
@@ -52,7 +53,7 @@ def open_run(directory: Any, *, burn_in: int = 0, thin: int = 1) -> Run:
     """
     if isinstance(directory, str | PathLike):
         return Run(Path(directory), burn_in=burn_in, thin=thin)
-    return Run(*map(Path, directory), burn_in=burn_in, thin=thin)
+    return Run(*map(Path, in_order(directory, "directories")), burn_in=burn_in, thin=thin)
 
 
 class Run(Diagnosable):

@@ -28,7 +28,8 @@ def rebuilt(
     """
     if manifest["sampler"] != cls.name:
         raise RunDirectoryError(
-            f"the run is of a {manifest['sampler']} sampler, not of a {cls.name} one"
+            f"the run is of a {manifest['sampler']} sampler, not of a {cls.name} one: resume it "
+            "with the class of that name"
         )
     settings = {
         "parameters": manifest["parameters"],
