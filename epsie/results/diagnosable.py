@@ -160,8 +160,8 @@ class Diagnosable:
     ) -> Summary:
         """Estimates, their errors, and what is wrong, in words: see `epsie.diagnostics.Summary`.
 
-        The words are logged as warnings, too. Of tempered chains it has the evidence and the round
-        trips, or why there is none.
+        The words are logged as warnings, too. It has the evidence, or why there is none, and of
+        tempered chains the round trips.
 
         Parameters
         ----------
@@ -272,9 +272,9 @@ class Diagnosable:
     def log_evidence(self, method: str | None = None, burn_in: int | None = None) -> Evidence:
         """The evidence.
 
-        Of a `Posterior` nothing else is needed, and the error has that of the normalisation of a
-        constraint in it. Of another model `logp` must be the logarithm of a normalised density,
-        which is said as `caveat`.
+        Of a `Posterior` nothing else is needed, and the error includes that of the normalisation of
+        a constraint. Of another model `logp` must be the logarithm of a normalised density, of
+        which `caveat` reminds.
 
         Parameters
         ----------

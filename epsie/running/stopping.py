@@ -48,8 +48,8 @@ class Until:
     all adaptation with a duration ends; else what `epsie.diagnostics.suggest_burn_in` suggests
     at each check, which must be in the first half. In a run directory the whole run counts (of
     a thinned one, what is kept); else what was visited since the last clear or resume. Long
-    runs are thinned for it, by the power of 2 that leaves 1000 draws of each chain, or 16 for
-    each effective sample wanted of it.
+    runs are thinned for it, by the smallest power of 2 that leaves at most 1000 draws of each
+    chain, or 16 for each effective sample wanted of it.
 
     So where a run stops depends on the samples alone, not on how it was split or resumed, nor
     on the pool.
