@@ -1,7 +1,8 @@
 """Independent Markov chains that sample a posterior, in parallel.
 
-A model is ``model(**parameters) -> (logl, logp)`` or ``(logl, logp, blob)``. Give it to a
-`MetropolisHastingsSampler` with a number of chains, set `start_position`, and `run`.
+`sample` takes a log likelihood and a `Prior`, and chooses the rest. Or give a sampler, as
+`MetropolisHastingsSampler`, names and a ``model(**parameters) -> (logl, logp)``, which may also
+return a blob, set `start_position`, and `run`.
 """
 
 from __future__ import annotations

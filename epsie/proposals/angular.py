@@ -132,9 +132,10 @@ class Angular(WidthProposal):
 
 
 class AdaptiveAngular(Angular, learns=Veitch):
-    """An `Angular` jump that learns as `epsie.proposals.adaptation.learn_veitch` has it.
+    """An `Angular` jump whose widths adapt after Veitch et al. (2015).
 
-    The width of the prior is the period.
+    See `epsie.proposals.adaptation.learn_veitch` for the arguments. The width of the prior is the
+    period.
     """
 
     name = "adaptive_angular"
@@ -154,9 +155,10 @@ class AdaptiveAngular(Angular, learns=Veitch):
 
 
 class SSAdaptiveAngular(Angular, learns=SiviaSkilling):
-    """An `Angular` jump that learns as `epsie.proposals.adaptation.learn_sivia_skilling` has it.
+    """An `Angular` jump whose widths adapt after Sivia & Skilling (2006).
 
-    By default the standard deviation of each parameter is at most the period.
+    See `epsie.proposals.adaptation.learn_sivia_skilling` for the arguments. By default the standard
+    deviation of each parameter is at most the period.
     """
 
     name = "ss_adaptive_angular"
@@ -176,7 +178,10 @@ class SSAdaptiveAngular(Angular, learns=SiviaSkilling):
 
 
 class ATAdaptiveAngular(Angular, learns=AndrieuThoms):
-    """An `Angular` jump that learns as `epsie.proposals.adaptation.learn_andrieu_thoms` has it."""
+    """An `Angular` jump whose widths adapt after Andrieu & Thoms (2008).
+
+    See `epsie.proposals.adaptation.learn_andrieu_thoms` for the arguments.
+    """
 
     name = "at_adaptive_angular"
 

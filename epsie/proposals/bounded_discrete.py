@@ -164,9 +164,10 @@ class BoundedDiscrete(Bounded, IntegerProposal):
 
 
 class AdaptiveBoundedDiscrete(BoundedDiscrete, learns=Veitch):
-    """A `BoundedDiscrete` jump that learns as `epsie.proposals.adaptation.learn_veitch` has it.
+    """A `BoundedDiscrete` jump whose widths adapt after Veitch et al. (2015).
 
-    The bounds, which must be finite and hold more than one integer, give the prior's widths.
+    See `epsie.proposals.adaptation.learn_veitch` for the arguments. The bounds, which must be
+    finite and hold more than one integer, give the prior's widths.
     """
 
     name = "adaptive_bounded_discrete"
@@ -187,9 +188,10 @@ class AdaptiveBoundedDiscrete(BoundedDiscrete, learns=Veitch):
 
 
 class SSAdaptiveBoundedDiscrete(BoundedDiscrete, learns=SiviaSkilling):
-    """A `BoundedDiscrete` jump, with `epsie.proposals.adaptation.learn_sivia_skilling`.
+    """A `BoundedDiscrete` jump whose widths adapt after Sivia & Skilling (2006).
 
-    By default the standard deviation of each parameter is at most the distance of its bounds.
+    See `epsie.proposals.adaptation.learn_sivia_skilling` for the arguments. By default the standard
+    deviation of each parameter is at most the distance of its bounds.
     """
 
     name = "ss_adaptive_bounded_discrete"
@@ -210,9 +212,10 @@ class SSAdaptiveBoundedDiscrete(BoundedDiscrete, learns=SiviaSkilling):
 
 
 class ATAdaptiveBoundedDiscrete(BoundedDiscrete, learns=AndrieuThoms):
-    """A `BoundedDiscrete` jump, with `epsie.proposals.adaptation.learn_andrieu_thoms`.
+    """A `BoundedDiscrete` jump whose widths adapt after Andrieu & Thoms (2008).
 
-    What it learns is the standard deviation of the normal jump before it is rounded and truncated.
+    See `epsie.proposals.adaptation.learn_andrieu_thoms` for the arguments. What it learns is the
+    standard deviation of the normal jump before it is rounded and truncated.
     """
 
     name = "at_adaptive_bounded_discrete"

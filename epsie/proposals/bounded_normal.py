@@ -138,9 +138,10 @@ class BoundedNormal(Bounded, WidthProposal):
 
 
 class AdaptiveBoundedNormal(BoundedNormal, learns=Veitch):
-    """A `BoundedNormal` jump that learns as `epsie.proposals.adaptation.learn_veitch` has it.
+    """A `BoundedNormal` jump whose widths adapt after Veitch et al. (2015).
 
-    The bounds, which must be finite, give the prior's widths.
+    See `epsie.proposals.adaptation.learn_veitch` for the arguments. The bounds, which must be
+    finite, give the prior's widths.
     """
 
     name = "adaptive_bounded_normal"
@@ -160,9 +161,10 @@ class AdaptiveBoundedNormal(BoundedNormal, learns=Veitch):
 
 
 class SSAdaptiveBoundedNormal(BoundedNormal, learns=SiviaSkilling):
-    """A `BoundedNormal` jump, with `epsie.proposals.adaptation.learn_sivia_skilling`.
+    """A `BoundedNormal` jump whose widths adapt after Sivia & Skilling (2006).
 
-    By default the standard deviation of each parameter is at most the distance of its bounds.
+    See `epsie.proposals.adaptation.learn_sivia_skilling` for the arguments. By default the standard
+    deviation of each parameter is at most the distance of its bounds.
     """
 
     name = "ss_adaptive_bounded_normal"
@@ -181,7 +183,10 @@ class SSAdaptiveBoundedNormal(BoundedNormal, learns=SiviaSkilling):
 
 
 class ATAdaptiveBoundedNormal(BoundedNormal, learns=AndrieuThoms):
-    """A `BoundedNormal` jump, with `epsie.proposals.adaptation.learn_andrieu_thoms`."""
+    """A `BoundedNormal` jump whose widths adapt after Andrieu & Thoms (2008).
+
+    See `epsie.proposals.adaptation.learn_andrieu_thoms` for the arguments.
+    """
 
     name = "at_adaptive_bounded_normal"
 

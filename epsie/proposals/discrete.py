@@ -66,7 +66,10 @@ class NormalDiscrete(IntegerProposal):
 
 
 class AdaptiveNormalDiscrete(NormalDiscrete, learns=Veitch):
-    """A `NormalDiscrete` jump that learns as `epsie.proposals.adaptation.learn_veitch` has it."""
+    """A `NormalDiscrete` jump whose widths adapt after Veitch et al. (2015).
+
+    See `epsie.proposals.adaptation.learn_veitch` for the arguments.
+    """
 
     name = "adaptive_discrete"
 
@@ -84,7 +87,10 @@ class AdaptiveNormalDiscrete(NormalDiscrete, learns=Veitch):
 
 
 class SSAdaptiveNormalDiscrete(NormalDiscrete, learns=SiviaSkilling):
-    """A `NormalDiscrete` jump, with `epsie.proposals.adaptation.learn_sivia_skilling`."""
+    """A `NormalDiscrete` jump whose widths adapt after Sivia & Skilling (2006).
+
+    See `epsie.proposals.adaptation.learn_sivia_skilling` for the arguments.
+    """
 
     name = "ss_adaptive_discrete"
 
@@ -102,9 +108,10 @@ class SSAdaptiveNormalDiscrete(NormalDiscrete, learns=SiviaSkilling):
 
 
 class ATAdaptiveNormalDiscrete(NormalDiscrete, learns=AndrieuThoms):
-    """A `NormalDiscrete` jump, with `epsie.proposals.adaptation.learn_andrieu_thoms`.
+    """A `NormalDiscrete` jump whose widths adapt after Andrieu & Thoms (2008).
 
-    What it learns is the standard deviation of the normal jump before it is rounded.
+    See `epsie.proposals.adaptation.learn_andrieu_thoms` for the arguments. What it learns is the
+    standard deviation of the normal jump before it is rounded.
     """
 
     name = "at_adaptive_discrete"

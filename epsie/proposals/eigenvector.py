@@ -240,7 +240,7 @@ class AdaptiveEigenvector(Eigenvector, learns=EigenAdaptation):
     They are those of the covariance with each parameter in units of its standard deviation, its
     `scales`, so that no unit matters; lengths along the lines are in these units, too.
 
-    It learns as `epsie.proposals.adaptation.learn_eigenvectors` has it. What `Eigenvector` picks
+    It learns by `epsie.proposals.adaptation.learn_eigenvectors`. What `Eigenvector` picks
     in proportion to the eigenvalues is picked in proportion to their eighth roots here: the larger
     the more often, but not so that the others hardly move. For normal posteriors in 10 dimensions
     with known eigenvalues from 1 to 0.01, picks in proportion to their power a give for the worst

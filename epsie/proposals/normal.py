@@ -107,7 +107,10 @@ class Normal(WidthProposal):
 
 
 class AdaptiveNormal(Normal, learns=Veitch):
-    """A `Normal` jump whose widths learn as `epsie.proposals.adaptation.learn_veitch` has it."""
+    """A `Normal` jump whose widths adapt after Veitch et al. (2015).
+
+    See `epsie.proposals.adaptation.learn_veitch` for the arguments.
+    """
 
     name = "adaptive_normal"
 
@@ -125,7 +128,10 @@ class AdaptiveNormal(Normal, learns=Veitch):
 
 
 class SSAdaptiveNormal(Normal, learns=SiviaSkilling):
-    """A `Normal` jump that learns as `epsie.proposals.adaptation.learn_sivia_skilling` has it."""
+    """A `Normal` jump whose widths adapt after Sivia & Skilling (2006).
+
+    See `epsie.proposals.adaptation.learn_sivia_skilling` for the arguments.
+    """
 
     name = "ss_adaptive_normal"
 
@@ -142,7 +148,10 @@ class SSAdaptiveNormal(Normal, learns=SiviaSkilling):
 
 
 class ATAdaptiveNormal(Normal, learns=AndrieuThoms):
-    """A `Normal` jump that learns as `epsie.proposals.adaptation.learn_andrieu_thoms` has it."""
+    """A `Normal` jump whose covariance adapts after Andrieu & Thoms (2008).
+
+    See `epsie.proposals.adaptation.learn_andrieu_thoms` for the arguments.
+    """
 
     name = "at_adaptive_normal"
 

@@ -269,7 +269,7 @@ def _as_bool(value: Any, name: str) -> bool:
 
 
 class AdaptiveIsotropicSolidAngle(IsotropicSolidAngle, learns=ConcentrationAdaptation):
-    """An `IsotropicSolidAngle` jump that learns as `ConcentrationAdaptation` has it.
+    """An `IsotropicSolidAngle` jump whose concentration adapts: see `ConcentrationAdaptation`.
 
     It starts from a kappa of 5.
     """

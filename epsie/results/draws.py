@@ -35,7 +35,7 @@ class Draws(dict[str, NDArray[Any]]):
     logl: NDArray[np.float64]
     logp: NDArray[np.float64]
     weights: NDArray[np.float64] | None = None
-    burn_in: Any
+    burn_in: BurnIn
     spacing: int
 
     def array(self) -> NDArray[np.float64]:

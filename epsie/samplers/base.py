@@ -178,12 +178,12 @@ class BaseSampler(Chains):
             If a chain that was repeated gave something else.
         PoolError
             If the pool failed. Whatever is raised, the sampler is as it was; in a directory, as it
-            was when an iteration was made last by all chains.
+            was at the last iteration that all chains made.
         InUseError
             If it runs already, in another thread, or is asked from inside its own model.
         RunDirectoryError
             If the directory is in use, is another run's, or cannot be written to. The sampler is as
-            it was when it was saved last.
+            it was when it was last saved.
         """
         if (niterations is None) == (total is None):
             raise TypeError(
@@ -274,7 +274,7 @@ class BaseSampler(Chains):
         adaptive_annealer: Any = None,
         check_workers: bool = True,
     ) -> Self:
-        """A sampler that goes on with the run in a directory, from where it was saved last.
+        """A sampler that goes on with the run in a directory, from where it was last saved.
 
         Parameters
         ----------

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.checks import as_count, as_rate
+from epsie.checks import as_count, as_rate, given
 from epsie.model.posterior import Likelihood
 from epsie.model.prior import Prior
 from epsie.pools.mapper import mapper_for
@@ -136,7 +136,15 @@ def calibrate(
     ------
     ValueError
         If `n` is less than 30 or `false_alarm` is no probability.
+    TypeError
+        If one of the functions cannot be called.
     """
+    for function in (simulate, log_likelihood_of):
+        if not callable(function):
+            raise TypeError(
+                "calibrate takes two functions, simulate(rng, **parameters) and "
+                f"log_likelihood_of(data); got {given(function)}"
+            )
     prior = prior if isinstance(prior, Prior) else Prior(prior)
     n = as_count(n, "n", least=30)
     rate = as_rate(false_alarm, "false_alarm")

@@ -36,9 +36,9 @@ def sample(
     vectorize: bool | int = False,
     every: int | str | None = None,
 ) -> BaseSampler:
-    """Sample a posterior: built, started, run and stopped with nothing to choose.
+    """Sample a posterior, with nothing to tune: the sampler is made, started, run and stopped.
 
-    A population is led from the prior to the posterior, so that all modes are found in which draws
+    A population is led from the prior to the posterior, which finds the modes in whose basins draws
     from the prior lie; then plain chains go on from it, which learn together how to propose.
 
     Parameters
@@ -51,13 +51,13 @@ def sample(
         The number of chains; 16 if None.
     tempered : bool, optional
         True: the chains are tempered to the end, from the prior to the posterior, as for hundreds
-        of modes, at temperatures that the start finds; also if None where the prior has integers,
-        of which the evidence is only so to be had. False: plain chains from draws of the prior,
-        which may miss modes.
+        of modes, at temperatures that the start finds. It is the default if the prior has integers,
+        as only tempering gives their evidence. False: plain chains from draws of the prior, which
+        may miss modes.
     pool : object, optional
         Where the chains run: a number of processes, or any pool: see the samplers.
     until : mapping, optional
-        When to stop: see `epsie.running.stopping.Until`.
+        When to stop: see `epsie.running.stopping.Until`; None: at a limit only.
     max_evaluations, max_time : optional
         When to stop at the latest: see `run` of the samplers. One of them is needed if `until` is
         None.
@@ -66,7 +66,7 @@ def sample(
     seed : int, optional
         The seed; of a directory its own, if None.
     progress : bool, optional
-        Whether to show a bar; where somebody can see it, if None.
+        Whether to show a bar on a terminal or in a notebook; yes, if None.
     vectorize : bool or int, optional
         Whether the log likelihood takes arrays, with a value for each of many points, and returns
         an array: see the samplers.
@@ -77,7 +77,8 @@ def sample(
     Returns
     -------
     ParallelTemperedSampler or MetropolisHastingsSampler
-        The sampler, after the run: `summary`, `log_evidence`, `to_arviz`, `stopped_by`, `lacks`.
+        The sampler, after the run: `summary`, `draws`, `log_evidence`, `to_arviz`, `stopped_by`,
+        `lacks`, `recipe`.
 
     Raises
     ------
