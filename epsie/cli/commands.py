@@ -194,22 +194,27 @@ def merge_runs(options: argparse.Namespace) -> int:
     return 0
 
 
-def plot(options: argparse.Namespace) -> int:
-    """Draw pictures; of several, those that can be drawn."""
+def _pictures() -> dict[str, Any]:
+    """The functions that draw, by name."""
     from epsie.plots.adaptation import adaptation
     from epsie.plots.corner import corner
     from epsie.plots.evidence import evidence
     from epsie.plots.learned import learned
     from epsie.plots.temperatures import round_trips, temperatures
     from epsie.plots.trace import trace
+
+    functions = (trace, corner, adaptation, learned, evidence, temperatures, round_trips)
+    return dict(zip(_PICTURES, functions, strict=True))
+
+
+def plot(options: argparse.Namespace) -> int:
+    """Draw pictures; of several, those that can be drawn."""
     from epsie.results.quantities import chosen
     from epsie.results.view import View
 
-    pictures = (trace, corner, adaptation, learned, evidence, temperatures, round_trips)
-    draw: dict[str, Any] = dict(zip(_PICTURES, pictures, strict=True))
-    run = _opened(options)
-    name = f"{options.directory.resolve().name}-plots"
-    where = options.output or options.directory.resolve().with_name(name)
+    draw = _pictures()
+    run, whole = _opened(options), options.directory.resolve()
+    where = options.output or whole.with_name(f"{whole.name}-plots")
     where.mkdir(parents=True, exist_ok=True)
     code, shown = 0, tuple(chosen(View(run), _names(options, run), options.blobs))
     there = [name for name in _PICTURES if run.ntemps or name not in _OF_LADDERS]

@@ -73,9 +73,8 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     left, right = figure.subplots(1, 2)
     _draw_integrand(left, betas.T, means)
     left.set(xlabel=r"$\beta$", ylabel=r"$\langle\log L\rangle_\beta$", xlim=(-0.02, 1.02))
-    positive = betas.T > 0
     # A row of temperatures is in it if it is so for all chains.
-    rows = positive.all(axis=1)
+    rows = (betas.T > 0).all(axis=1)
     shifted = (means - means[0].mean()) * betas.T
     _draw_integrand(right, betas.T[rows], shifted[rows], fill_to=0.0)
     right.set_xscale("log")

@@ -13,10 +13,37 @@ from epsie.proposals.places import Picker, picker
 from epsie.rng.stream import Stream
 
 
-class Composite(BaseProposal):
-    """A proposal that consists of others, its parts: each is for some of its parameters."""
+class Assembly(BaseProposal):
+    """A proposal that consists of others, its parts."""
 
     _parts: tuple[BaseProposal, ...]
+
+    def _locate(self, parameters: tuple[str, ...]) -> None:
+        super()._locate(parameters)
+        for part in self._parts:
+            part._locate(parameters)
+
+    def _meet(self, model: Any) -> None:
+        for part in self._parts:
+            part._meet(model)
+
+    def _share(self, stream: Stream) -> None:
+        super()._share(stream)
+        for part in self._parts:
+            part._share(stream)
+
+    def leaves(self) -> Iterator[BaseProposal]:
+        """Its parts, and theirs."""
+        for part in self._parts:
+            yield from part.leaves()
+
+    @property
+    def _learns_virtually(self) -> bool:
+        return any(part._learns_virtually for part in self._parts)
+
+
+class Composite(Assembly):
+    """A proposal that consists of others, each of which is for some of its parameters."""
 
     _ordered: Callable[[Any], Position]
     """Puts the values of all parts, one part after the other, in the order of its parameters."""
@@ -30,21 +57,6 @@ class Composite(BaseProposal):
         order = [given.index(i) for i in range(len(given))]
         self._ordered = tuple if order == sorted(order) else picker(order)
         return places
-
-    def _locate(self, parameters: tuple[str, ...]) -> None:
-        super()._locate(parameters)
-        for part in self._parts:
-            part._locate(parameters)
-
-    def leaves(self) -> Iterator[BaseProposal]:
-        """Its parts, and theirs."""
-        for part in self._parts:
-            yield from part.leaves()
-
-    def _share(self, stream: Stream) -> None:
-        super()._share(stream)
-        for part in self._parts:
-            part._share(stream)
 
     def _position(self, values: Mapping[str, Any]) -> Position:
         return self._ordered([value for part in self._parts for value in part._position(values)])

@@ -66,10 +66,6 @@ class JointProposal(Composite):
         only = self._parts[0]
         self._only = only if only.parameters == self.parameters else None
 
-    def _meet(self, model: Any) -> None:
-        for part in self._parts:
-            part._meet(model)
-
     def _dtypes(self) -> dict[str, type]:
         return {name: kind for part in self._parts for name, kind in part._dtypes().items()}
 
@@ -127,11 +123,6 @@ class JointProposal(Composite):
         if self._only is not None:
             return self._only._virtual_moves(x, y)
         return self._moves_of(self._moved, x, y)
-
-    @property
-    def _learns_virtually(self) -> bool:
-        """Whether a part may ask for virtual moves."""
-        return any(part._learns_virtually for part in self._parts)
 
     def _learn_from(self, outcome: Outcome, chain: Any) -> None:
         """Let every part that jumped learn from the outcome."""

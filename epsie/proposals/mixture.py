@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import accumulate
 from math import remainder
 from typing import Any, Self
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from epsie.checks import as_count
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.composite import Assembly
 from epsie.proposals.distribution import set_state_of, state_of
 from epsie.proposals.learned.barriers import following
 from epsie.proposals.mixed import as_parts, as_weights
@@ -28,7 +29,7 @@ _FLOOR = 0.2
 """The share of all probability that is equal for all parts: each goes on being tried."""
 
 
-class Mixture(BaseProposal):
+class Mixture(Assembly):
     """One of several proposals for the same parameters at each step, drawn with probabilities.
 
     Each leaves the target invariant by itself, so that the ratio is that of the one that was drawn;
@@ -178,10 +179,6 @@ class Mixture(BaseProposal):
             self._weigh(weights / weights.sum())
             self._tallies = np.zeros_like(self._tallies)
 
-    @property
-    def _learns_virtually(self) -> bool:
-        return any(part._learns_virtually for part in self._parts)
-
     def _virtual_moves(self, x: Position, y: Position) -> list[VirtualMove]:
         part, (there, back) = self._parts[self._last], self._picks[self._last]
         moves = part._virtual_moves(there(x), there(y))
@@ -189,25 +186,6 @@ class Mixture(BaseProposal):
 
     def _dtypes(self) -> dict[str, type]:
         return self._parts[0]._dtypes()
-
-    def _locate(self, parameters: tuple[str, ...]) -> None:
-        super()._locate(parameters)
-        for part in self._parts:
-            part._locate(parameters)
-
-    def _meet(self, model: Any) -> None:
-        for part in self._parts:
-            part._meet(model)
-
-    def _share(self, stream: Stream) -> None:
-        super()._share(stream)
-        for part in self._parts:
-            part._share(stream)
-
-    def leaves(self) -> Iterator[BaseProposal]:
-        """Its parts, and theirs."""
-        for part in self._parts:
-            yield from part.leaves()
 
     def periods(self) -> dict[str, float]:
         """The period of each parameter that is an angle."""
