@@ -30,9 +30,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Of a test that is run in part every n-th case is left to the default tests.
-
-    The others are `rest`, or what the mark says.
+    """Of a test that is run in part every n-th case is run; the others are `rest`, or `slow`.
 
     The first are those of a queue: they wait most of their minutes, and others run meanwhile.
     """

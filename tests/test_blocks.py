@@ -158,6 +158,7 @@ def test_gives_the_bits_of_each_chain_alone(kind, ndim, array_steps):
 
 
 @pytest.mark.slow
+@pytest.mark.in_part(3)
 @pytest.mark.parametrize("ndim", [1, 2, 10, 20])
 @pytest.mark.parametrize("kind", PROPOSALS)
 def test_gives_the_bits_of_each_chain_alone_in_any_grouping(kind, ndim):

@@ -77,6 +77,7 @@ def test_scales_from_1e_30_to_1e30_in_one_block(kind, spread):
 
 
 @pytest.mark.slow
+@pytest.mark.in_part(5)
 @pytest.mark.parametrize("spread", [0.1, 1.0, 10.0])
 @pytest.mark.parametrize("ndim", [4, 10, 31])
 @pytest.mark.parametrize("run", range(2))

@@ -81,6 +81,7 @@ def test_the_recipe_needs_no_unit(kind):
 
 
 @pytest.mark.slow
+@pytest.mark.in_part(3)
 @pytest.mark.parametrize("seed", range(2, 7))
 @pytest.mark.parametrize("kind", ["near", "prior"])
 def test_the_recipe_with_other_seeds(kind, seed):

@@ -118,6 +118,7 @@ def test_tails_that_are_not_visited_are_told():
 
 
 @pytest.mark.slow
+@pytest.mark.in_part(3)
 @pytest.mark.parametrize("number", range(5))
 def test_tails_that_are_not_visited_are_told_in_every_run(number):
     """Where the tails' mass is wrong by a fifth and more it never is silent."""
