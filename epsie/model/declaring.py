@@ -113,9 +113,10 @@ def _after_needs(items: list[Part]) -> list[Part]:
     for item in items:
         for name in item.needs:
             if name not in home:
+                text = "; a string is the name of another, equal one"
                 raise ValueError(
                     f"{', '.join(item.names)} depends on {name!r}, which is no parameter of this "
-                    f"prior; there are {', '.join(home)}"
+                    f"prior; there are {', '.join(home)}{text if isinstance(item, Known) else ''}"
                 )
     ordered: list[Part] = []
     left = list(items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -50,7 +51,7 @@ def recipe(self: Any) -> str:
     yours = ["log_likelihood", "prior"] if "prior" in settings else ["model"]
     yours += [] if beginning.drawn else ["start_position"]
     lines = [f"# Of your own: {', '.join(yours)}.", "import epsie"]
-    lines += ["import numpy"] if any("numpy." in text for text in arguments) else []
+    lines += ["import numpy"] if any("numpy.array(" in text for text in arguments) else []
     lines += [f"from {module} import {name}" for module, name in sorted(classes)]
     lines += ["", f"sampler = epsie.{_SAMPLERS[settings['sampler']]}("]
     lines += [*[f"    {text}," for text in arguments], ")"]
@@ -107,11 +108,17 @@ def _moved_by(settings: Mapping[str, Any], classes: set[tuple[str, str]]) -> str
     return f"proposals=[{', '.join(texts)}]"
 
 
+def _home(cls: type) -> str:
+    """Where a class is imported from: its room, if that has it, else its file."""
+    room = ".".join(cls.__module__.split(".")[:2])
+    return room if getattr(sys.modules[room], cls.__name__, None) is cls else cls.__module__
+
+
 def _text(plain: Any, classes: set[tuple[str, str]]) -> str:
     """The text that makes what plain data stand for; the classes in it are noted."""
     if isinstance(plain, dict) and CLASS in plain:
         cls = class_of(plain)
-        classes.add((cls.__module__, cls.__name__))
+        classes.add((_home(cls), cls.__name__))
         positional, config = arguments_of(cls, plain["config"])
         texts = [_text(value, classes) for value in positional]
         texts += [f"{name}={_text(value, classes)}" for name, value in config.items()]
@@ -121,7 +128,8 @@ def _text(plain: Any, classes: set[tuple[str, str]]) -> str:
     if isinstance(plain, list):
         return f"[{', '.join(_text(value, classes) for value in plain)}]"
     if isinstance(plain, tuple):
-        return f"({''.join(f'{_text(value, classes)}, ' for value in plain)})"
+        texts = [_text(value, classes) for value in plain]
+        return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
     if isinstance(plain, np.ndarray):
         return f"numpy.array({_text(plain.tolist(), classes)})"
     value = plain.item() if isinstance(plain, np.generic) else plain
