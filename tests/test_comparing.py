@@ -151,3 +151,5 @@ def test_draws_have_no_weights_yet():
     sampler.run(20)
     with pytest.raises(ValueError, match="no draws with weights"):
         sampler.draws(weighted=True)
+    with pytest.raises(ValueError, match="mixture; got 'guess'"):
+        sampler.log_evidence("guess")

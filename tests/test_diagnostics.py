@@ -298,6 +298,7 @@ def test_words_for_what_cannot_be_told():
     alone = diagnostics.summarise({"x": np.linspace(0, 1, 600)})
     assert alone.nchains == 1 and alone.rhat["x"] > 1.5
     assert any("one chain" in line for line in alone.warnings)
+    assert alone.header.startswith("1 chain x ")
 
 
 def test_bad_arguments_are_refused():
@@ -366,7 +367,7 @@ def made(cls=MetropolisHastingsSampler, duration=200, **kwargs):
 @pytest.mark.parametrize("cls", [MetropolisHastingsSampler, ParallelTemperedSampler])
 def test_a_sampler_and_its_run_on_disk_say_the_same(cls, tmp_path):
     sampler = made(cls)
-    with pytest.raises(ValueError, match="run the sampler first"):
+    with pytest.raises(ValueError, match="run the sampler"):
         sampler.rhat()
     sampler.run(1200, directory=tmp_path / "run", every=700, keep=True)
     run = epsie.open_run(tmp_path / "run")
@@ -405,7 +406,7 @@ def test_the_burn_in_of_a_sampler():
     assert adapting.summary().burn_in < 300
     assert any("adapt until iteration 5000" in line for line in adapting.summary().warnings)
     adapting.clear()
-    with pytest.raises(ValueError, match="run the sampler first"):
+    with pytest.raises(ValueError, match="run the sampler"):
         adapting.summary()
     adapting.run(20)
     assert adapting.summary().ndraws <= 20

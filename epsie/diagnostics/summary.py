@@ -85,19 +85,12 @@ class Summary:
     @property
     def header(self) -> str:
         """The draws that are summarised, in a line."""
-        text = (
-            f"{self._chains} x {self.ndraws} draws after iteration {self.burn_in} "
-            f"({self.burn_in_is})"
-        )
+        chains = chains_in_words(self.nchains, self.nwalkers)
+        text = f"{chains} x {self.ndraws} draws after iteration {self.burn_in} ({self.burn_in_is})"
         if self.acceptance_rate is None or not np.isfinite(self.acceptance_rate).any():
             return text
         low, high = np.nanmin(self.acceptance_rate), np.nanmax(self.acceptance_rate)
         return f"{text}; acceptance {low:.2f}" + (f" to {high:.2f}" if high - low > 0.005 else "")
-
-    @property
-    def _chains(self) -> str:
-        several = chains_in_words(self.nchains, self.nwalkers)
-        return several if self.nwalkers > 1 else f"{self.nchains} chains"
 
     def __str__(self) -> str:
         rows = self.table

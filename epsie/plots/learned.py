@@ -85,7 +85,7 @@ def _which(view: View, parameters: str | Iterable[str] | None) -> tuple[LearnedT
     raise ValueError(
         "parameters must be two or more that are learned together, of "
         f"{' or of '.join(', '.join(each.parameters) for each in known)}"
-        + (f"; got {parameters!r}" if names else "")
+        + (f"; got {parameters!r}" if parameters is not None else "")
     )
 
 

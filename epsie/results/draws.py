@@ -130,8 +130,8 @@ def _weighted(view: View, burn_in: int | None, wanted: dict[str, Quantity]) -> D
     """The draws of all temperatures with their weights."""
     if not is_anchored(view):
         raise ValueError(
-            "this run has no draws with weights: all are of weight 1, from the chains at one "
-            "temperature. Leave out weighted=True, or sample with tempered=True"
+            "this run has no draws with weights: only one has that found its ladder, as with "
+            "tempered=True, of a prior without integers. Leave out weighted=True"
         )
     found = levels_of(view, burn_in)
     columns: dict[str, list[NDArray[Any]]] = {}

@@ -51,8 +51,8 @@ def bridges_of(view: View, burn_in: int | None = None) -> list[Bridge]:
     bridges = _bridges(view)
     if bridges is None:
         raise ValueError(
-            "the evidence of plain chains comes from what they learn together, of all parameters "
-            "by one Learned proposal, as by default. Give none other, or sample with temperatures "
+            "the evidence of chains at one temperature comes from what they learn together, of all "
+            "parameters by one Learned proposal, as by default. Sample so, or with temperatures "
             "that descend to beta = 0: ParallelTemperedSampler"
         )
     used = [b for b in bridges if burn_in is None or b.begin >= burn_in]
@@ -131,15 +131,15 @@ def learned_facts(view: View) -> tuple[tuple[str, str], ...]:
         if each["temperature"]:
             continue
         if (left := left_behind(view, each)) > MUCH:
-            found.append(("modes", _left_words(left)))
+            found.append(("modes", _left_words(left, view.ntemps > 1)))
         found.append(("learned", _words(entries_of(each))))
     return tuple(found)
 
 
-def _left_words(left: float) -> str:
+def _left_words(left: float, tempered: bool) -> str:
     return (
         f"{left:.0%} of the population of the start is where no chain is any more, so that a mode "
-        "may have been lost: sample with more chains, or tempering"
+        f"may have been lost: sample with more chains, or {'longer' if tempered else 'tempering'}"
     )
 
 

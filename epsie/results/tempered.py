@@ -15,7 +15,7 @@ from epsie.results import levels, plain
 from epsie.results.burn_in import evidence_burn_in
 from epsie.results.view import View
 from epsie.shown import counted, digits
-from epsie.tempering import communication, evidence
+from epsie.tempering import communication, evidence, log_z
 
 _MUCH_MISSED = 0.01
 """Of the posterior, where a mixture with the prior as a component is: a mode that it lacks."""
@@ -68,6 +68,9 @@ def _estimate(
     view: View, method: str | None, burn_in: int | None
 ) -> tuple[evidence.Evidence, int, str]:
     """See `log_evidence`; the iteration after which draws were used; a warning, or ''."""
+    known = (*log_z.METHODS, plain.METHOD)
+    if method is not None and method not in known:
+        raise ValueError(f"method must be one of {', '.join(known)}; got {method!r}")
     if view.ntemps == 1:
         return _plain(view, method, burn_in), burn_in or 0, ""
     if method == plain.METHOD or (method is None and levels.is_anchored(view)):
