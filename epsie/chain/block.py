@@ -126,7 +126,7 @@ class Block:
         """Propose, evaluate, decide and learn."""
         proposals = self.proposals
         self.y, self._drawn = proposals.draw(self.x, self._streams), proposals.drawn
-        self.new_logl, self.new_logp = self._asked(slice(None))
+        self.new_logl, self.new_logp = self._asked(self.y, slice(None))
         log_ratio = self.new_logp - self.logp
         log_ratio += np.where(self._at_prior, 0.0, self._betas * (self.new_logl - self.logl))
         if proposals.corrects:
@@ -136,27 +136,28 @@ class Block:
         news = self.y, self.new_logl, self.new_logp, self.accepted, self.ratio
         proposals.learn_from(Outcomes(self.x, *news))
 
-    def _asked(self, rows: slice | Rows) -> tuple[Array, Array]:
+    def _asked(self, y: Array, rows: slice | Rows) -> tuple[Array, Array]:
         """What the model says of where these rows are to go."""
-        columns = dict(zip(self.names, np.ascontiguousarray(self.y[rows].T), strict=True))
+        columns = dict(zip(self.names, np.ascontiguousarray(y.T), strict=True))
         logl, logp, blobs = self.model.many(columns)
-        # A comparison with NaN is False.
-        good = (logp == -inf) | ((logl < inf) & (logp < inf))
         if self.blobs is not None:
             self.blobs.propose(rows, blobs, logp)
         elif blobs is not None:
             raise OtherBlobsError("the model returned a blob, but none at the start")
-        if not good.all():
-            self._refuse(np.arange(len(self.levels))[rows], ~good, logl, logp)
-        return np.where(logp == -inf, -inf, logl), logp
+        if not np.isfinite(logl + logp).all():
+            # A comparison with NaN is False.
+            good = (logp == -inf) | ((logl < inf) & (logp < inf))
+            if not good.all():
+                self._refuse(y, np.arange(len(self.levels))[rows], ~good, logl, logp)
+            logl = np.where(logp == -inf, -inf, logl)
+        return logl, logp
 
-    def _refuse(self, rows: Rows, bad: Mask, logl: Array, logp: Array) -> None:
+    def _refuse(self, y: Array, rows: Rows, bad: Mask, logl: Array, logp: Array) -> None:
         """Reject what is not finite of rows, or raise an error that tells where."""
         self.tell()
         for j in np.flatnonzero(bad).tolist():
             text = f"the model returned logl = {float(logl[j])!r}, logp = {float(logp[j])!r}"
-            i = int(rows[j])
-            self.levels[i]._rejected(tuple(self.y[i].tolist()), NotFiniteError(text))
+            self.levels[rows[j]]._rejected(tuple(y[j].tolist()), NotFiniteError(text))
             logp[j] = -inf
 
     def _decide(self, log_ratio: Array) -> None:

@@ -28,7 +28,7 @@ from epsie.model.evaluation import (
     no_model,
 )
 from epsie.proposals.base import BaseProposal
-from epsie.proposals.joint import joint_over
+from epsie.proposals.joint import JointProposal, joint_over
 from epsie.proposals.outcome import Outcome, VirtualMove
 from epsie.rng.stream import Stream
 
@@ -248,12 +248,12 @@ class Chain(BaseChain):
         twin.notes = []
         return twin
 
-    def detached(self, stream: Stream | None = None) -> Self:
-        """An independent copy without its history and its model."""
+    def detached(self, stream: Stream | None = None, joint: JointProposal | None = None) -> Self:
+        """An independent copy without its history and its model; it may share what is given."""
         twin = self.shell()
         twin.outcome = self.outcome.copied()
         twin.stream = self.stream.copied() if stream is None else stream
-        twin.proposal_dist = self.proposal_dist._copied(twin.stream)
+        twin.proposal_dist = self.proposal_dist._copied(twin.stream) if joint is None else joint
         return twin
 
     @property

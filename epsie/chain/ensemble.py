@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import exp, inf
 from typing import Any, Self
 
 from numpy.random import BitGenerator
 
 from epsie.chain.base import BaseChain
-from epsie.chain.chain import Chain
+from epsie.chain.chain import NO_DENSITY, Chain
 from epsie.chain.chaindata import parted, stacked
-from epsie.chain.start import NO_START, asked_of, positions_along
+from epsie.chain.start import NO_START, positions_along
 from epsie.chain.state import check_levels, levels_state, resume
 from epsie.checks import as_names
 from epsie.ensembles.proposal import EnsembleMoves
 from epsie.ensembles.spread import as_walkers, refuse_flat
 from epsie.errors import ProposalError, StepError, said
+from epsie.model.batch import asks_prior_first
 from epsie.model.evaluation import Model, NanPolicy, Point, Position
 from epsie.proposals.base import BaseProposal
 from epsie.rng.stream import Stream
@@ -27,20 +29,39 @@ class Walker(Chain):
 
     number: int
     """Its index in the ensemble."""
-    moves: EnsembleMoves
-    """Its proposal."""
+    _drawn: Position
+    log_factor: float
+    """What the move to the drawn position adds to the log ratio."""
+
+    def decide(self) -> None:
+        """Accept the proposed point or stay, and note it."""
+        point, proposed = self.point, self.proposed
+        assert proposed is not None
+        accepted, ratio = False, 0.0
+        if proposed.logp == -inf:
+            self._unasked += asks_prior_first(self._model)
+        else:
+            log_ratio = proposed.logp - point.logp + (proposed.logl - point.logl) + self.log_factor
+            if log_ratio > 0:
+                accepted, ratio = True, 1.0
+            elif log_ratio == log_ratio:
+                ratio = exp(log_ratio)
+                accepted = self.stream.uniform() < ratio
+            else:
+                raise ProposalError(NO_DENSITY, self.where(proposed.x))
+            if accepted:
+                self.point = point = proposed
+        outcome = self.outcome
+        outcome.point, outcome.proposed = point, proposed
+        outcome.accepted, outcome.acceptance_ratio = accepted, ratio
+        self.history.append(point, ratio, accepted)
+        self.iteration += 1
 
     def where(self, proposed: Position | None = None) -> dict[str, Any]:
         """Its context for messages: ensemble, walker, iteration, positions and moves."""
         where = super().where(proposed)
         del where["temperature"]
         return {"ensemble": where.pop("chain"), "walker": self.number, **where}
-
-    def detached(self, stream: Stream | None = None) -> Self:
-        """An independent copy without its history and its model."""
-        twin = super().detached(stream)
-        (twin.moves,) = twin.proposal_dist.proposals  # type: ignore[assignment]
-        return twin
 
 
 class EnsembleChain(BaseChain):
@@ -50,15 +71,15 @@ class EnsembleChain(BaseChain):
     those of the other stand (Goodman & Weare 2010, doi:10.2140/camcos.2010.5.65; Foreman-Mackey et
     al. 2013, doi:10.1086/670067), all are evaluated, and all decide; then the halves change places.
 
-    All walkers draw from one stream. Each is a `Chain` at temperature 1, and stands where a
-    tempered chain has its temperatures.
+    All walkers share one stream and one proposal, which counts steps. Each is a `Chain` at
+    temperature 1, and stands where a tempered chain has its temperatures.
 
     Parameters
     ----------
     parameters, model, bit_generator, chain_id, nan
         As for `Chain`.
     moves : EnsembleMoves
-        The proposal, of which every walker gets a copy.
+        The proposal, of which it gets a copy.
     nwalkers : int
         The number of walkers, even, and at least two more than twice the number of parameters.
 
@@ -83,30 +104,25 @@ class EnsembleChain(BaseChain):
     ) -> None:
         self.parameters = as_names(parameters)
         self.stream = bit_generator if isinstance(bit_generator, Stream) else Stream(bit_generator)
-        proposal = _only(moves)
+        proposal = copy.copy(_only(moves))
         self.nwalkers = as_walkers(nwalkers, len(self.parameters), proposal.least)
         self.walkers = [
-            self._walker(number, model, copy.copy(proposal), chain_id, nan)
-            for number in range(self.nwalkers)
+            Walker(self.parameters, model, proposal, self.stream, chain_id, nan=nan)
+            for _ in range(self.nwalkers)
         ]
+        for number, walker in enumerate(self.walkers):
+            walker.number, walker.proposal_dist = number, self.walkers[0].proposal_dist
         self.chain_id = chain_id
         self.transdimensional = None
         self.iteration = self.lastclear = 0
         self.notes = []
-
-    def _walker(
-        self, number: int, model: Model, moves: EnsembleMoves, chain_id: int, nan: NanPolicy
-    ) -> Walker:
-        walker = Walker(self.parameters, model, moves, self.stream, chain_id, nan=nan)
-        walker.number, walker.moves = number, moves
-        return walker
 
     def step(self) -> Self:
         """Move one half of the walkers, then the other."""
         if self.walkers[0].start is None:
             raise ValueError(NO_START)
         try:
-            for _ in self.stepwise():
+            for _ in self._halfwise():
                 pass
         except StepError:
             raise
@@ -116,18 +132,38 @@ class EnsembleChain(BaseChain):
 
     def stepwise(self) -> Iterator[list[Position]]:
         """Make one step, and say before the model is asked at which positions it will be."""
+        for half in self._halfwise():
+            yield [walker._drawn for walker in half]
+
+    def _halfwise(self) -> Iterator[list[Walker]]:
+        """Make one step, and say before the model is asked which walkers have drawn."""
+        first = self.walkers[0]
+        if first.stale:
+            self.renew(self.present_points())
+        draw = self.moves.draw_from
         one, other = self._halves()
         for half, rest in ((one, other), (other, one)):
             others = [walker.point.x for walker in rest]
             for walker in half:
-                walker.moves.others = others
-                walker.propose()
-            yield [x for walker in half for x in asked_of(walker)]
+                walker._drawn, walker.log_factor = draw(walker.point.x, others)
+            yield half
             for walker in half:
                 walker.evaluate()
             for walker in half:
                 walker.decide()
         self.iteration += 1
+        first.proposal_dist._learn_from(first.outcome, first)
+
+    @property
+    def moves(self) -> EnsembleMoves:
+        """The proposal of all its walkers."""
+        (moves,) = self.walkers[0].proposal_dist.proposals
+        assert isinstance(moves, EnsembleMoves)
+        return moves
+
+    def leaves(self) -> Iterator[BaseProposal]:
+        """The proposal of all its walkers."""
+        yield self.moves
 
     @property
     def points_at_once(self) -> int:
@@ -181,7 +217,8 @@ class EnsembleChain(BaseChain):
     def detached(self) -> Self:
         """An independent copy without its history and its model."""
         stream = self.stream.copied()
-        twin = self._holding([walker.detached(stream) for walker in self.walkers])
+        joint = self.walkers[0].proposal_dist._copied(stream)
+        twin = self._holding([walker.detached(stream, joint) for walker in self.walkers])
         twin.stream = stream
         return twin
 

@@ -33,7 +33,7 @@ def fewest_ensembles(ensemble: EnsembleChain, at_once: bool) -> float:
     at_once : bool
         Whether the model takes many points.
     """
-    if type(ensemble.walkers[0].moves._only) is not Stretch:
+    if type(ensemble.moves._only) is not Stretch:
         return inf
     if at_once:
         return 0.0
@@ -44,70 +44,82 @@ def move_of(ensembles: Sequence[Any]) -> Stretch | None:
     """The move of ensembles; None if they cannot be stepped as arrays."""
     first = ensembles[0]
     alike = all(one.iteration == first.iteration and not one.is_stale for one in ensembles)
-    move = first.walkers[0].moves._only
+    move = first.moves._only
     return move if alike and type(move) is Stretch else None
+
+
+_AHEAD = 4096
+"""So many variates of an ensemble are drawn in advance: each draw takes as long as a thousand."""
 
 
 class _Uniforms:
     """The uniform variates of many streams, of which nothing else is drawn meanwhile.
 
+    They are drawn for some steps in advance. In the end each stream is set back to where it would
+    be alone.
+
     Parameters
     ----------
     streams : sequence of Stream
-        The streams. Each draws its next block when it would alone.
+        The streams.
     most : int
-        How many are asked for at once at most.
+        How many are taken of each from one `reserve` to the next at most.
+    times : int
+        How often there will be a `reserve` at most.
     """
 
-    def __init__(self, streams: Sequence[Stream], most: int) -> None:
-        self._streams = streams
+    def __init__(self, streams: Sequence[Stream], most: int, times: int) -> None:
+        n = len(streams)
+        self._streams, self._most = streams, most
         self._normals, left = zip(*[stream.taken() for stream in streams], strict=True)
-        length = most + 2 * BLOCK
-        self._queues = np.empty((len(streams), length))
-        self._row_starts = np.arange(len(streams)) * length
-        self._first, self._stop = (np.zeros(len(streams), np.intp) for _ in range(2))
+        self._queues = np.empty((n, most * min(times, max(4, _AHEAD // most)) + 2 * BLOCK))
+        self._row_starts = np.arange(n) * self._queues.shape[1]
+        self._next, self._stop, self._old = (np.zeros(n, np.intp) for _ in range(3))
+        self._states: list[Any] = [None] * n
         for i, uniforms in enumerate(left):
-            self._append(i, np.array(uniforms[::-1]))
+            self._fill(i, np.array(uniforms[::-1]))
 
-    def _append(self, i: int, variates: Array) -> None:
-        stop = self._stop[i]
-        self._queues[i, stop : stop + len(variates)] = variates
-        self._stop[i] = stop + len(variates)
+    def _fill(self, i: int, left: Array) -> None:
+        """Draw as many blocks of a stream as there is room for, behind what is left."""
+        old, queue, generator = len(left), self._queues[i], self._streams[i].generator
+        n = (len(queue) - old) // BLOCK
+        self._states[i] = generator.bit_generator.state
+        queue[:old] = left
+        queue[old : old + n * BLOCK] = generator.random((n, BLOCK))[:, ::-1].ravel()
+        self._next[i], self._stop[i], self._old[i] = 0, old + n * BLOCK, old
+
+    def _settled(self, i: int) -> Array:
+        """What is left of a stream, which has drawn no more blocks than it would alone."""
+        taken, old, generator = self._next[i], self._old[i], self._streams[i].generator
+        drawn = -(-max(0, taken - old) // BLOCK) * BLOCK
+        generator.bit_generator.state = self._states[i]
+        generator.random(drawn)
+        left: Array = self._queues[i, taken : old + drawn]
+        return left
+
+    def reserve(self) -> None:
+        """See to it that there are enough of each stream."""
+        for i in np.flatnonzero(self._next + self._most > self._stop).tolist():
+            self._fill(i, self._settled(i).copy())
 
     def each(self, n: int) -> Array:
         """So many variates of each stream. Shape (nstreams, n)."""
-        self._reserve(np.full(len(self._streams), n))
-        return self._taken(np.arange(n) - n)
+        first = self._row_starts + self._next
+        self._next += n
+        return self._queues.take(first[:, np.newaxis] + np.arange(n))
 
     def where(self, needed: NDArray[np.bool_]) -> Array:
         """A variate for each place where one is needed, along rows; elsewhere anything."""
-        number = np.cumsum(needed, axis=1, dtype=np.intp)
-        counts = number[:, -1:]
-        self._reserve(counts.ravel())
-        return self._taken(np.maximum(number - counts - 1, -self._first[:, np.newaxis]))
-
-    def _reserve(self, counts: Rows) -> None:
-        """Pass so many variates of each stream, which are drawn before."""
-        ends = self._first + counts
-        for i in np.flatnonzero(ends > self._stop).tolist():
-            left = self._queues[i, self._first[i] : self._stop[i]].copy()
-            ends[i] -= self._first[i]
-            self._first[i] = self._stop[i] = 0
-            self._append(i, left)
-            missing = -(-max(0, int(ends[i]) - len(left)) // BLOCK)
-            blocks = self._streams[i].generator.random((missing, BLOCK))
-            self._append(i, blocks[:, ::-1].ravel())
-        self._first = ends
-
-    def _taken(self, before: Rows) -> Array:
-        """The variates at places that are counted from what was passed last."""
-        return self._queues.take(before + (self._row_starts + self._first)[:, np.newaxis])
+        number = needed.cumsum(axis=1, dtype=np.intp)
+        before = self._row_starts + self._next - 1
+        self._next += number[:, -1]
+        found: Array = self._queues.take(before[:, np.newaxis] + number)
+        return found
 
     def give_back(self) -> None:
         """Let each stream go on alone."""
         for i, stream in enumerate(self._streams):
-            left = self._queues[i, self._first[i] : self._stop[i]]
-            stream.put_back(self._normals[i], left[::-1].tolist())
+            stream.put_back(self._normals[i], self._settled(i)[::-1].tolist())
 
 
 class _Counted:
@@ -154,64 +166,75 @@ class EnsembleBlock(Block):
         blobs: BlockBlobs | None = None,
     ) -> None:
         self._counted = _Counted(chains)
+        self._move, self._half, self._room = move, chains[0].nwalkers // 2, room
         super().__init__(chains, self._counted, model, room, blobs)  # type: ignore[arg-type]
-        self._move, self._half = move, chains[0].nwalkers // 2
         self._first_of_halves = np.arange(len(chains))[:, np.newaxis] * self._half
+        self._proposed: list[tuple[Rows, Array, Array, Array]] = []
 
     def _streams_of(self, chains: Sequence[BaseChain]) -> _Uniforms:
-        return _Uniforms([chain.stream for chain in chains], chains[0].nwalkers)
+        return _Uniforms([chain.stream for chain in chains], 7 * self._half, self._room)
 
     def _step(self) -> None:
         """Move one half of the walkers of each ensemble, then the other."""
-        order, half = self._divided(), self._half
-        self._move_half(order[:, :half], order[:, half:])
-        self._move_half(order[:, half:], order[:, :half])
+        self._streams.reserve()
+        self._proposed = []
+        one, other = self._divided()
+        self._move_half(one, other)
+        self._move_half(other, one)
         self.iteration += 1
         self._counted.jumps += 1
 
     def _divided(self) -> Rows:
-        """The walkers of each ensemble, divided at random: its halves one after the other."""
+        """The halves of each ensemble, divided at random. Shape (2, nwalkers / 2 of each)."""
         n, half = 2 * self._half, self._half
         steps = self._streams.each(half) * (n - np.arange(half))
-        order = []
+        one: list[int] = []
+        other: list[int] = []
         for number, others in enumerate((steps.astype(np.intp) + np.arange(half)).tolist()):
             walkers = list(range(number * n, number * n + n))
             for i, j in enumerate(others):
                 walkers[i], walkers[j] = walkers[j], walkers[i]
-            order.append(walkers)
-        return np.array(order)
+            one += walkers[:half]
+            other += walkers[half:]
+        return np.fromiter(one + other, np.intp, 2 * len(one)).reshape(2, -1)
 
-    def _move_half(self, half: Rows, rest: Rows) -> None:
-        which, u = self._streams.each(2 * self._half).reshape(*half.shape, 2).transpose(2, 0, 1)
+    def _move_half(self, rows: Rows, rest: Rows) -> None:
+        shape = (len(self.chains), self._half, 2)
+        which, u = self._streams.each(2 * self._half).reshape(shape).transpose(2, 0, 1)
         places = (which * self._half).astype(np.intp) + self._first_of_halves
-        others = rest.ravel().take(places.ravel())
-        rows, a = half.ravel(), self._move.a
-        root = (a - 1) * u.ravel() + 1
-        z = root * root / a
-        other = self.x.take(others, axis=0)
-        away = self.x.take(rows, axis=0) - other
-        away *= z[:, np.newaxis]
-        away += other
-        self.y[rows] = away
-        factor = (len(self.names) - 1) * logs(z)
-        logl, logp = self._asked(rows)
-        self.new_logl[rows], self.new_logp[rows] = logl, logp
+        other = self.x.take(rest.take(places.ravel()), axis=0)
+        root = (self._move.a - 1) * u.ravel() + 1
+        z = root * root / self._move.a
+        y = self.x.take(rows, axis=0)
+        y -= other
+        y *= z[:, np.newaxis]
+        y += other
+        logl, logp = self._asked(y, rows)
+        self._proposed.append((rows, y, logl, logp))
         log_ratio = logp - self.logp.take(rows)
         log_ratio += logl - self.logl.take(rows)
-        self._decide_for(rows, logp != -inf, log_ratio + factor)
+        log_ratio += (len(self.names) - 1) * logs(z)
+        self._decide_for(*self._proposed[-1], log_ratio)
 
-    def _decide_for(self, rows: Rows, inside: NDArray[np.bool_], log_ratio: Array) -> None:
+    def _decide_for(self, rows: Rows, y: Array, logl: Array, logp: Array, log_ratio: Array) -> None:
         """Accept with the probabilities that log ratios say."""
+        inside = logp != -inf
         self._outside[rows] += ~inside
-        up = inside & (log_ratio > 0)
-        open_ = inside & ~up
-        ratio = up.astype(float)
-        ratio[open_] = exps(log_ratio[open_])
+        ratio = exps(np.minimum(log_ratio, 0.0))
+        open_ = inside & (log_ratio <= 0)
+        # Where none is needed any will do, as the ratio is 0 or 1.
         u = self._streams.where(open_.reshape(len(self.chains), -1)).ravel()
-        accepted = up | (open_ & (u < ratio))
+        accepted = u < ratio
         self.ratio[rows], self.accepted[rows] = ratio, accepted
-        moved = rows[accepted]
-        self.x[moved] = self.y.take(moved, axis=0)
-        self.logl[moved], self.logp[moved] = self.new_logl.take(moved), self.new_logp.take(moved)
+        where = np.flatnonzero(accepted)
+        moved = rows.take(where)
+        self.x[moved] = y.take(where, axis=0)
+        self.logl[moved], self.logp[moved] = logl.take(where), logp.take(where)
         if self.blobs is not None:
             self.blobs.accept(moved)
+
+    def tell(self) -> None:
+        """Let the ensembles know where they stand."""
+        for rows, *proposed in self._proposed:
+            self.y[rows], self.new_logl[rows], self.new_logp[rows] = proposed
+        super().tell()

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from epsie.checks import given
-from epsie.ensembles.moves import MOVES, Move, Stretch
+from epsie.ensembles.moves import MOVES, Drawn, Move, Stretch
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
 
@@ -40,12 +40,6 @@ class EnsembleMoves(BaseProposal):
 
     name = "ensemble_moves"
 
-    others: Sequence[Position] = ()
-    """The positions of the walkers of the other half, while it draws."""
-
-    _log_ratio: float = 0.0
-    """What the last draw adds to the log ratio."""
-
     def __init__(
         self,
         parameters: str | Iterable[str],
@@ -71,18 +65,17 @@ class EnsembleMoves(BaseProposal):
         """The number of walkers in the other half that it needs at least."""
         return max(move.least for move, _ in self.moves)
 
-    def draw(self, x: Position) -> Position:
-        """A jump from `x` by one of the moves."""
+    def draw_from(self, x: Position, others: Sequence[Position]) -> Drawn:
+        """A jump from `x` by one of the moves, and what it adds to the log ratio."""
         move = self._only
         if move is None:
             u = self.stream.uniform()
             move = next((m for upto, m in self._upto if u < upto), self._upto[-1][1])
-        y, self._log_ratio = move.draw(x, self.others, self.stream)
-        return y
+        return move.draw(x, others, self.stream)
 
-    def log_hastings(self, x: Position, y: Position) -> float:
-        """What the last draw, from `x` to `y`, adds to the log ratio."""
-        return self._log_ratio
+    def draw(self, x: Position) -> Position:
+        """Refused: a walker by itself cannot jump."""
+        raise TypeError("an ensemble moves its walkers from where others stand: draw_from")
 
     def periods(self) -> dict[str, float]:
         """The period of each parameter that is an angle."""
