@@ -81,6 +81,19 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
     return int(value)
 
 
+def as_bool(value: Any, name: str) -> bool:
+    """True or False.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
 def as_floats(values: Any, name: str, ndmin: int = 0) -> NDArray[np.float64]:
     """Numbers as a new array of floats.
 

@@ -37,6 +37,9 @@ class Own:
         (lambda: stats.norm(0, -1), ValueError, "one of loc, scale is not what it may be"),
         (lambda: lambda z: (0.6, z), ValueError, "x: a pair is the lower and the upper bound"),
         (lambda: Given(stats.norm, scale="minus"), ValueError, "the prior of x draws nan"),
+        (lambda: Given(stats.norm, loc=stats.norm()), TypeError, "numbers, or names of other"),
+        (lambda: epsie.Angle("deg"), ValueError, r"Angle\(-180, 180\) in degrees; got \('deg'"),
+        (lambda: epsie.Direction("x", "y", "polar"), ValueError, "radec must be True or False"),
     ],
 )
 def test_what_cannot_be_drawn_from(make, error, text):

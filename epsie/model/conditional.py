@@ -18,7 +18,7 @@ from epsie.model.distributions import (
     in_order,
     uniforms,
 )
-from epsie.model.part import Bounds, Part, Relative, Values, arguments_of
+from epsie.model.part import Bounds, Part, Relative, Values, arguments_of, is_number
 
 
 class Given:
@@ -34,7 +34,7 @@ class Given:
     Raises
     ------
     TypeError
-        If it is no such family, or does not take the arguments.
+        If it is no such family, or does not take the arguments, or they are something else.
 
     Examples
     --------
@@ -52,6 +52,12 @@ class Given:
                 "Given takes a family of scipy.stats that is not frozen, and its parameters by "
                 f"name: Given(stats.norm, loc='mu', scale='tau'); got {given(family)}"
             )
+        for value in arguments.values():
+            if not (isinstance(value, str) or is_number(value)):
+                raise TypeError(
+                    "the arguments of Given are numbers, or names of other parameters; got "
+                    f"{given(value)}"
+                )
         self.family, self.arguments = family, arguments
         self.in_order = in_order(family, (), arguments)
 

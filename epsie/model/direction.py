@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from math import cos, inf, isfinite, log, pi, radians, sin, tau
+from math import cos, inf, log, pi, radians, sin, tau
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.checks import given
+from epsie.checks import as_bool, given
 from epsie.model.distributions import Distribution
-from epsie.model.part import Bounds, Part, Values
+from epsie.model.part import Bounds, Part, Values, is_number
 
 
 class Angle:
@@ -34,9 +34,10 @@ class Angle:
     """
 
     def __init__(self, low: float = 0.0, high: float = tau) -> None:
-        if not (isfinite(low) and isfinite(high) and low < high):
+        if not (is_number(low) and is_number(high) and low < high):
             raise ValueError(
-                f"an angle's domain is given by two finite bounds, low < high; got ({low}, {high})"
+                "an angle's domain is given by two finite bounds, low < high, as Angle(-180, 180) "
+                f"in degrees; got ({low!r}, {high!r})"
             )
         self.low, self.high = float(low), float(high)
 
@@ -74,6 +75,13 @@ class Direction(Part):
         polar angle, from 0 to pi.
     degs : bool, optional
         Whether both are in degrees.
+
+    Raises
+    ------
+    TypeError
+        If a name is none.
+    ValueError
+        If both have one name, or a setting is neither True nor False.
     """
 
     kind = "direction"
@@ -87,7 +95,7 @@ class Direction(Part):
         if azimuth == polar:
             raise ValueError(f"a Direction has two parameters; both are called {azimuth!r}")
         super().__init__((azimuth, polar))
-        self.radec, self.degs = bool(radec), bool(degs)
+        self.radec, self.degs = as_bool(radec, "radec"), as_bool(degs, "degs")
         self.plain = ["direction", azimuth, polar, self.radec, self.degs]
         # Of the unit of the angles, squared: the density is one in the parameters.
         self._constant = -log(4 * pi) + (2 * log(radians(1.0)) if degs else 0.0)

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from math import atan2, cos, degrees, expm1, hypot, inf, log, log1p, pi, radians, sin, sqrt
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
+from epsie.checks import as_bool
 from epsie.model.evaluation import Position
 from epsie.proposals.adaptation.concentration import KAPPA_RANGE as KAPPA_RANGE
 from epsie.proposals.adaptation.concentration import ConcentrationAdaptation
@@ -135,7 +134,7 @@ class IsotropicSolidAngle(BaseProposal):
 
     @isradec.setter
     def isradec(self, radec: bool) -> None:
-        self._radec = _as_bool(radec, "radec")
+        self._radec = as_bool(radec, "radec")
         self._measure()
 
     @property
@@ -145,7 +144,7 @@ class IsotropicSolidAngle(BaseProposal):
 
     @isdegs.setter
     def isdegs(self, degs: bool) -> None:
-        self._degs = _as_bool(degs, "degs")
+        self._degs = as_bool(degs, "degs")
         self._measure()
 
     @property
@@ -260,12 +259,6 @@ class IsotropicSolidAngle(BaseProposal):
     def periods(self) -> dict[str, float]:
         """The period of the azimuth: the width of its domain."""
         return {self.azimuthal_parameter: abs(self._azimuths)}
-
-
-def _as_bool(value: Any, name: str) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False; got {value!r}")
-    return bool(value)
 
 
 class AdaptiveIsotropicSolidAngle(IsotropicSolidAngle, learns=ConcentrationAdaptation):

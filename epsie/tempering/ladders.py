@@ -112,6 +112,11 @@ def geometric_ladder(ntemps: int, ndim: int, with_prior: bool = True) -> NDArray
         The number of parameters.
     with_prior : bool, optional
         Whether the hottest is to be the prior, beta = 0, as the evidence needs it.
+
+    Raises
+    ------
+    ValueError
+        If `ntemps` or `ndim` is less than 1.
     """
     ntemps, ndim = as_count(ntemps, "ntemps"), as_count(ndim, "ndim")
     ratio = geometric_ratio(ndim)
