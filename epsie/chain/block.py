@@ -95,7 +95,7 @@ class Block:
         self._betas, self._at_prior = betas, betas == 0
         self._streams: Any = self._streams_of(chains)
         kind = None if blobs is None else blobs.here.dtype
-        self._rows = BlockRows(room, len(self.x), len(self.names), kind)
+        self._rows = BlockRows(room, len(self.x), chains[0].dtypes, kind)
         self.iteration, self._nsweeps = chains[0].iteration, chains[0].nsweeps
 
     def _streams_of(self, chains: Sequence[BaseChain]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,21 +20,33 @@ class BlockRows:
 
     Parameters
     ----------
-    room, nrows, ndim : int
-        The number of steps at most, of chains and temperatures together, and of parameters.
+    room, nrows : int
+        The number of steps at most, and of chains and temperatures together.
+    dtypes : mapping
+        The type of each parameter.
     blobs : dtype, optional
         The type of a blob.
     """
 
     def __init__(
-        self, room: int, nrows: int, ndim: int, blobs: np.dtype[np.void] | None = None
+        self,
+        room: int,
+        nrows: int,
+        dtypes: Mapping[str, type],
+        blobs: np.dtype[np.void] | None = None,
     ) -> None:
-        kind = np.dtype([]) if blobs is None else blobs
+        kind, ndim = np.dtype([]) if blobs is None else blobs, len(dtypes)
+        tables: Any = History(dtypes).tables()
         self._blobs = np.empty((nrows, room), kind)
         self._x = np.empty((nrows, room, ndim))
         self._stats = np.empty((nrows, room, 2))
-        self._ratios = np.empty((nrows, room))
-        self._accepted = np.empty((nrows, room), bool)
+        self._decided = np.empty((nrows, room), tables["acceptance"].dtype)
+        self._tables = {
+            "positions": self._x.view(tables["positions"].dtype)[:, :, 0],
+            "stats": self._stats.view(tables["stats"].dtype)[:, :, 0],
+            "acceptance": self._decided,
+            "blobs": self._blobs if kind.itemsize else None,
+        }
         most = max(1, min(room, _CACHED // ((8 * ndim + 32 + kind.itemsize) * nrows)))
         self._recent_blobs = np.empty((most, nrows), kind)
         self._recent_x = np.empty((most, nrows, ndim))
@@ -59,8 +71,8 @@ class BlockRows:
         rows, n = slice(self._first, self._filled), self._filled - self._first
         self._x[:, rows] = self._recent_x[:n].transpose(1, 0, 2)
         self._stats[:, rows] = self._recent[:n, :2].transpose(2, 0, 1)
-        self._ratios[:, rows] = self._recent[:n, 2].T
-        self._accepted[:, rows] = self._recent_accepted[:n].T
+        self._decided["acceptance_ratio"][:, rows] = self._recent[:n, 2].T
+        self._decided["accepted"][:, rows] = self._recent_accepted[:n].T
         if self._blobs.itemsize:
             self._blobs[:, rows] = self._recent_blobs[:n].T
         self._first = self._filled
@@ -73,18 +85,11 @@ class BlockRows:
         """Give each chain its rows."""
         self._turn_over()
         levels: list[Any] = [level for chain in chains for level in chain.by_temperature]
-        kinds = History(levels[0].dtypes).tables()
-        positions, stats, acceptance = kinds["positions"], kinds["stats"], kinds["acceptance"]
-        assert positions is not None and stats is not None and acceptance is not None
-        decided = np.empty(self._ratios.shape, acceptance.dtype)
-        decided["acceptance_ratio"], decided["accepted"] = self._ratios, self._accepted
-        x = self._x.view(positions.dtype)[:, :, 0]
-        values = self._stats.view(stats.dtype)[:, :, 0]
         for i, level in enumerate(levels):
-            n = self._filled
-            rows = {"positions": x[i, :n], "stats": values[i, :n], "acceptance": decided[i, :n]}
-            blobs = self._blobs[i, :n] if self._blobs.itemsize else None
-            level.history.extend({**rows, "blobs": blobs})
+            rows = self._tables.items()
+            level.history.extend(
+                {name: None if of is None else of[i, : self._filled] for name, of in rows}
+            )
         if self._sweeps:
             orders, ratios = map(np.array, zip(*self._sweeps, strict=True))
             for i, chain in enumerate(chains):

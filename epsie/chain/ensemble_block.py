@@ -169,6 +169,7 @@ class EnsembleBlock(Block):
         self._move, self._half, self._room = move, chains[0].nwalkers // 2, room
         super().__init__(chains, self._counted, model, room, blobs)  # type: ignore[arg-type]
         self._first_of_halves = np.arange(len(chains))[:, np.newaxis] * self._half
+        self._numbers = np.arange(self._half)
         self._proposed: list[tuple[Rows, Array, Array, Array]] = []
 
     def _streams_of(self, chains: Sequence[BaseChain]) -> _Uniforms:
@@ -187,10 +188,10 @@ class EnsembleBlock(Block):
     def _divided(self) -> Rows:
         """The halves of each ensemble, divided at random. Shape (2, nwalkers / 2 of each)."""
         n, half = 2 * self._half, self._half
-        steps = self._streams.each(half) * (n - np.arange(half))
+        steps = self._streams.each(half) * (n - self._numbers)
         one: list[int] = []
         other: list[int] = []
-        for number, others in enumerate((steps.astype(np.intp) + np.arange(half)).tolist()):
+        for number, others in enumerate((steps.astype(np.intp) + self._numbers).tolist()):
             walkers = list(range(number * n, number * n + n))
             for i, j in enumerate(others):
                 walkers[i], walkers[j] = walkers[j], walkers[i]
@@ -219,7 +220,8 @@ class EnsembleBlock(Block):
     def _decide_for(self, rows: Rows, y: Array, logl: Array, logp: Array, log_ratio: Array) -> None:
         """Accept with the probabilities that log ratios say."""
         inside = logp != -inf
-        self._outside[rows] += ~inside
+        if not inside.all():
+            self._outside[rows] += ~inside
         ratio = exps(np.minimum(log_ratio, 0.0))
         open_ = inside & (log_ratio <= 0)
         # Where none is needed any will do, as the ratio is 0 or 1.

@@ -98,6 +98,8 @@ class Batch:
     def many(self, columns: Columns) -> tuple[NDArray[Any], NDArray[Any], Columns | None]:
         """Log likelihoods, log prior densities and blobs at points, one array entry for each."""
         n, rows = len(next(iter(columns.values()))), self.rows
+        if n == rows:
+            return self._called(columns)
         parts = []
         for start in range(0, n, rows):
             part = {name: column[start : start + rows] for name, column in columns.items()}
@@ -134,7 +136,7 @@ class Batch:
 
     def _column(self, name: str, values: Any, one_for_all: bool = False) -> NDArray[np.float64]:
         array = np.asarray(values)
-        if array.dtype in (np.float32, np.float16):
+        if array.dtype.char in "ef":
             raise SinglePrecisionError(f"the model returned {name} of type {array.dtype}")
         if array.dtype.kind not in "fiu":
             _refuse(f"the model returned {name} = {given(values)}, which are no real numbers")
