@@ -88,7 +88,7 @@ def parser() -> Parser:
     add("file", type=Path, help="ends in .nc or .zarr, for ArviZ, or in .h5")
     add("--cold", action="store_true", help="for ArviZ: no hot temperatures")
     add("--force", action="store_true", help="replace a file that is there")
-    command("verify", verify, "read every file, and check that the run can be gone on with")
+    command("verify", verify, "read every file, and check that the run can be resumed")
     text = "write the parts of one run, or independent runs of other seeds, as one run"
     command("merge", merge_runs, text, of=_MERGED)
     command("unlock", unlock_run, "take away the lock that a process left on another host")

@@ -1,4 +1,4 @@
-"""The command `verify`: whether a run on disk is whole, and can be gone on with."""
+"""The command `verify`: whether a run on disk is whole, and can be resumed."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class EnsembleSampler(BaseSampler):
     ) -> None:
         names = as_names(parameters)
         periods = _periods(model, names)
-        # A run that is gone on with has its own.
+        # A resumed run has its own.
         if not isinstance(moves, EnsembleMoves):
             moves = EnsembleMoves(names, moves, periods)
         super().__init__(

@@ -88,7 +88,7 @@ def _pooled(betas: Floats, used: Sequence[_Rows]) -> Evidence:
     """One estimate from all stretches."""
     if not any((rows.source == len(betas)).any() for rows in used):
         raise ValueError(
-            "too few independent draws were proposed since something was learned: run on"
+            "too few independent draws so far: chains propose them when they have learned. Run on"
         )
     lengths = [np.ones(len(betas)) for _ in used]
     log_z = _solved(used, lengths, betas, _first(used, betas), _NEWTON)

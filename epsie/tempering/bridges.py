@@ -84,8 +84,8 @@ def _pooled(used: Sequence[Stretch]) -> Evidence:
     """One estimate from all stretches."""
     if not any(np.isfinite(np.concatenate(s.fresh)).any() for s in used):
         raise ValueError(
-            "too few independent draws were proposed since something was learned: run on, or "
-            "sample at several temperatures"
+            "too few independent draws so far: chains propose them when they have learned. Run on, "
+            "or sample at several temperatures"
         )
     middle = float(np.median(np.concatenate(used[-1].draws)))
     lengths = [1.0] * len(used)

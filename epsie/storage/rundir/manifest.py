@@ -152,7 +152,7 @@ def differences(manifest: Manifest, described: Manifest, fresh: bool, seed: bool
 
 
 APART = "learned apart"
-"""The setting that says in words why a merged run is looked at, but not gone on with."""
+"""The setting that says in words why a merged run can be looked at, but not resumed."""
 
 
 def differing(

@@ -34,7 +34,7 @@ _OF_DIRECTORIES = ("format", "versions", "start", "thin", "starts", "remarks", R
 
 
 def merge(directory: Path, runs: Sequence[Path]) -> None:
-    """Write several runs as one, with an id of its own, which can be gone on with.
+    """Write several runs as one, with an id of its own, which can be resumed.
 
     Of the parts of one run it is what one process would have written. Chains of independent runs
     are one after the other, and numbered anew.
