@@ -103,21 +103,25 @@ def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]
     except ValueError as why:
         return (*found, ("log Z", f"not known: {' '.join(str(why).split())}"))
     value, off = (digits(x, error) for x in (log_z, error))
-    return (*found, ("log Z", f"{value} +- {off} ({method}){missed(miss, newly, _MUCH_MISSED)}"))
+    warning = missed(miss, newly, _MUCH_MISSED, tempered=False)
+    return (*found, ("log Z", f"{value} +- {off} ({method}){warning}"))
 
 
-def missed(miss: float, newly: float, much: float) -> str:
+def missed(miss: float, newly: float, much: float, tempered: bool) -> str:
     """A warning if more than so much is missed, or a mode was found late; else ''."""
-    if newly and miss <= much:
+    if miss <= much and not newly:
+        return ""
+    remedy = (
+        "run longer, or with more chains" if tempered else "sample with tempering, or more chains"
+    )
+    if miss <= much:
         return (
             f"; a chain came to a mode that what was learned did not know ({newly:.1%} of its "
-            "stretch), so that others may be missing: run longer, with tempering or more chains"
+            f"stretch), so that others may be missing: {remedy}"
         )
-    if miss <= much:
-        return ""
     return (
         f"; {miss:.0%} of the draws are where nothing independent was proposed, so that it may be "
-        "wrong, and modes be missing: sample with tempering, or more chains"
+        f"wrong, and modes be missing: {remedy}"
     )
 
 
@@ -132,7 +136,7 @@ def learned_facts(view: View) -> tuple[tuple[str, str], ...]:
             continue
         if (left := left_behind(view, each)) > MUCH:
             found.append(("modes", _left_words(left, view.ntemps > 1)))
-        found.append(("learned", _words(entries_of(each))))
+        found.append(("learned", _words(entries_of(each), view.ntemps > 1)))
     return tuple(found)
 
 
@@ -143,7 +147,7 @@ def _left_words(left: float, tempered: bool) -> str:
     )
 
 
-def _words(entries: Sequence[Entry]) -> str:
+def _words(entries: Sequence[Entry], tempered: bool) -> str:
     """What was learned last, and how well it proposes."""
     if not entries:
         return "nothing yet"
@@ -155,10 +159,10 @@ def _words(entries: Sequence[Entry]) -> str:
         return text
     text += f", {rate:.0%} of them accepted"
     if rate < _HARDLY:
-        text += (
-            ": what was learned is not like the posterior yet. Run longer, or sample with "
-            "tempering if it has very many modes"
+        other = (
+            "with more chains" if tempered else "sample with tempering if it has very many modes"
         )
+        text += f": what was learned is not like the posterior yet. Run longer, or {other}"
     return text
 
 

@@ -76,7 +76,7 @@ def _estimate(
     if method == plain.METHOD or (method is None and levels.is_anchored(view)):
         of_levels = levels.levels_of(view, burn_in)
         total, miss, newly = of_levels.found()
-        warning = plain.missed(miss, newly, _MUCH_MISSED)
+        warning = plain.missed(miss, newly, _MUCH_MISSED, tempered=True)
         return normalised(view, total), of_levels.burn_in, warning
     used, rested = evidence_burn_in(view, burn_in).iteration, view.source.last_moved
     if used < rested:
