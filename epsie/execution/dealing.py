@@ -194,8 +194,7 @@ def refuse_failures(answers: list[Answer]) -> None:
         if error.__cause__ is None and failed[0].trace:
             error.__cause__ = WorkerTraceback(with_lines(failed[0].trace))
         if len(failed) > 1:
-            indices = ", ".join(str(answer.index) for answer in failed)
-            error.add_note(f"chains {indices} failed; this is the first")
+            error.add_note(f"{len(failed)} of {len(answers)} failed; this is the first")
         raise error
     if any(answer.interrupted for answer in answers):
         raise KeyboardInterrupt("a worker was interrupted")
