@@ -255,7 +255,7 @@ def test_a_replacement_that_was_cut_short(file):
 
 def test_missing_is_a_key_error(file):
     for path in (None, "nowhere"):
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError, match="there is no group 'nowhere'" if path else "no state"):
             epsie.load_state(file, path)
 
 

@@ -747,6 +747,8 @@ def test_the_state_is_plain_and_refused_elsewhere():
     np.testing.assert_equal(state, kept)
     with pytest.raises(ValueError, match="must be of 3 temperatures; got one of 4"):
         sampler(betas=[1, 0.5, 0.2]).set_state(state)
+    with pytest.raises(ValueError, match="got one of a plain chain"):
+        sampler(betas=[1, 0.5]).chains[0].set_state(state[0][0])
     fixed = sampler(betas=(1, 0.5, 0.2, 0.05))
     before = fixed.state
     with pytest.raises(ValueError, match="the state has the betas"):

@@ -140,7 +140,8 @@ def check_levels(levels: Sequence[Level], states: Any, what: str) -> None:
     """
     found = list(states) if isinstance(states, Mapping) else []
     if found != list(range(len(levels))):
-        raise ValueError(f"the state must be of {len(levels)} {what}; got one of {len(found)}")
+        theirs = "a plain chain" if "current_position" in found else len(found)
+        raise ValueError(f"the state must be of {len(levels)} {what}; got one of {theirs}")
     for i, level in enumerate(levels):
         check_state(level, states[i])
 

@@ -104,6 +104,8 @@ def load_state(
     """
     _refuse_no_file(fp)
     with _named(fp, "the state cannot be read from", passed=KeyError):
+        if path is not None and path not in fp:
+            raise KeyError(f"there is no group {path!r} in {_file_name(fp)}")
         group = fp if path is None else fp[path]
         if dsetname not in group and dsetname + _SPARE not in group:
             raise KeyError(f"there is no state {dsetname!r} in {group.name!r} of {_file_name(fp)}")
