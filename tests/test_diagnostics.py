@@ -284,7 +284,7 @@ def test_words_for_what_cannot_be_told():
     }
     summary = diagnostics.summarise(draws)
     text = "\n".join(summary.warnings)
-    assert "fixed never changes: it is 2.5 always" in text
+    assert "fixed never changes: it is always 2.5" in text
     assert "gone was never active" in text
     assert "wild has infinite values" in text
     assert "frozen (inf)" in text

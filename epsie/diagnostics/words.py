@@ -82,7 +82,7 @@ def _dull(parameters: Mapping[str, Parameter]) -> list[str]:
         if np.isnan(values).all():
             found.append(f"{name} was never active")
         elif parameter.is_constant:
-            found.append(f"{name} never changes: it is {values[~np.isnan(values)][0]:.6g} always")
+            found.append(f"{name} never changes: it is always {values[~np.isnan(values)][0]:.6g}")
         elif np.isinf(values).any():
             found.append(f"{name} has infinite values")
     return found

@@ -53,6 +53,6 @@ def _refuse_second(sampler: Any, use: Use, found: Use) -> None:
         return
     where = "from inside its own model" if inside else f"while {found.what} goes on"
     raise InUseError(
-        f"{use.what} of a sampler {where}: it does one thing at a time, and that goes on as if "
-        "nothing had been asked. Wait for it to end, or use another sampler"
+        f"{use.what} of a sampler {where}: it does one thing at a time, and goes on with that "
+        "undisturbed. Wait for it to end, or use another sampler"
     )
