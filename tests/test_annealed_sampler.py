@@ -74,6 +74,25 @@ def test_the_error_of_the_evidence_is_honest():
     assert 0.25 < np.sqrt(np.mean(np.square(pulls))) < 1.95
 
 
+def ripples(**position):
+    """Hundreds of modes."""
+    x = np.array([*position.values()])
+    return float((10 * np.cos(2 * math.pi * x) - x * x).sum())
+
+
+@pytest.mark.slow
+@pytest.mark.in_part(6)
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("tempered", [None, True])
+def test_more_modes_than_can_be_learned_are_warned_of(number, tempered):
+    box = {f"x{i}": (-5.12, 5.12) for i in range(5)}
+    budget = {"until": None, "max_evaluations": 30_000}
+    made = epsie.sample(ripples, box, tempered=tempered, seed=number, **budget)
+    words = str(made.summary())
+    assert "it may be wrong, and modes be missing" in words
+    assert ("sample with tempering" in words) == (tempered is None)
+
+
 def test_pools_splits_and_resumes_in_any_phase(tmp_path):
     whole = sampler()
     whole.run(200)
