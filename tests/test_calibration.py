@@ -93,9 +93,13 @@ def test_its_picture():
 
 
 def test_what_is_refused():
+    from epsie import plots
+
     with pytest.raises(ValueError, match="n must be at least 30"):
         epsie.calibrate(simulate, log_likelihood_of, PRIOR, n=3)
     with pytest.raises(TypeError, match="two functions, .*; got 3 of type int"):
         epsie.calibrate(3, log_likelihood_of, PRIOR)
+    with pytest.raises(TypeError, match="epsie.calibrate gave; got 3 of type int"):
+        plots.calibration(3)
     with pytest.raises(ValueError, match="false_alarm must lie between"):
         epsie.calibrate(simulate, log_likelihood_of, PRIOR, false_alarm=1.0)

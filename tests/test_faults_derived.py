@@ -108,7 +108,7 @@ def test_by_name(plain, settings, names):
     [
         ({"blobs": "name"}, "the blob 'name' is text"),
         ({"parameters": ["a", "z"]}, "the blob 'z' is complex"),
-        ({"blobs": "nothing"}, "blobs must be of a, b; got nothing. There are the blobs sum, "),
+        ({"blobs": "nothing"}, "there is no blob 'nothing'; there are sum, "),
         ({"parameters": "pair[2]"}, r"parameters must be of a, b; got pair\[2\]"),
     ],
 )
@@ -128,7 +128,7 @@ def test_a_run_without_blobs():
     sampler.start_position = {"x": [0.0, 1.0]}
     sampler.run(50)
     assert sampler.summary(0, blobs=True).parameters == ("x",)
-    with pytest.raises(ValueError, match="blobs must be of x; got y"):
+    with pytest.raises(ValueError, match="there is no blob 'y'; there are none"):
         sampler.summary(0, blobs=["y"])
 
 

@@ -271,6 +271,8 @@ def test_numbers(value, precision, text):
 def test_arguments(mixed, tempered):
     with pytest.raises(ValueError, match="parameters must be of k, a, b, phase, n; got z"):
         plots.trace(mixed, ["z"])
+    with pytest.raises(ValueError, match="there is no blob 'z'; there are "):
+        mixed.summary(blobs=["z"])
     with pytest.raises(ValueError, match="labels must be of .* got z"):
         plots.corner(mixed, labels={"z": "?"})
     with pytest.raises(ValueError, match="parameters must be of"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from epsie.checks import given
 from epsie.plots.style import COLOURS, GREY, Picture, drawable, picture, styled
 
 
@@ -23,9 +24,16 @@ def calibration(found: Any) -> Picture:
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
     """
     from scipy.special import bdtrik
 
+    if not hasattr(found, "counts"):
+        raise TypeError(f"this takes what epsie.calibrate gave; got {given(found)}")
     counts = found.counts
     columns = min(4, len(counts))
     rows = -(-len(counts) // columns)

@@ -96,6 +96,8 @@ def chosen(
     found: dict[str, Quantity] = {}
     for name, argument in wanted:
         quantities = there.get(name) or known.get(name)
+        if quantities is None and argument == "blobs":
+            raise ValueError(f"there is no blob {name!r}; there are {', '.join(there) or 'none'}")
         if quantities is None:
             more = f". There are the blobs {', '.join(there)}, too" if there else ""
             raise ValueError(f"{argument} must be of {', '.join(own)}; got {name}{more}")
