@@ -350,6 +350,25 @@ def test_nan_is_rejected_or_named_in_arrays_too():
     assert strict.niterations == 0
 
 
+@dataclasses.dataclass(frozen=True)
+class Broken(Stretch):
+    factor: float | str = math.nan
+
+    def draw(self, x, others, stream):
+        return super().draw(x, others, stream)[0], 0.0 + self.factor
+
+
+@pytest.mark.parametrize("vectorize", [False, True])
+@pytest.mark.parametrize(
+    ("factor", "says"),
+    [(math.nan, r"no density(?s:.)*walker: \d"), ("", "TypeError(?s:.)*ensemble")],
+)
+def test_moves_that_fail_are_named_in_arrays_too(factor, says, vectorize):
+    made = sampler(2, 8, moves=Broken(factor=factor), model=model, vectorize=vectorize)
+    with pytest.raises(epsie.errors.ProposalError, match=says):
+        made.run(5)
+
+
 def correlated(rng, nensembles=8, nwalkers=16, n=2000, rho=0.9, common=0.5):
     """Stationary walkers of unit variance that have a slow part in common, of such a variance."""
     slow = rng.normal(size=(nensembles, n)) * math.sqrt(1 - rho**2)

@@ -11,7 +11,7 @@ from epsie.chain.block import Block, betas_of, positions_of
 from epsie.chain.block_blobs import blobs_of
 from epsie.chain.chain import Chain
 from epsie.chain.ensemble import EnsembleChain
-from epsie.chain.ensemble_block import EnsembleBlock, fewest_ensembles, move_of
+from epsie.chain.ensemble_block import EnsembleBlock, fewest_ensembles, moves_of
 from epsie.chain.ptchain import ParallelTemperedChain
 from epsie.model.batch import Batch
 from epsie.model.one_by_one import OneByOne
@@ -69,7 +69,7 @@ def block_of(chains: Sequence[BaseChain], model: Batch | OneByOne, room: int) ->
     if few or not room:
         return None
     kind: type[Any] = EnsembleBlock if isinstance(chains[0], EnsembleChain) else Block
-    moves = move_of(chains) if kind is EnsembleBlock else proposals_of(chains)
+    moves = moves_of(chains) if kind is EnsembleBlock else proposals_of(chains)
     if moves is None:
         return None
     blobs = None

@@ -7,17 +7,18 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epsie.chain.base import BaseChain
 from epsie.chain.block import Array, Block, Rows
 from epsie.chain.block_blobs import BlockBlobs
 from epsie.chain.ensemble import EnsembleChain
-from epsie.ensembles.moves import Stretch
+from epsie.ensembles.moves import Drawn, Stretch
+from epsie.ensembles.proposal import EnsembleMoves
+from epsie.errors import ProposalError, said
 from epsie.model.batch import Batch
 from epsie.model.one_by_one import OneByOne
 from epsie.rng.elementwise import exps, logs
-from epsie.rng.stream import BLOCK, Stream
+from epsie.rng.uniforms import UniformsAhead, UniformsInTurn
 
 _FEWEST = 64
 """So many walkers are faster as arrays than one by one: in 2 and 10 dimensions."""
@@ -33,93 +34,19 @@ def fewest_ensembles(ensemble: EnsembleChain, at_once: bool) -> float:
     at_once : bool
         Whether the model takes many points.
     """
-    if type(ensemble.moves._only) is not Stretch:
-        return inf
     if at_once:
         return 0.0
-    return inf if ensemble.hasblobs else _FEWEST / ensemble.nwalkers
+    if type(ensemble.moves._only) is not Stretch or ensemble.hasblobs:
+        return inf
+    return _FEWEST / ensemble.nwalkers
 
 
-def move_of(ensembles: Sequence[Any]) -> Stretch | None:
-    """The move of ensembles; None if they cannot be stepped as arrays."""
+def moves_of(ensembles: Sequence[Any]) -> EnsembleMoves | None:
+    """The moves of ensembles; None if they cannot be stepped as arrays."""
     first = ensembles[0]
     alike = all(one.iteration == first.iteration and not one.is_stale for one in ensembles)
-    move = first.moves._only
-    return move if alike and type(move) is Stretch else None
-
-
-_AHEAD = 4096
-"""So many variates of an ensemble are drawn in advance: each draw takes as long as a thousand."""
-
-
-class _Uniforms:
-    """The uniform variates of many streams, of which nothing else is drawn meanwhile.
-
-    They are drawn for some steps in advance. In the end each stream is set back to where it would
-    be alone.
-
-    Parameters
-    ----------
-    streams : sequence of Stream
-        The streams.
-    most : int
-        How many are taken of each from one `reserve` to the next at most.
-    times : int
-        How often there will be a `reserve` at most.
-    """
-
-    def __init__(self, streams: Sequence[Stream], most: int, times: int) -> None:
-        n = len(streams)
-        self._streams, self._most = streams, most
-        self._normals, left = zip(*[stream.taken() for stream in streams], strict=True)
-        self._queues = np.empty((n, most * min(times, max(4, _AHEAD // most)) + 2 * BLOCK))
-        self._row_starts = np.arange(n) * self._queues.shape[1]
-        self._next, self._stop, self._old = (np.zeros(n, np.intp) for _ in range(3))
-        self._states: list[Any] = [None] * n
-        for i, uniforms in enumerate(left):
-            self._fill(i, np.array(uniforms[::-1]))
-
-    def _fill(self, i: int, left: Array) -> None:
-        """Draw as many blocks of a stream as there is room for, behind what is left."""
-        old, queue, generator = len(left), self._queues[i], self._streams[i].generator
-        n = (len(queue) - old) // BLOCK
-        self._states[i] = generator.bit_generator.state
-        queue[:old] = left
-        queue[old : old + n * BLOCK] = generator.random((n, BLOCK))[:, ::-1].ravel()
-        self._next[i], self._stop[i], self._old[i] = 0, old + n * BLOCK, old
-
-    def _settled(self, i: int) -> Array:
-        """What is left of a stream, which has drawn no more blocks than it would alone."""
-        taken, old, generator = self._next[i], self._old[i], self._streams[i].generator
-        drawn = -(-max(0, taken - old) // BLOCK) * BLOCK
-        generator.bit_generator.state = self._states[i]
-        generator.random(drawn)
-        left: Array = self._queues[i, taken : old + drawn]
-        return left
-
-    def reserve(self) -> None:
-        """See to it that there are enough of each stream."""
-        for i in np.flatnonzero(self._next + self._most > self._stop).tolist():
-            self._fill(i, self._settled(i).copy())
-
-    def each(self, n: int) -> Array:
-        """So many variates of each stream. Shape (nstreams, n)."""
-        first = self._row_starts + self._next
-        self._next += n
-        return self._queues.take(first[:, np.newaxis] + np.arange(n))
-
-    def where(self, needed: NDArray[np.bool_]) -> Array:
-        """A variate for each place where one is needed, along rows; elsewhere anything."""
-        number = needed.cumsum(axis=1, dtype=np.intp)
-        before = self._row_starts + self._next - 1
-        self._next += number[:, -1]
-        found: Array = self._queues.take(before[:, np.newaxis] + number)
-        return found
-
-    def give_back(self) -> None:
-        """Let each stream go on alone."""
-        for i, stream in enumerate(self._streams):
-            stream.put_back(self._normals[i], self._settled(i)[::-1].tolist())
+    moves: EnsembleMoves = first.moves
+    return moves if alike else None
 
 
 class _Counted:
@@ -137,16 +64,17 @@ class _Counted:
 
 
 class EnsembleBlock(Block):
-    """Ensembles at the same iteration whose walkers make stretch moves, as arrays.
+    """Ensembles at the same iteration, as arrays.
 
-    Rows are ensemble-major: the first are the walkers of the first ensemble.
+    Rows are ensemble-major: the first are the walkers of the first ensemble. Stretch moves are
+    made as arrays, too, others walker by walker.
 
     Parameters
     ----------
     chains : sequence of EnsembleChain
         The ensembles.
-    move : Stretch
-        Their move.
+    moves : EnsembleMoves
+        Their moves.
     model : Batch or OneByOne
         The model.
     room : int
@@ -155,25 +83,30 @@ class EnsembleBlock(Block):
         Their blobs.
     """
 
-    _streams: _Uniforms
+    chains: Sequence[EnsembleChain]
+    _streams: UniformsAhead | UniformsInTurn
 
     def __init__(
         self,
         chains: Sequence[BaseChain],
-        move: Stretch,
+        moves: EnsembleMoves,
         model: Batch | OneByOne,
         room: int,
         blobs: BlockBlobs | None = None,
     ) -> None:
         self._counted = _Counted(chains)
-        self._move, self._half, self._room = move, chains[0].nwalkers // 2, room
+        self._stretch = moves._only if type(moves._only) is Stretch else None
+        self._half, self._room = chains[0].nwalkers // 2, room
         super().__init__(chains, self._counted, model, room, blobs)  # type: ignore[arg-type]
         self._first_of_halves = np.arange(len(chains))[:, np.newaxis] * self._half
         self._numbers = np.arange(self._half)
         self._proposed: list[tuple[Rows, Array, Array, Array]] = []
 
-    def _streams_of(self, chains: Sequence[BaseChain]) -> _Uniforms:
-        return _Uniforms([chain.stream for chain in chains], 7 * self._half, self._room)
+    def _streams_of(self, chains: Sequence[BaseChain]) -> UniformsAhead | UniformsInTurn:
+        streams = [chain.stream for chain in chains]
+        if self._stretch is None:
+            return UniformsInTurn(streams)
+        return UniformsAhead(streams, 7 * self._half, self._room)
 
     def _step(self) -> None:
         """Move one half of the walkers of each ensemble, then the other."""
@@ -200,26 +133,51 @@ class EnsembleBlock(Block):
         return np.fromiter(one + other, np.intp, 2 * len(one)).reshape(2, -1)
 
     def _move_half(self, rows: Rows, rest: Rows) -> None:
-        shape = (len(self.chains), self._half, 2)
-        which, u = self._streams.each(2 * self._half).reshape(shape).transpose(2, 0, 1)
-        places = (which * self._half).astype(np.intp) + self._first_of_halves
-        other = self.x.take(rest.take(places.ravel()), axis=0)
-        root = (self._move.a - 1) * u.ravel() + 1
-        z = root * root / self._move.a
-        y = self.x.take(rows, axis=0)
-        y -= other
-        y *= z[:, np.newaxis]
-        y += other
+        if self._stretch is None:
+            y, log_factor = self._drawn_in_turn(rows, rest)
+        else:
+            y, log_factor = self._stretched(self._stretch.a, rows, rest)
         logl, logp = self._asked(y, rows)
         self._proposed.append((rows, y, logl, logp))
         log_ratio = logp - self.logp.take(rows)
         log_ratio += logl - self.logl.take(rows)
-        log_ratio += (len(self.names) - 1) * logs(z)
+        log_ratio += log_factor
         self._decide_for(*self._proposed[-1], log_ratio)
+
+    def _stretched(self, a: float, rows: Rows, rest: Rows) -> tuple[Array, Array]:
+        """Where stretch moves lead, and what they add to the log ratios."""
+        shape = (len(self.chains), self._half, 2)
+        which, u = self._streams.each(2 * self._half).reshape(shape).transpose(2, 0, 1)
+        places = (which * self._half).astype(np.intp) + self._first_of_halves
+        other = self.x.take(rest.take(places.ravel()), axis=0)
+        root = (a - 1) * u.ravel() + 1
+        z = root * root / a
+        y = self.x.take(rows, axis=0)
+        y -= other
+        y *= z[:, np.newaxis]
+        y += other
+        return y, (len(self.names) - 1) * logs(z)
+
+    def _drawn_in_turn(self, rows: Rows, rest: Rows) -> tuple[Array, Array]:
+        """Where moves of any kind lead, and what they add to the log ratios."""
+        here, there = ([*map(tuple, self.x.take(of, axis=0).tolist())] for of in (rows, rest))
+        drawn: list[Drawn] = []
+        for first, chain in zip(range(0, len(rows), self._half), self.chains, strict=True):
+            part = slice(first, first + self._half)
+            draw, others = chain.moves.draw_from, there[part]
+            try:
+                drawn += [draw(x, others) for x in here[part]]
+            except Exception as error:
+                self.tell()
+                raise ProposalError(said(error), chain.where()) from error
+        ys, log_factors = zip(*drawn, strict=True)
+        return np.array(ys), np.array(log_factors)
 
     def _decide_for(self, rows: Rows, y: Array, logl: Array, logp: Array, log_ratio: Array) -> None:
         """Accept with the probabilities that log ratios say."""
         inside = logp != -inf
+        if (where := np.flatnonzero(np.isnan(log_ratio) & inside)).size:
+            self._refuse_density(int(rows[where[0]]))
         if not inside.all():
             self._outside[rows] += ~inside
         ratio = exps(np.minimum(log_ratio, 0.0))
