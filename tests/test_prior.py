@@ -10,6 +10,7 @@ from scipy import integrate, stats
 
 import epsie
 from epsie.model.families import CONTINUOUS, DISCRETE
+from epsie.model.many_densities import log_densities
 
 FROZEN = {
     "uniform": stats.uniform(-2, 5),
@@ -431,3 +432,26 @@ def test_posteriors_that_are_refused():
 def test_the_density_on_the_sphere_is_the_one_in_the_angles():
     prior = epsie.Prior(sky=epsie.Direction("ra", "dec"))
     assert prior.logp(ra=1.0, dec=0.3) == pytest.approx(log(cos(0.3) / (4 * pi)))
+
+
+def test_many_densities_have_the_bits_of_each():
+    """With edges of the support, where densities are infinite or vanish, and past them."""
+    parts = {f"x{i}": of for i, of in enumerate([(-1, 2), *FROZEN.values()])}
+    parts |= {"edge": stats.beta(0.5, 0.5), "angle": epsie.Angle(), "k": stats.poisson(3)}
+    declared = [{name: of} for name, of in parts.items()]
+    declared += [
+        parts,
+        {"edge": parts["edge"], "x0": (-1, 2)},
+        {"a": (0, 3), "b": epsie.Given(stats.norm, loc="a", scale=1), "c": 2.0},
+    ]
+    rng = np.random.default_rng(0)
+    for of in declared:
+        prior = epsie.Prior(of)
+        columns = prior.draw(rng, 40)
+        for name, column in columns.items():
+            ends = zip(prior.bounds[name], (-1, 1), strict=True)
+            at = [end + by for end, out in ends for by in (0, out) if abs(end) < inf]
+            column[: len(at)] = at
+        rows = [{n: c[i].item() for n, c in columns.items()} for i in range(40)]
+        alone = np.array([prior.log_density(row) for row in rows])
+        assert log_densities(prior, columns).tobytes() == alone.tobytes()

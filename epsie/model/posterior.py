@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from epsie.checks import given
 from epsie.errors import ModelError
+from epsie.model.many_densities import log_densities
+from epsie.model.part import rows_of
 from epsie.model.prior import Prior
 
 Likelihood = Callable[..., Any]
@@ -107,16 +109,15 @@ class Posterior:
 
         Points where the prior vanishes are replaced by one where it does not.
         """
-        values = zip(*[column.tolist() for column in columns.values()], strict=True)
-        rows = [dict(zip(columns, row, strict=True)) for row in values]
-        logp = np.array([self.prior.log_density(row) for row in rows])
+        logp = log_densities(self.prior, columns)
         inside = logp != -inf
         if not inside.any():
-            return np.full(len(rows), -inf), logp
-        asked = np.where(inside, np.arange(len(rows)), np.argmax(inside))
+            return np.full(len(logp), -inf), logp
+        asked = np.where(inside, np.arange(len(logp)), np.argmax(inside))
         if self._plainly:
             given_to = {name: column[asked] for name, column in columns.items()}
         else:
+            rows = rows_of(columns, tuple(columns), len(logp))
             full = [self.prior.completed(rows[i]) for i in asked.tolist()]
             given_to = {name: np.array([row[name] for row in full]) for name in self._takes}
         return _with_prior(self.log_likelihood(**given_to), logp)

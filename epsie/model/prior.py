@@ -115,8 +115,8 @@ class Prior:
                 "nothing is sampled: all parameters of this prior are known. Give one of them "
                 "bounds, as (0, 1), or a distribution"
             )
-        free = [part for part in self._sampled if isinstance(part, Free)]
-        self._free = [(part.names[0], part.distribution.density) for part in free]
+        self._free = [part for part in self._sampled if isinstance(part, Free)]
+        self._densities = [(part.names[0], part.distribution.density) for part in self._free]
         self._bound = [part for part in self._sampled if not isinstance(part, Free)]
 
     @property
@@ -201,7 +201,7 @@ class Prior:
     def log_density(self, values: Mapping[str, float]) -> float:
         """As `logp`, of a mapping whose names are not checked."""
         total = 0.0
-        for name, density in self._free:
+        for name, density in self._densities:
             value = density(values[name])
             if value == -inf:
                 return -inf
