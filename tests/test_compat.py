@@ -301,6 +301,8 @@ def test_bit_generators():
     assert all(isinstance(one, epsie.BIT_GENERATOR) for one in made)
     with pytest.raises(ValueError, match="ngenerators"):
         epsie.create_bit_generators(0)
+    with pytest.raises(ValueError, match="stream must be at least 0"):
+        epsie.create_bit_generator(1, -1)
 
 
 def test_another_bit_generator_for_all(monkeypatch):

@@ -214,7 +214,7 @@ def test_a_draw_that_no_reference_reaches_is_missed():
 def test_what_there_must_be():
     generator = np.random.default_rng(seed())
     made, _ = stretch(generator, REFERENCES[0], REFERENCES[0], nchains=1, n=5)
-    with pytest.raises(ValueError, match="run on"):
+    with pytest.raises(ValueError, match="Run on"):
         anchored([made], BETAS)
     for nchains, n in product((1, 2), (40,)):
         made, _ = stretch(generator, REFERENCES[0], REFERENCES[0], nchains, n)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.random import BitGenerator, Generator, SeedSequence
 
+from epsie.checks import as_count
+
 NUMPY_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 NUMPY_CLASSES: dict[str, type[BitGenerator]] = {
     name: getattr(np.random, name) for name in NUMPY_GENERATORS
@@ -98,8 +100,13 @@ def create_bit_generator(seed: int | None = None, stream: int = 0) -> BitGenerat
         The seed; fresh entropy if None.
     stream : int, optional
         0 for the generator of the seed itself; n > 0 for child n of ``spawn(n + 1)``.
+
+    Raises
+    ------
+    ValueError
+        If `stream` is less than 0.
     """
-    sequence = SeedSequence(create_seed(seed))
+    stream, sequence = as_count(stream, "stream", 0), SeedSequence(create_seed(seed))
     if stream > 0:
         sequence = sequence.spawn(stream + 1)[stream]
     return find_bit_generator()(sequence)

@@ -88,7 +88,7 @@ def make_betas_ladder(ntemps: int, maxtemp: float) -> NDArray[np.float64]:
         If `ntemps` or `maxtemp` is less than 1.
     """
     ntemps = as_count(ntemps, "ntemps")
-    if not 1 <= maxtemp < np.inf:
+    if not 1 <= as_floats(maxtemp, "maxtemp") < np.inf:
         raise ValueError(f"maxtemp must be finite and at least 1; got {maxtemp!r}")
     if ntemps == 1:
         return np.ones(1)
