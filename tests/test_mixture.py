@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from epsie.errors import MalformedStateError
+from epsie.proposals.learned import em
 from epsie.proposals.learned.envelope import enveloped
 from epsie.proposals.learned.fit import fit
 from epsie.proposals.learned.mixture import Mixture
@@ -168,6 +169,33 @@ def test_a_banana_takes_many_components():
     exact = 0.5 * math.log(10 * 0.1) + math.log(2 * math.pi) + 1
     assert -found.core.quick(rows[6000:])[0].mean() < exact + 0.15
     assert -fitted(rows[:6000], largest=1).core.quick(rows[6000:])[0].mean() > exact + 2
+
+
+def test_a_narrow_component_stays_narrow_beside_a_broad_one(monkeypatch):
+    """Covariances are shrunk to an average that broad components do not rule.
+
+    A variance found from 900 points has an error of 5 %: it is off by 20 % in one run of 10,000.
+    """
+    covs = [np.diag([1e-6, 1, 1, 1]), np.eye(4)]
+    truth = Mixture.of([0.9, 0.1], np.zeros((2, 4)), covs, [100.0, 100.0])
+    rows = truth.draw(generator("narrow"), 1000)
+
+    def narrowest():
+        found = fitted(rows).core
+        return found.covs[found.weights.argmax(), 0, 0]
+
+    assert 0.8e-6 < narrowest() < 1.2e-6
+    targets = em._targets
+
+    def defect(mixture, shape, size):
+        if size == 1:
+            return targets(mixture, shape, size)
+        average = np.tensordot(mixture.weights, mixture.covs, axes=1)
+        by = np.linalg.det(mixture.covs) / np.linalg.det(average)
+        return average * (by ** (1 / 4))[:, np.newaxis, np.newaxis]
+
+    monkeypatch.setattr(em, "_targets", defect)
+    assert narrowest() > 2e-6
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-8, 1e8, 1e30])

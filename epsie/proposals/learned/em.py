@@ -18,6 +18,8 @@ _DOFS_TERMS = 20_000
 _DOFS_EVERY = 3
 """Iterations from one choice of the degrees of freedom to the next."""
 
+_ROUNDING = 1e-15
+
 
 def maximised(
     rows: Array,
@@ -95,9 +97,13 @@ def _targets(mixture: Mixture, shape: Array, size: int) -> Array:
     d = mixture.ndim
     if size == 1 or mixture.size != size:
         return np.broadcast_to(shape * size ** (-2 / d), (size, d, d))
-    average = np.tensordot(mixture.weights, mixture.covs, axes=1)
-    log_volume = float(np.linalg.slogdet(average)[1])
-    return np.array([average * exp((2 * v - log_volume) / d) for v in mixture.log_volumes.tolist()])
+    # Of their logarithms: the widest and the narrowest components would rule any other average.
+    variances, axes = np.linalg.eigh(mixture.covs)
+    logs = np.log(np.maximum(variances, _ROUNDING * variances[:, -1:]))
+    logs = np.matmul(axes * logs[:, np.newaxis], axes.transpose(0, 2, 1))
+    logs, axes = np.linalg.eigh(np.tensordot(mixture.weights, logs, axes=1))
+    average = axes * np.exp(logs - logs.mean()) @ axes.T
+    return np.array([average * exp(2 * v / d) for v in mixture.log_volumes.tolist()])
 
 
 def _likeliest_dofs(shares: Array, distances: Array, d: int) -> Array:
