@@ -323,7 +323,7 @@ def test_few_of_many_modes_are_lost(more, monkeypatch):
     """Of 18 modes, of which those at the border have half of the others' weight, or a quarter.
 
     The statistic is that of chi-squared for each degree of freedom, 1 for independent draws, the
-    mean of three runs: 2.5 to 6 and 14 to 25 of other seeds.
+    median of five runs. Of 24 seeds each it is above 10 for three, and below 10 for one.
     """
     if not more:
         monkeypatch.setattr("epsie.annealed.start._LARGEST_FACTOR", 1.0)
@@ -333,12 +333,12 @@ def test_few_of_many_modes_are_lost(more, monkeypatch):
     share /= share.sum()
     prior = epsie.Prior(x=(0, 10 * math.pi), y=(0, 10 * math.pi))
     found = []
-    for seed in (1, 2, 3):
+    for seed in range(5):
         start = run(AnnealedStart(prior, seed=seed), lambda rows: [egg_box(*row) for row in rows])
         cells = np.rint(start.population.rows / (2 * math.pi)).astype(int)
         n = np.array([(cells == at).all(axis=1).sum() for at in zip(i, j)])
         found.append(((n / 256 - share) ** 2 / share).sum() * 256 / 17)
-    assert (np.mean(found) < 9) == more
+    assert (np.median(found) < 10) == more
 
 
 def egg_box(x, y):
