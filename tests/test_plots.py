@@ -302,6 +302,27 @@ def test_short_runs_and_hot_temperatures(tempered):
     plots.corner(tempered[0], temperature=3)._repr_png_()
 
 
+def test_evidence_of_chains_that_still_learn():
+    made = ParallelTemperedSampler(
+        "x", lambda x: (-x * x, 0.0), 2, [1, 0.3, 0], proposals=ATAdaptiveNormal("x", 2000), seed=1
+    )
+    made.start_position = {"x": np.zeros((3, 2))}
+    made.run(500)
+    assert "by MBAR" in plots.evidence(made).get_suptitle()
+    found = epsie.sample(
+        lambda x: -x * x, {"x": (-5, 5)}, tempered=True, until=None, max_evaluations=2500, seed=1
+    )
+    assert "bridges to what was learned" in plots.evidence(found).get_suptitle()
+
+
+def test_evidence_before_anything_is_proposed_independently():
+    made = ParallelTemperedSampler(epsie.Posterior(lambda x: -x * x, {"x": (-5, 5)}), 4, seed=1)
+    made.run(5)
+    with pytest.raises(ValueError, match="too few independent draws"):
+        made.log_evidence()
+    assert plots.evidence(made, burn_in=0).get_suptitle() == "too few samples for an estimate"
+
+
 def test_evidence_of_a_ladder_without_prior():
     made = ParallelTemperedSampler("x", lambda x: (-x * x, 0.0), 2, [1, 0.5], seed=1)
     made.start_position = {"x": np.zeros((2, 2))}

@@ -27,7 +27,7 @@ class _Span(NamedTuple):
     draws: Floats
     fresh: Floats
     evidence: Evidence | None
-    """None if it is too short."""
+    """None if no independent draw of it has a likelihood."""
 
 
 def bridge(view: View, burn_in: int | None) -> tuple[Picture, Evidence]:

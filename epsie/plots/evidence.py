@@ -12,8 +12,9 @@ from epsie.plots.sample import Floats
 from epsie.plots.style import COLOURS, GREY, Picture, caption, number, number_ticks, picture, styled
 from epsie.results import tempered
 from epsie.results.burn_in import burn_in_of, evidence_burn_in, rows_after
+from epsie.results.levels import is_anchored
 from epsie.results.view import View
-from epsie.tempering.evidence import LEAST_SAMPLES, Evidence
+from epsie.tempering.evidence import Evidence
 from epsie.tempering.log_z import in_common
 
 
@@ -81,7 +82,7 @@ def evidence(source: Any, *, burn_in: int | None = None) -> Picture:
     right.set(xlabel=r"$\beta$", ylabel=r"$\beta\,\langle\log L-\log L_1\rangle_\beta$")
     rested = view.source.last_moved
     moves = f"the ladder moved until iteration {rested}: no estimate"
-    title = moves if rested > used.iteration else _title(view, burn_in, logl.shape[-1])
+    title = moves if rested > used.iteration else _title(view, burn_in, used.iteration)
     figure.suptitle(title, fontsize=10)
     caption(figure, f"draws {used}")
     return figure
@@ -99,14 +100,16 @@ def _draw_integrand(axes: Any, betas: Floats, values: Floats, fill_to: float | N
     number_ticks(axes.yaxis, 6)
 
 
-def _title(view: View, burn_in: int | None, ndraws: int) -> str:
-    """The estimate, if there can be one."""
+def _title(view: View, burn_in: int | None, shown: int) -> str:
+    """The estimate, if there can be one; without stretches that of the draws that are shown."""
     betas = view.source.betas
     if not ((betas[:, 0] == 1).all() and (betas[:, -1] == 0).all()):
         return "the ladder does not reach from 1 to 0: this is a part of the integral only"
-    if ndraws < LEAST_SAMPLES:
+    after = burn_in if is_anchored(view) else shown
+    try:
+        return _told(tempered.log_evidence(view, None, after))
+    except ValueError:
         return "too few samples for an estimate"
-    return _told(tempered.log_evidence(view, None, burn_in))
 
 
 def _told(found: Evidence) -> str:
