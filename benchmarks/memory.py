@@ -18,6 +18,8 @@ Parts = Callable[[], Any]
 """Makes the proposals."""
 FEW = 10_000
 """Samples from which on what they do not depend on is small."""
+LATE = 300_000, 500_000
+"""Samples between which records do not grow any more."""
 
 
 def figures(quick: bool) -> Iterator[Figure]:
@@ -27,6 +29,8 @@ def figures(quick: bool) -> Iterator[Figure]:
     """
     yield from _kept("Normal", lambda: [Normal(NAMES[:NDIM])], quick)
     yield from _kept("Learned, the default", lambda: None, quick)
+    if not quick:
+        yield _late("Learned, the default", lambda: None)
 
 
 def _kept(title: str, parts: Parts, quick: bool) -> Iterator[Figure]:
@@ -50,6 +54,23 @@ def _kept(title: str, parts: Parts, quick: bool) -> Iterator[Figure]:
         "B",
         75,
         remark=f"the most; {last:.1f} at the end, peak {highest:.0f}",
+    )
+
+
+def _late(title: str, parts: Parts) -> Figure:
+    """What further samples add when records have reached their size."""
+    sampler, kept, (first, last) = _started(parts), [], LATE
+    tracemalloc.start()
+    for length in (first, last - first):
+        sampler.run(length)
+        kept.append(_traced()[0])
+    tracemalloc.stop()
+    return Figure(
+        f"memory: {title}, kept a sample, from {first:,} to {last:,}",
+        round((kept[1] - kept[0]) / (last - first), 1),
+        "B",
+        57,
+        remark=f"{kept[1] / 1e6 - 57e-6 * last:.1f} MB beside the samples at the end",
     )
 
 
