@@ -77,19 +77,23 @@ def cases() -> list[tuple[str, Callable[[Example], Any], Example]]:
     ]
 
 
-def record(sampler: Any) -> dict[str, Any]:
-    """The digest of all that was visited, and where the chains stand."""
+def sha256_of(sampler: Any) -> str:
+    """The digest of all that was visited."""
     digest = hashlib.sha256()
     tables = [sampler.positions, sampler.stats, sampler.acceptance, sampler.blobs]
     tables += [getattr(sampler, name, None) for name in ("temperature_swaps", "betas")]
     for table in tables:
         if table is not None:
             digest.update(np.ascontiguousarray(table).tobytes())
-    stands = {name: np.asarray(x).ravel().tolist() for name, x in sampler.current_positions.items()}
-    return {"sha256": digest.hexdigest(), "stands": stands}
+    return digest.hexdigest()
 
 
-def machine() -> list[str]:
+def stands_of(sampler: Any) -> dict[str, list[float]]:
+    """Where the chains stand."""
+    return {name: np.asarray(x).ravel().tolist() for name, x in sampler.current_positions.items()}
+
+
+def machine() -> str:
     """What the bits depend on, beside the code."""
     import threadpoolctl
 
@@ -97,13 +101,21 @@ def machine() -> list[str]:
         f"{lib['internal_api']} {lib.get('architecture')}"
         for lib in threadpoolctl.threadpool_info()
     ]
-    return [platform.machine(), np.__version__, scipy.__version__, *sorted(set(blas))]
+    return ", ".join([platform.machine(), np.__version__, scipy.__version__, *sorted(set(blas))])
 
 
 def write() -> None:
-    """Record all of them."""
-    found = {name: record(run(example)) for name, run, example in cases()}
-    PATH.write_text(json.dumps({"machine": machine(), "records": found}, indent=1) + "\n")
+    """Record all of them on this machine; what changed here is not known of others any more."""
+    known = json.loads(PATH.read_text())
+    found = {name: run(example) for name, run, example in cases()}
+    here = {name: sha256_of(sampler) for name, sampler in found.items()}
+    former = known["sha256"].get(machine(), here)
+    for of_other in known["sha256"].values():
+        for name in set(of_other) - {name for name in here if here[name] == former.get(name)}:
+            del of_other[name]
+    known["sha256"][machine()] = here
+    stands = {name: stands_of(sampler) for name, sampler in found.items()}
+    PATH.write_text(json.dumps({"sha256": known["sha256"], "stands": stands}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
