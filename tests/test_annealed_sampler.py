@@ -172,6 +172,43 @@ def test_a_failure_keeps_what_was_told(tmp_path):
     assert same(made.state, whole.state)
 
 
+class FailsNear:
+    """A likelihood that does something wrong near a = 1, of one point or many."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def __call__(self, a, b, c, d):
+        logl = -(a * a + b * b + c * c + d * d) / 2
+        near = abs(a - 1) < 0.5
+        if not np.any(near):
+            return logl
+        if self.what == "raises":
+            raise ZeroDivisionError("a bug")
+        if self.what == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"nan": np.where(near, np.nan, logl)[()], "none": None}[self.what]
+
+
+@pytest.mark.parametrize("vectorize", [False, 32])
+@pytest.mark.parametrize("pool", [None, 2])
+@pytest.mark.parametrize("what", ["raises", "nan", "none"])
+def test_a_failure_is_of_a_point_and_of_no_chain(what, pool, vectorize):
+    posterior = epsie.Posterior(FailsNear(what), PRIOR, vectorize=vectorize)
+    with pytest.raises(epsie.ModelError, match="annealed start: level 0, beta 0") as caught:
+        sampler(posterior=posterior, pool=pool).run(10)
+    # Where many points are asked about at once it is not known which is to blame.
+    named = {"annealed start"} if vectorize and what != "nan" else {"annealed start", "position"}
+    assert caught.value.where.keys() == named
+    assert (what == "raises") == ("a bug" in str(caught.value))
+
+
+def test_lost_workers_are_of_points_and_of_no_chain():
+    made = sampler(posterior=epsie.Posterior(FailsNear("dies"), PRIOR), pool=2)
+    with pytest.raises(epsie.PoolError, match="worked on .* points of the start, the last with"):
+        made.run(10)
+
+
 def test_tempered_chains_begin_at_their_own_levels():
     ladder = [1.0, 0.2, 0.02, 0.0]
     made = ParallelTemperedSampler(POSTERIOR, 4, ladder, seed=seed(), start="annealed")

@@ -148,6 +148,7 @@ def test_the_same_line_goes_on_with_a_directory(tmp_path):
     for other, text in (
         ({"nchains": 5}, "nchains: the run has 16, now it is 5"),
         ({"seed": 4}, "seed: the run has 3, now it is 4"),
+        ({"nan": "reject"}, "nan: the run has raise, now it is reject"),
         ({"tempered": True}, "metropolis_hastings.*parallel_tempered"),
     ):
         with pytest.raises(epsie.RunDirectoryError, match=text):
@@ -176,7 +177,26 @@ def test_a_flat_likelihood_has_two_temperatures_more():
     assert run.betas[0, -1] == 0
 
 
+@pytest.mark.parametrize("tempered", [None, True, False])
+def test_nan_can_be_rejected(tempered, tmp_path):
+    def partly(x):
+        return -x * x / 2 if abs(x - 1) > 0.5 else float("nan")
+
+    settings = {"nchains": 4, "seed": 1, "until": None, "max_evaluations": 4000}
+    settings |= {"tempered": tempered, "directory": tmp_path / "run"}
+    run = epsie.sample(partly, {"x": (-5, 5)}, nan="reject", **settings)
+    assert (abs(run.draws()["x"] - 1) > 0.5).all()
+    assert "nan='reject'" in run.recipe()
+    # As the run in the directory does.
+    settings["max_evaluations"] = 5000
+    assert epsie.sample(partly, {"x": (-5, 5)}, **settings).nan == "reject"
+    with pytest.raises(epsie.ModelError, match="nan='reject'"):
+        epsie.sample(partly, {"x": (-5, 5)}, **{**settings, "directory": None})
+
+
 def test_what_is_refused():
+    with pytest.raises(ValueError, match="nan must be 'raise' or 'reject'; got 'ignore'"):
+        epsie.sample(shell, PRIOR, nan="ignore")
     with pytest.raises(ValueError, match="nothing ends the run"):
         epsie.sample(shell, PRIOR, until=None)
     with pytest.raises(TypeError, match="does not cover"):

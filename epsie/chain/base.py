@@ -26,6 +26,10 @@ Lessons = Mapping[tuple[int, int], tuple[int, Any]]
 """For a proposal, by temperature and place, the number of the lesson and what was learned."""
 
 
+POINTS = "points_at"
+"""The job of evaluating positions of a start that are not yet of any chain."""
+
+
 class BaseChain(Record):
     """A Markov chain, at one temperature or several."""
 

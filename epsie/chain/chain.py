@@ -189,13 +189,14 @@ class Chain(BaseChain):
             log_ratio += self.beta * (there.logl - here.logl)
         return exp(min(log_ratio, 0.0))
 
-    def _rejected(self, x: Position, error: Exception) -> Point:
+    def _rejected(self, x: Position, error: Exception, of_chain: bool = True) -> Point:
         """Replace a missing answer of the model by a point to reject, or raise an error."""
         if self.nan == "reject" and isinstance(error, NotFiniteError):
             self.nan_count += 1
             self._unasked -= asks_prior_first(self._model)
             return Point(x, -inf, -inf, None)
-        raise model_error(error, self.where(x)) from error
+        where = self.where(x) if of_chain else {"position": self._named(x)}
+        raise model_error(error, where) from error
 
     def clear(self) -> Self:
         """Drop the history. The present position becomes the start."""

@@ -45,7 +45,7 @@ class Level(Protocol):
     def where(self, proposed: Position | None = None) -> dict[str, Any]:
         """Its context for messages: chain, temperature, iteration, positions and proposals."""
 
-    def _rejected(self, x: Position, error: Exception) -> Point:
+    def _rejected(self, x: Position, error: Exception, of_chain: bool = True) -> Point:
         """Replace a missing answer of the model by a point to reject, or raise an error."""
 
     def examine_start(self, x: Position) -> tuple[Point | None, list[str]]:

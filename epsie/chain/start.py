@@ -222,14 +222,14 @@ def points_at(level: Level, xs: Sequence[Position]) -> list[Point]:
     Raises
     ------
     ModelError
-        If the model raises or returns what it may not.
+        If the model raises or returns what it may not: says at which position, and of no chain.
     """
     points = []
     for x in xs:
         try:
             points.append(evaluate(level._model, level.parameters, x, None))
         except Exception as error:
-            points.append(level._rejected(x, error))
+            points.append(level._rejected(x, error, of_chain=False))
     return points
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from epsie.chain.alike import block_of
-from epsie.chain.base import BaseChain, Segment
+from epsie.chain.base import POINTS, BaseChain, Segment
 from epsie.chain.block import Block
 from epsie.errors import ModelError, ProposalError, StepError, said
 from epsie.model.batch import Batch
@@ -56,7 +56,7 @@ def _run_block(block: Block, length: int) -> None:
     try:
         block.run(length)
     except ModelError as error:
-        raise _located(error, block.chains, block.iteration) from error.__cause__
+        raise _located(error, _where(block.chains, block.iteration)) from error.__cause__
 
 
 def _run(chains: Sequence[BaseChain], length: int, left: int, model: Batch | OneByOne) -> None:
@@ -87,7 +87,7 @@ def _step(chains: Sequence[BaseChain], types: Mapping[str, type], model: Batch) 
                 asked += positions
                 going.append((chain, step))
         if going:
-            _fetch(chains, types, asked, model)
+            _fetch(types, asked, model, _where(chains, chains[0].iteration))
         steps = going
 
 
@@ -102,27 +102,30 @@ def _next(chain: BaseChain, step: Iterator[list[Position]]) -> list[Position] | 
 
 
 def _fetch(
-    chains: Sequence[BaseChain], types: Mapping[str, type], xs: Sequence[Position], model: Batch
+    types: Mapping[str, type], xs: Sequence[Position], model: Batch, where: Mapping[str, Any]
 ) -> None:
     try:
         model.fetch(types, xs)
     except ModelError as error:
-        raise _located(error, chains, chains[0].iteration) from error.__cause__
+        raise _located(error, where) from error.__cause__
 
 
-def _located(error: ModelError, chains: Sequence[BaseChain], iteration: int) -> ModelError:
+def _located(error: ModelError, where: Mapping[str, Any]) -> ModelError:
     """An error as one that says where it happened, unless it does."""
-    if error.where:
-        return error
+    return error if error.where else error.at(where)
+
+
+def _where(chains: Sequence[BaseChain], iteration: int) -> dict[str, Any]:
     first, last = chains[0].chain_id, chains[-1].chain_id
     ids = f"{first} to {last}" if len(chains) > 1 else first
-    return error.at({"chains": ids, "iteration": iteration})
+    return {"chains": ids, "iteration": iteration}
 
 
 def prefetch(chains: Sequence[BaseChain], job: str, arguments: Sequence[Any], model: Batch) -> None:
     """Ask the model about all positions at which a job of these chains is going to."""
     xs = [x for chain, of in zip(chains, arguments, strict=True) for x in _ASKED[job](chain, of)]
-    _fetch(chains, chains[0].dtypes, xs, model)
+    where = {} if job == POINTS else _where(chains, chains[0].iteration)
+    _fetch(chains[0].dtypes, xs, model, where)
 
 
 def _starts(chain: BaseChain, xs: Sequence[Position]) -> Iterator[Position]:
@@ -136,6 +139,6 @@ def _starts(chain: BaseChain, xs: Sequence[Position]) -> Iterator[Position]:
 _ASKED: Mapping[str, Callable[[BaseChain, Any], Iterator[Position] | Sequence[Position]]] = {
     "examine_starts": _starts,
     "present_points": lambda chain, _: [level.point.x for level in chain.by_temperature],
-    "points_at": lambda _, xs: xs,
+    POINTS: lambda _, xs: xs,
 }
 """For each job of a chain that asks the model the positions at which it does."""

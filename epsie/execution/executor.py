@@ -11,7 +11,7 @@ from math import inf
 from typing import Any
 
 from epsie.chain.alike import fewest_of
-from epsie.chain.base import BaseChain, Segment
+from epsie.chain.base import POINTS, BaseChain, Segment
 from epsie.errors import StepError, said
 from epsie.execution.batches import by_id, by_points, each_twice, refuse_other_rows
 from epsie.execution.dealing import ChainAt, Deal, refuse_failures
@@ -139,7 +139,7 @@ class Executor:
         if len(points) > 1:
             xs = each_twice([point.x for point in points])
             try:
-                (again,) = self.ask([level], "points_at", [xs])
+                (again,) = self.ask([level], POINTS, [xs])
                 refuse_other_rows(points, again)
             except BaseException:
                 self._rows_checked = False

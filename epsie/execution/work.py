@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epsie.chain.alike import fewest_of
-from epsie.chain.base import BaseChain
+from epsie.chain.base import POINTS, BaseChain
 from epsie.chain.block_blobs import OtherBlobsError
 from epsie.chain.together import advance_together, prefetch
 from epsie.errors import EpsieError, PoolError, ProposalError, said
@@ -58,7 +58,9 @@ class Task:
 
     @property
     def name(self) -> str:
-        """The chains, in words."""
+        """The chains, or points that are of none, in words."""
+        if self.job == POINTS:
+            return f"{sum(map(len, self.arguments))} points of the start"
         indices = ", ".join(map(str, self.indices))
         return f"chain {indices}" if len(self.arguments) == 1 else f"one of the chains {indices}"
 
@@ -207,7 +209,7 @@ def _caught(answer: Answer, task: Task, chain: BaseChain | None) -> Iterator[Non
             answer.interrupted = True
         else:
             where = {"chain": answer.index} if chain is None else chain.where()
-            _say(answer, error, where, task.settings.parent)
+            _say(answer, error, {} if task.job == POINTS else where, task.settings.parent)
     answer.seconds += time.perf_counter() - started
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from epsie.annealed.ladder import found_ladder, population_at
 from epsie.annealed.population import Population, systematic
 from epsie.annealed.start import AnnealedStart
+from epsie.chain.base import POINTS
 from epsie.chain.start import NO_START
+from epsie.errors import StepError
 from epsie.logs import logger
 from epsie.model.evaluation import Point, Position
 from epsie.model.posterior import Posterior
@@ -83,7 +85,7 @@ def begin_annealed(sampler: Sampler) -> None:
         with capped():
             xs = _in_order(sampler, start.ask())
         _check_budget(sampler._most, start, len(xs))
-        points = _evaluated(sampler, xs)
+        points = _evaluated(sampler, start, xs)
         with capped():
             start.tell([point.logl for point in points])
         first = [point for point in points if point.logl > -np.inf]
@@ -154,11 +156,11 @@ def _make(
             asked = start.ask()
         if stopped() or not ends.allow(start.evaluations + len(asked)):
             return False
-        points = _evaluated(sampler, _in_order(sampler, asked))
+        points = _evaluated(sampler, start, _in_order(sampler, asked))
         with capped():
             start.tell([point.logl for point in points])
-        level, beta = len(start.betas), StartProgress.of(start).beta
-        text = f"annealed start: level {level}, beta {beta:.3g}, {start.evaluations} evaluations"
+        level = len(start.betas)
+        text = f"annealed start: {_where(start)}, {start.evaluations} evaluations"
         tell(text)
         if level != logged:
             logger.info(text)
@@ -224,13 +226,28 @@ def _in_order(sampler: Sampler, xs: Sequence[Position]) -> list[Position]:
     return [tuple([x[i] for i in places]) for x in xs]
 
 
-def _evaluated(sampler: Sampler, xs: Sequence[Position]) -> list[Point]:
-    """The points at positions, evaluated in the pool."""
+def _where(start: AnnealedStart) -> str:
+    return f"level {len(start.betas)}, beta {StartProgress.of(start).beta:.3g}"
+
+
+def _evaluated(sampler: Sampler, start: AnnealedStart, xs: Sequence[Position]) -> list[Point]:
+    """The points at positions, evaluated in the pool.
+
+    Raises
+    ------
+    StepError
+        If the model fails: says where in the start.
+    PoolError
+        If the pool fails.
+    """
     executor = sampler._executor
     tasks = min(_MOST_TASKS, _TASKS_PER_WORKER * (executor.workers or _MOST_TASKS))
     each = executor.rows or max(1, ceil(len(xs) / tasks))
     parts = [list(xs[i : i + each]) for i in range(0, len(xs), each)]
-    found = executor.ask([sampler.chains[0]] * len(parts), "points_at", parts)
+    try:
+        found = executor.ask([sampler.chains[0]] * len(parts), POINTS, parts)
+    except StepError as error:
+        raise error.at({"annealed start": _where(start)}) from error.__cause__
     return [point for points in found for point in points]
 
 

@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any
 
 from epsie.errors import RunDirectoryError
+from epsie.model.evaluation import NanPolicy, as_nan_policy
 from epsie.model.posterior import Likelihood, Posterior
 from epsie.model.prior import Prior
 from epsie.running.ending import FOREVER, Limits
@@ -35,6 +36,7 @@ def sample(
     progress: bool | None = None,
     vectorize: bool | int = False,
     every: int | str | None = None,
+    nan: NanPolicy | None = None,
 ) -> BaseSampler:
     """Sample a posterior, with nothing to tune: the sampler is made, started, run and stopped.
 
@@ -73,6 +75,9 @@ def sample(
     every : int or str, optional
         How often the directory is written to, as '60s' or so many iterations; None: as the run
         there does, or every minute.
+    nan : {'raise', 'reject'}, optional
+        What to do where the likelihood is NaN or +inf: refuse to go on, or reject the position.
+        None: as the run in the directory does, or 'raise'.
 
     Returns
     -------
@@ -85,7 +90,8 @@ def sample(
     TypeError, ValueError
         If likelihood and prior do not go together, or nothing ends the run.
     RunDirectoryError
-        If the directory holds a run with another prior, number of chains, seed or `tempered`.
+        If the directory holds a run with another prior, number of chains, seed, `nan` or
+        `tempered`.
 
     Examples
     --------
@@ -102,15 +108,17 @@ def sample(
         )
     if tempered not in (None, True, False):
         raise ValueError(f"tempered must be True, False or None; got {tempered!r}")
+    nan = None if nan is None else as_nan_policy(nan)
     posterior = Posterior(log_likelihood, prior, vectorize=vectorize)
     plain = "integer" not in posterior.prior.kinds.values()
     hot = tempered or (tempered is None and not plain)
     start = "annealed" if tempered is None and plain else None
     chosen = None if tempered is None else hot
-    sampler = _gone_on_with(directory, posterior, nchains, chosen, pool, seed)
+    settings = {"nchains": nchains, "seed": seed, "nan": nan}
+    sampler = _gone_on_with(directory, posterior, chosen, pool, settings)
     if sampler is None:
-        nchains = _NCHAINS if nchains is None else nchains
-        sampler = _made(posterior, nchains, hot, start, pool, seed)
+        given = {name: value for name, value in settings.items() if value is not None}
+        sampler = _made(posterior, hot, start, pool, {"nchains": _NCHAINS, **given})
     sampler.run(
         FOREVER,
         until=until,
@@ -124,24 +132,23 @@ def sample(
 
 
 def _made(
-    posterior: Posterior, nchains: int, hot: bool, start: str | None, pool: Any, seed: int | None
+    posterior: Posterior, hot: bool, start: str | None, pool: Any, settings: Mapping[str, Any]
 ) -> BaseSampler:
     if not hot:
-        return MetropolisHastingsSampler(
-            posterior, nchains=nchains, pool=pool, seed=seed, start=start
-        )
-    return ParallelTemperedSampler(posterior, nchains=nchains, pool=pool, seed=seed)
+        return MetropolisHastingsSampler(posterior, pool=pool, start=start, **settings)
+    return ParallelTemperedSampler(posterior, pool=pool, **settings)
 
 
 def _gone_on_with(
     directory: str | PathLike[str] | None,
     posterior: Posterior,
-    nchains: int | None,
     hot: bool | None,
     pool: Any,
-    seed: int | None,
+    settings: Mapping[str, Any],
 ) -> BaseSampler | None:
     """The sampler of the run in a directory; None if there is none.
+
+    The settings are those that are to be as in the run, unless they are None.
 
     Raises
     ------
@@ -155,7 +162,7 @@ def _gone_on_with(
         hot = manifest["sampler"] != MetropolisHastingsSampler.name
     kind = ParallelTemperedSampler if hot else MetropolisHastingsSampler
     names = list(posterior.parameters)
-    wanted = {"parameters": names, "nchains": nchains, "seed": seed, "sampler": kind.name}
+    wanted = {"parameters": names, **settings, "sampler": kind.name}
     other = [
         f"{name}: the run has {manifest.get(name)}, now it is {value}"
         for name, value in wanted.items()
