@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Reversible, Set
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,12 +103,31 @@ def as_floats(values: Any, name: str, ndmin: int = 0) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        If they are none.
+        If they are none. Texts that read like numbers are none.
     """
     try:
-        return np.array(values, dtype=float, ndmin=ndmin)
+        array = np.array(values, dtype=float, ndmin=ndmin)
+        if np.asarray(values).dtype.kind not in "US":
+            return array
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name} must be numbers; got {given(values)}") from None
+        pass
+    raise ValueError(f"{name} must be numbers; got {given(values)}")
+
+
+def as_number(value: Any, name: str) -> float:
+    """A real number as a float.
+
+    Raises
+    ------
+    TypeError
+        If it is none. A text that reads like one is none.
+    """
+    try:
+        if not isinstance(value, bool | str | bytes) and np.ndim(value) == 0:
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise TypeError(f"{name} must be a number; got {given(value)}")
 
 
 def as_rate(value: Any, name: str) -> float:
@@ -115,10 +137,13 @@ def as_rate(value: Any, name: str) -> float:
     ------
     ValueError
         If it is none.
+    TypeError
+        If it is no number.
     """
-    if not 0 < value < 1:
+    rate = as_number(value, name)
+    if not 0 < rate < 1:
         raise ValueError(f"{name} must lie between 0 and 1, both excluded; got {value!r}")
-    return float(value)
+    return rate
 
 
 def as_beta(beta: Any) -> float:
@@ -128,10 +153,30 @@ def as_beta(beta: Any) -> float:
     ------
     ValueError
         If it does not lie in [0, 1].
+    TypeError
+        If it is no number.
     """
-    if not 0 <= beta <= 1:
+    number = as_number(beta, "beta")
+    if not 0 <= number <= 1:
         raise ValueError(f"beta must lie in [0, 1]; got {beta!r}")
-    return float(beta)
+    return number
+
+
+def as_path(path: Any, name: str = "directory") -> Path:
+    """The path of a directory.
+
+    Raises
+    ------
+    ValueError
+        If it is empty, which would be the directory that the process happens to be in.
+    TypeError
+        If it is no path.
+    """
+    if not isinstance(path, str | PathLike):
+        raise TypeError(f"{name} must be a path, as 'run'; got {given(path)}")
+    if not os.fspath(path):
+        raise ValueError(f"{name} is an empty path: name one, as 'run', or '.' for this one")
+    return Path(path)
 
 
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}

@@ -81,11 +81,11 @@ def parser() -> Parser:
     add = command("summary", summary, text, _BURN_IN, _QUANTITIES, of=_RUNS)
     add("--temperature", type=_count, default=0, metavar="T", help="0: the coldest")
     add = command("plot", plot, "draw pictures", _BURN_IN, _QUANTITIES)
-    add("-o", "--output", type=Path, metavar="DIR", help="where to; by default RUN-plots")
+    add("-o", "--output", type=_path, metavar="DIR", help="where to; by default RUN-plots")
     add("--format", default="png", choices=("png", "pdf", "svg"))
     add("--only", nargs="+", choices=_PICTURES, metavar="PICTURE")
     add = command("export", export_run, "write a run to one file", _BURN_IN)
-    add("file", type=Path, help="ends in .nc or .zarr, for ArviZ, or in .h5")
+    add("file", type=_path, help="ends in .nc or .zarr, for ArviZ, or in .h5")
     add("--cold", action="store_true", help="for ArviZ: no hot temperatures")
     add("--force", action="store_true", help="replace a file that is there")
     command("verify", verify, "read every file, and check that the run can be resumed")
@@ -106,12 +106,18 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path: is a variable not set?")
+    return Path(text)
+
+
 _RUN, _RUNS, _MERGED, _BURN_IN, _QUANTITIES = (Parser(add_help=False) for _ in range(5))
-_RUN.add_argument("directory", type=Path, metavar="RUN", help="the run directory")
-_MERGED.add_argument("output", type=Path, metavar="OUT", help="where to; not there yet")
+_RUN.add_argument("directory", type=_path, metavar="RUN", help="the run directory")
+_MERGED.add_argument("output", type=_path, metavar="OUT", help="where to; not there yet")
 for of_several in (_RUNS, _MERGED):
     of_several.add_argument(
-        "directory", type=Path, metavar="RUN", nargs="+", help="the run directory, or several"
+        "directory", type=_path, metavar="RUN", nargs="+", help="the run directory, or several"
     )
 _BURN_IN.add_argument(
     "--burn-in", type=_count, metavar="N",

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from math import hypot, inf, log, sqrt
 from typing import Any, ClassVar
 
+from epsie.checks import as_number
 from epsie.model.evaluation import Position
 from epsie.rng.stream import Stream
 
@@ -59,6 +60,8 @@ class Stretch(Move):
     ------
     ValueError
         If `a` is not more than 1.
+    TypeError
+        If it is no number.
     """
 
     a: float = 2.0
@@ -66,7 +69,7 @@ class Stretch(Move):
     least = 1
 
     def __post_init__(self) -> None:
-        if not 1 < self.a < inf:
+        if not 1 < as_number(self.a, "the greatest stretch, a,") < inf:
             raise ValueError(f"the greatest stretch, a, must be more than 1; got {self.a!r}")
 
     def draw(self, x: Position, others: Sequence[Position], stream: Stream) -> Drawn:
@@ -98,6 +101,8 @@ class DifferentialEvolution(Move):
     ------
     ValueError
         If one is not positive.
+    TypeError
+        If one is no number.
     """
 
     gamma: float | None = None
@@ -107,9 +112,11 @@ class DifferentialEvolution(Move):
     symmetric = True
 
     def __post_init__(self) -> None:
-        for what, value in (("gamma", self.gamma), ("sigma", self.sigma)):
-            if value is not None and not 0 < value < inf:
-                raise ValueError(f"{what} of differential evolution must be positive; got {value}")
+        given = {"sigma": self.sigma} | ({} if self.gamma is None else {"gamma": self.gamma})
+        for name, value in given.items():
+            what = f"{name} of differential evolution"
+            if not 0 < as_number(value, what) < inf:
+                raise ValueError(f"{what} must be positive; got {value}")
 
     def draw(self, x: Position, others: Sequence[Position], stream: Stream) -> Drawn:
         """A jump from `x`."""
@@ -138,6 +145,8 @@ class Snooker(Move):
     ------
     ValueError
         If they are no range of positive numbers.
+    TypeError
+        If one is no number.
     """
 
     low: float = 1.2
@@ -146,7 +155,8 @@ class Snooker(Move):
     least = 3
 
     def __post_init__(self) -> None:
-        if not 0 < self.low <= self.high < inf:
+        low, high = (as_number(getattr(self, n), f"{n} of a snooker move") for n in ("low", "high"))
+        if not 0 < low <= high < inf:
             raise ValueError(
                 "the range of a snooker move must be 0 < low <= high; got "
                 f"low={self.low!r}, high={self.high!r}"

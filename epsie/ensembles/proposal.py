@@ -7,10 +7,11 @@ from itertools import accumulate
 from math import inf
 from typing import Any
 
-from epsie.checks import given
+from epsie.checks import as_count, given
 from epsie.ensembles.moves import MOVES, Drawn, Move, Stretch
 from epsie.model.evaluation import Position
 from epsie.proposals.base import BaseProposal
+from epsie.proposals.learned.arguments import as_periods
 
 Moves = str | Move | Mapping[str | Move, float] | Iterable[str | Move | tuple[str | Move, float]]
 """A move, or several with weights; by its name with the settings it has by default."""
@@ -33,7 +34,7 @@ class EnsembleMoves(BaseProposal):
     Raises
     ------
     ValueError
-        If there is no move, one is unknown, or a weight is not positive.
+        If there is no move, one is unknown, or a weight or a period is not positive.
     TypeError
         If something is no move.
     """
@@ -52,7 +53,8 @@ class EnsembleMoves(BaseProposal):
         self._upto = [(upto / total, m) for (m, _), upto in zip(self.moves, _sums(self.moves))]
         self._only = self.moves[0][0] if len(self.moves) == 1 else None
         self.symmetric = all(move.symmetric for move, _ in self.moves)
-        self._periods = dict(periods or {})
+        turns = zip(self.parameters, as_periods(periods, self.parameters))
+        self._periods = {name: turn for name, turn in turns if turn is not None}
 
     @property
     def config(self) -> dict[str, Any]:
@@ -72,6 +74,20 @@ class EnsembleMoves(BaseProposal):
             u = self.stream.uniform()
             move = next((m for upto, m in self._upto if u < upto), self._upto[-1][1])
         return move.draw(x, others, self.stream)
+
+    def set_jump_interval(self, jump_interval: int, duration: int | None = None) -> None:
+        """Refused: all walkers move at every step.
+
+        Raises
+        ------
+        ValueError
+            Unless it is 1.
+        """
+        if as_count(jump_interval, "jump_interval") != 1:
+            raise ValueError(
+                f"the walkers of an ensemble move at every step: leave out the jump_interval; got "
+                f"{jump_interval}"
+            )
 
     def draw(self, x: Position) -> Position:
         """Refused: a walker by itself cannot jump."""

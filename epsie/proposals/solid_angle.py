@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import atan2, cos, degrees, expm1, hypot, inf, log, log1p, pi, radians, sin, sqrt
 from typing import Any, Literal, TypeAlias
 
-from epsie.checks import as_bool
+from epsie.checks import as_bool, as_number
 from epsie.model.evaluation import Position
 from epsie.proposals.adaptation.concentration import KAPPA_RANGE as KAPPA_RANGE
 from epsie.proposals.adaptation.concentration import ConcentrationAdaptation
@@ -112,14 +112,17 @@ class IsotropicSolidAngle(BaseProposal):
         ------
         ValueError
             If it is not positive and finite.
+        TypeError
+            If it is no number.
         """
         return self._kappa
 
     @kappa.setter
     def kappa(self, kappa: float) -> None:
-        if not 0 < kappa < inf:
+        number = as_number(kappa, "kappa")
+        if not 0 < number < inf:
             raise ValueError(f"kappa must be positive and finite; got {kappa!r}")
-        self._kappa = float(kappa)
+        self._kappa = number
         self._span = expm1(-2 * self._kappa)
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from epsie.checks import as_count
+from epsie.proposals.learned.bridge import Bridge
 from epsie.results.view import View
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ def burn_in_of(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If it is no count, or there are no draws.
     """
     if given is not None:
-        return BurnIn(as_count(given, "burn_in", least=0), "as given")
+        return BurnIn(as_burn_in(given), "as given")
     at, end = view.iterations, view.known_end
     if view.source.left_out:
         return BurnIn(view.source.left_out, "as the run was opened with")
@@ -61,6 +62,41 @@ def burn_in_of(
     if suggested > half:
         return BurnIn(half, f"half of them; the chains settle only by iteration {suggested}")
     return BurnIn(suggested, "by when the chains have settled")
+
+
+def as_burn_in(given: Any) -> int:
+    """The iteration that a person gave.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is no count; of a name it is said what it is to be given to.
+    """
+    names = given if isinstance(given, list | tuple) else [given]
+    if names and all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"burn_in must be a whole number of iterations; got {given!r}. To pick a parameter: "
+            f"draws()[{names[0]!r}], as of all that comes by name, or summary(parameters={given!r})"
+        )
+    return as_count(given, "burn_in", least=0)
+
+
+def stretches_after(bridges: Sequence[Bridge], burn_in: int | None) -> list[Bridge]:
+    """The stretches between lessons that are after a burn-in; all if None.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If all are within it, or it is no count.
+    """
+    least = 0 if burn_in is None else as_burn_in(burn_in)
+    used = [bridge for bridge in bridges if bridge.begin >= least]
+    if bridges and not used:
+        raise ValueError(
+            "a stretch counts whole, from one lesson to the next: burn_in may be "
+            f"{bridges[-1].begin} at most; got {burn_in}"
+        )
+    return used
 
 
 def suggested_burn_in(view: View, *, temperature: int = 0, angular: Angular = ()) -> int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from epsie.proposals.learned.bridge import Bridge
 from epsie.proposals.learned.cohort import bridges_in
+from epsie.results.burn_in import stretches_after
 from epsie.results.view import View
 from epsie.tempering.anchored import Anchored, anchored, weights
 from epsie.tempering.bridges import Bridged
@@ -73,12 +74,7 @@ def levels_of(view: View, burn_in: int | None = None) -> Levels:
         )
     if not bridges:
         raise ValueError("nothing was proposed yet since something was learned: run on")
-    used = [b for b in bridges if b.begin >= (0 if burn_in is None else burn_in)]
-    if not used:
-        raise ValueError(
-            "a stretch counts whole, from one lesson to the next: burn_in may be "
-            f"{bridges[-1].begin} at most; got {burn_in}"
-        )
+    used = stretches_after(bridges, burn_in)
     tables = _Tables(view)
     rows = [tables.rows(b) for b in used]
     stretches = [tables.stretch(b, of) for b, of in zip(used, rows, strict=True)]

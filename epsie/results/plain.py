@@ -11,6 +11,7 @@ from epsie.chain.state import ANNEALED
 from epsie.proposals.learned.bridge import Bridge
 from epsie.proposals.learned.cohort import bridges_in
 from epsie.proposals.learned.logbook import Entry
+from epsie.results.burn_in import stretches_after
 from epsie.results.kept import MUCH, left_behind
 from epsie.results.learned import entries_of
 from epsie.results.view import View
@@ -55,13 +56,7 @@ def bridges_of(view: View, burn_in: int | None = None) -> list[Bridge]:
             "parameters by one Learned proposal, as by default. Sample so, or with temperatures "
             "that descend to beta = 0: ParallelTemperedSampler"
         )
-    used = [b for b in bridges if burn_in is None or b.begin >= burn_in]
-    if bridges and not used:
-        raise ValueError(
-            "a stretch counts whole, from one lesson to the next: burn_in may be "
-            f"{bridges[-1].begin} at most; got {burn_in}"
-        )
-    return used
+    return stretches_after(bridges, burn_in)
 
 
 def stretch_of(bridge: Bridge) -> Stretch:

@@ -70,7 +70,8 @@ def _estimate(
     """See `log_evidence`; the iteration after which draws were used; a warning, or ''."""
     known = (*log_z.METHODS, plain.METHOD)
     if method is not None and method not in known:
-        raise ValueError(f"method must be one of {', '.join(known)}; got {method!r}")
+        meant = "" if isinstance(method, str) else ". To leave out iterations: burn_in="
+        raise ValueError(f"method must be one of {', '.join(known)}; got {method!r}{meant}")
     if view.ntemps == 1:
         return _plain(view, method, burn_in), burn_in or 0, ""
     if method == plain.METHOD or (method is None and levels.is_anchored(view)):

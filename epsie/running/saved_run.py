@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+from epsie.checks import as_path
 from epsie.errors import RunDirectoryError
 from epsie.execution.repeating import Verifier
 from epsie.logs import logger
@@ -186,7 +186,7 @@ def resumed(
     RunDirectoryError
         If there is no run, it is of another sampler, or the model gives other values.
     """
-    named, directory = Path(directory), resolved(directory)
+    named, directory = as_path(directory), resolved(directory)
     manifest = read_manifest(directory)
     run = manifest.get(RUN)
     refuse_strangers(directory, run)

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from epsie.checks import as_count, seconds_in
+from epsie.checks import as_count, as_path, seconds_in
 from epsie.storage.files import resolved
 
 
@@ -32,7 +32,9 @@ class SaveTo:
     Raises
     ------
     ValueError
-        If a setting is out of range.
+        If the path is empty, or a setting is out of range.
+    TypeError
+        If the directory is no path.
     """
 
     directory: str | PathLike[str]
@@ -45,6 +47,7 @@ class SaveTo:
     """The seconds that a round should take: signals are heeded in between."""
 
     def __post_init__(self) -> None:
+        _ = self.path  # which checks it
         if self.thin is not None:
             as_count(self.thin, "thin")
         _ = self.due  # which checks `every`
@@ -52,7 +55,7 @@ class SaveTo:
     @property
     def path(self) -> Path:
         """The directory."""
-        return Path(self.directory)
+        return as_path(self.directory)
 
     @property
     def due(self) -> tuple[int | None, float | None]:
@@ -88,7 +91,7 @@ class Saving:
 
     def is_in(self, directory: str | PathLike[str]) -> bool:
         """Whether it is in a directory, by the name that it was given or by where it is."""
-        return Path(directory) == self.save.path or resolved(directory) == self.directory
+        return as_path(directory) == self.save.path or resolved(directory) == self.directory
 
 
 def saving_of(former: Saving | None, save: SaveTo | None, **given: Any) -> Saving | None:

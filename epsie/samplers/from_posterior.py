@@ -94,8 +94,13 @@ def default_proposals(
     Raises
     ------
     TypeError
-        If the default is no class of proposals.
+        If the default is no class of proposals, or its arguments are no dict.
     """
+    if not isinstance(arguments, Mapping):
+        raise TypeError(
+            "default_proposal_args must be a dict of keyword arguments, as {'cov': 2.0}; got "
+            f"{given(arguments)}"
+        )
     if default is not None and not callable(default):
         raise TypeError(
             "default_proposal must be a class of epsie.proposals, as Normal, which is called with "

@@ -51,11 +51,14 @@ def dump_state(
     ------
     TypeError
         If the state is no plain data, or `fp` no open HDF5 file.
+    ValueError
+        If a name is empty.
     CheckpointError
         If the file is read-only, something else has that name, the disk is full, or HDF5 cannot
         write for another reason. The state before is still there.
     """
     _refuse_no_file(fp)
+    _refuse_no_name(path, dsetname)
     with _named(fp, "the state cannot be written to"):
         _refuse_unwritable(fp)
         group = fp if path is None else fp.require_group(path)
@@ -98,11 +101,14 @@ def load_state(
     ------
     KeyError
         If there is no such group or dataset.
+    ValueError
+        If a name is empty.
     CheckpointError
         If the state is damaged, none of this package, or of a newer version. It is a
         `pickle.UnpicklingError`.
     """
     _refuse_no_file(fp)
+    _refuse_no_name(path, dsetname)
     with _named(fp, "the state cannot be read from", passed=KeyError):
         if path is not None and path not in fp:
             raise KeyError(f"there is no group {path!r} in {_file_name(fp)}")
@@ -239,6 +245,14 @@ def _named(fp: Any, problem: str, passed: type[Exception] = CheckpointError) -> 
         raise CheckpointError(
             f"{problem} {_file_name(fp)}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _refuse_no_name(path: Any, dsetname: Any) -> None:
+    if path == "" or dsetname == "":
+        raise ValueError(
+            f"the names of group and dataset must not be empty; got path={path!r}, "
+            f"dsetname={dsetname!r}. Leave out what is to be as by default"
+        )
 
 
 def _refuse_no_file(fp: Any) -> None:

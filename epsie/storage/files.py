@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from epsie.checks import as_path
 from epsie.errors import CheckpointError, RunDirectoryError, UnreadableError
 from epsie.storage.header import HEADER_SIZE, Header, read_header
 from epsie.storage.statetree import decode
@@ -23,9 +24,12 @@ def resolved(directory: Any) -> Path:
     ------
     RunDirectoryError
         If it is relative to a directory that is gone.
+    ValueError, TypeError
+        If it is an empty path, or none.
     """
+    path = as_path(directory)
     try:
-        return Path(os.path.realpath(Path(directory)))
+        return Path(os.path.realpath(path))
     except OSError as error:
         raise RunDirectoryError(f"{directory} cannot be found: {error}") from error
 

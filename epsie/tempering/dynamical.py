@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.checks import as_count
+from epsie.checks import as_count, as_number
 from epsie.tempering.laddered import Laddered
 from epsie.tempering.ladders import is_ladder
 
@@ -72,10 +72,13 @@ class DynamicalAnnealer:
         ------
         ValueError
             If one is not positive, or `tau` is not greater than `nu`.
+        TypeError
+            If one is no number.
         """
+        tau, nu = as_number(tau, "tau"), as_number(nu, "nu")
         if not 0 < nu < tau < inf:
             raise ValueError(f"tau must be greater than nu, and both positive; got {tau}, {nu}")
-        self.tau, self.nu = float(tau), float(nu)
+        self.tau, self.nu = tau, nu
 
     @property
     def state(self) -> dict[str, Any]:

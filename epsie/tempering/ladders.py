@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.checks import as_count, as_floats
+from epsie.checks import as_bool, as_count, as_floats, as_number
 
 
 def as_betas(betas: ArrayLike) -> NDArray[np.float64]:
@@ -86,13 +86,15 @@ def make_betas_ladder(ntemps: int, maxtemp: float) -> NDArray[np.float64]:
     ------
     ValueError
         If `ntemps` or `maxtemp` is less than 1.
+    TypeError
+        If one is no number.
     """
-    ntemps = as_count(ntemps, "ntemps")
-    if not 1 <= as_floats(maxtemp, "maxtemp") < np.inf:
+    ntemps, highest = as_count(ntemps, "ntemps"), as_number(maxtemp, "maxtemp")
+    if not 1 <= highest < np.inf:
         raise ValueError(f"maxtemp must be finite and at least 1; got {maxtemp!r}")
     if ntemps == 1:
         return np.ones(1)
-    ladder = np.geomspace(1 / maxtemp, 1, ntemps)
+    ladder = np.geomspace(1 / highest, 1, ntemps)
     ladder[-1] = 1.0
     return ladder
 
@@ -116,12 +118,14 @@ def geometric_ladder(ntemps: int, ndim: int, with_prior: bool = True) -> NDArray
     Raises
     ------
     ValueError
-        If `ntemps` or `ndim` is less than 1.
+        If `ntemps` or `ndim` is less than 1, or `with_prior` neither True nor False.
+    TypeError
+        If one is no whole number.
     """
     ntemps, ndim = as_count(ntemps, "ntemps"), as_count(ndim, "ndim")
     ratio = geometric_ratio(ndim)
     ladder: NDArray[np.float64] = ratio ** -np.arange(ntemps, dtype=float)
-    if with_prior and ntemps > 1:
+    if as_bool(with_prior, "with_prior") and ntemps > 1:
         ladder[-1] = 0.0
     return ladder
 

@@ -106,6 +106,6 @@ def find_swap_scheme(name: Any) -> SwapScheme:
     ValueError
         If there is none of that name.
     """
-    if name not in SWAP_SCHEMES:
+    if not isinstance(name, str) or name not in SWAP_SCHEMES:
         raise ValueError(f"swap_scheme must be one of {', '.join(SWAP_SCHEMES)}; got {name!r}")
     return SWAP_SCHEMES[name]

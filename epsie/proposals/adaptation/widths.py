@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.checks import as_count, given
+from epsie.checks import as_count, as_number, given
 from epsie.proposals.adaptation.base import Adaptation
 from epsie.proposals.adaptation.search import LOG_STEP, ScaleSearch
 from epsie.proposals.covariance import as_covariance
@@ -208,7 +208,7 @@ def learn_veitch(
     ValueError
         If a parameter has no width, or a setting is out of its range.
     TypeError
-        If the widths are no dict.
+        If the widths are no dict of numbers.
     """
     if not isinstance(prior_widths, Mapping):
         raise TypeError(
@@ -219,10 +219,15 @@ def learn_veitch(
         raise ValueError(
             f"the prior widths of all parameters are needed; missing are {', '.join(missing)}"
         )
-    widths = [abs(prior_widths[name]) for name in proposal.parameters]
+    widths = {
+        name: abs(as_number(prior_widths[name], f"the prior width of {name}"))
+        for name in proposal.parameters
+    }
     start_step = start_step if start_iteration is None else start_iteration
-    scheme = Veitch(widths, adaptation_duration, adaptation_decay, start_step, target_rate)
-    scheme.prior_widths = {name: float(abs(prior_widths[name])) for name in proposal.parameters}
+    scheme = Veitch(
+        [*widths.values()], adaptation_duration, adaptation_decay, start_step, target_rate
+    )
+    scheme.prior_widths = widths
     if initial_std is None:
         initial_std = 0.09 * (1 - scheme.target_rate) * scheme.deltas
     proposal.std = initial_std

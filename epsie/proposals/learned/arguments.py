@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epsie.checks import as_count
+from epsie.checks import as_count, as_number
 from epsie.model.part import Relative
 from epsie.proposals.boundaries import as_boundaries
 from epsie.proposals.covariance import as_stds
@@ -46,13 +46,13 @@ def as_periods(
     Raises
     ------
     ValueError
-        If one is of another parameter, or is no positive number.
+        If one is of another parameter, or is not positive.
     TypeError
-        If they are no dict.
+        If they are no dict, or one is no number.
     """
     given = _as_dict(periods, "periods", parameters)
     for name, period in given.items():
-        if isinstance(period, bool) or not (isfinite(period) and period > 0):
+        if not 0 < as_number(period, f"the period of {name!r}") < inf:
             raise ValueError(f"the period of {name!r} must be a positive number; got {period!r}")
     return [float(given[name]) if name in given else None for name in parameters]
 

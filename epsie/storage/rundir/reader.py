@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory
-from epsie.checks import in_order
+from epsie.checks import as_path, in_order
 from epsie.model.plain_prior import prior_of
 from epsie.model.prior import Prior
 from epsie.results.diagnosable import Diagnosable
@@ -50,10 +50,12 @@ def open_run(directory: Any, *, burn_in: int = 0, thin: int = 1) -> Run:
     RunDirectoryError
         If there is no run, or it belongs to a newer epsie; if several do not go together: says what
         differs, or which chains are missing or there twice.
+    ValueError, TypeError
+        If a path is empty, or is none.
     """
     if isinstance(directory, str | PathLike):
-        return Run(Path(directory), burn_in=burn_in, thin=thin)
-    return Run(*map(Path, in_order(directory, "directories")), burn_in=burn_in, thin=thin)
+        directory = [directory]
+    return Run(*map(as_path, in_order(directory, "directories")), burn_in=burn_in, thin=thin)
 
 
 class Run(Diagnosable):
