@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from epsie.checks import given
 from epsie.errors import ModelError
-from epsie.model.many_densities import log_densities
 from epsie.model.part import rows_of
 from epsie.model.prior import Prior
 
@@ -109,7 +108,7 @@ class Posterior:
 
         Points where the prior vanishes are replaced by one where it does not.
         """
-        logp = log_densities(self.prior, columns)
+        logp = self._log_prior(columns)
         inside = logp != -inf
         if not inside.any():
             return np.full(len(logp), -inf), logp
@@ -121,6 +120,22 @@ class Posterior:
             full = [self.prior.completed(rows[i]) for i in asked.tolist()]
             given_to = {name: np.array([row[name] for row in full]) for name in self._takes}
         return _with_prior(self.log_likelihood(**given_to), logp)
+
+    def _log_prior(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        """The log densities of the prior at points, with the bits of each alone."""
+        prior, n = self.prior, len(next(iter(columns.values())))
+        if prior._bound or prior._constraint is not None:
+            rows = rows_of(columns, tuple(columns), n)
+            return np.array([prior.log_density(row) for row in rows])
+        total, outside = np.zeros(n), np.zeros(n, bool)
+        with np.errstate(invalid="ignore"):
+            for part in prior._free:
+                found = part.distribution.many(columns[part.names[0]])
+                outside |= found == -inf
+                total += found
+        # Also where another density is infinite.
+        total[outside] = -inf
+        return total
 
     def _at_one(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The answer at a point, or at several, of a likelihood that takes arrays."""
