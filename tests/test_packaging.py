@@ -1,13 +1,16 @@
 """What several files say about the package is the same, and links of its pages lead somewhere."""
 
+import inspect
+import pkgutil
 import re
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 import epsie
-from epsie import diagnostics, ensembles, plots, pools, proposals
+from epsie import annealed, diagnostics, ensembles, plots, pools, proposals
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -81,11 +84,46 @@ def test_a_broken_link_is_seen():
     ]
 
 
-ROOMS = (diagnostics, ensembles, plots, pools, proposals)
+ROOMS = (annealed, diagnostics, ensembles, plots, pools, proposals)
+
+
+def on_pages(*pages):
+    """The paths that the reference has on some pages, or all."""
+    texts = [file.read_text() for file in (ROOT / "docs/api").glob("*.md")]
+    texts = [read(f"docs/api/{page}.md") for page in pages] or texts
+    return [path for text in texts for path in re.findall(r"^   (epsie\S+)$", text, re.MULTILINE)]
 
 
 def test_the_reference_has_all_public_names():
-    pages = "".join(file.read_text() for file in (ROOT / "docs/api").glob("*.md"))
-    told = {name.rpartition(".")[2] for name in re.findall(r"^   (epsie\S+)$", pages, re.MULTILINE)}
+    told = {path.rpartition(".")[2] for path in on_pages()}
     public = {name for room in ROOMS for name in room.__all__} | set(epsie._HOMES)
     assert public - told == set()
+
+
+def given_by(thing):
+    """The classes of this package that a function, or the members of a class, say to return."""
+    if not inspect.isclass(thing):
+        functions, noted = [getattr(thing, "__func__", thing)], []
+    else:
+        own = [cls for cls in thing.__mro__ if cls.__module__.startswith("epsie.")]
+        members = [m for cls in own for name, m in vars(cls).items() if not name.startswith("_")]
+        functions = [getattr(m, "fget", None) or getattr(m, "__func__", m) for m in members]
+        noted = [
+            (note, vars(sys.modules[cls.__module__]))
+            for cls in own
+            for name, note in inspect.get_annotations(cls).items()
+            if not name.startswith("_")
+        ]
+    for function in filter(inspect.isfunction, functions):
+        noted.append((function.__annotations__.get("return"), inspect.unwrap(function).__globals__))
+    names = [(name, known) for note, known in noted for name in re.findall(r"\w+", str(note))]
+    found = {known.get(name) for name, known in names if isinstance(known.get(name), type)}
+    return {cls for cls in found if cls.__module__.startswith("epsie.")}
+
+
+def test_the_reference_has_what_public_names_return():
+    told = set(filter(inspect.isclass, map(pkgutil.resolve_name, on_pages())))
+    looked_at = ["sample", "samplers", "results", "evidence", "tempering", "diagnostics", "disk"]
+    returned = set().union(*map(given_by, map(pkgutil.resolve_name, on_pages(*looked_at))))
+    # What a LearnedTarget shows in other words.
+    assert {cls.__qualname__ for cls in returned - told} == {"Knowledge"}
