@@ -10,7 +10,14 @@ from epsie.chain import Chain
 from epsie.cli.commands import main
 from epsie.ensembles import DifferentialEvolution, Snooker, Stretch
 from epsie.ensembles.proposal import EnsembleMoves
-from epsie.proposals import AdaptiveNormal, IsotropicSolidAngle, Learned, Normal, SSAdaptiveNormal
+from epsie.proposals import (
+    AdaptiveNormal,
+    Boundaries,
+    IsotropicSolidAngle,
+    Learned,
+    Normal,
+    SSAdaptiveNormal,
+)
 from epsie.samplers import EnsembleSampler, MetropolisHastingsSampler, ParallelTemperedSampler
 from epsie.tempering import find_swap_scheme, geometric_ladder, make_betas_ladder
 from epsie.tempering.annealing import DynamicalAnnealer
@@ -39,7 +46,6 @@ NUMBERS = {
     "period of 'x'": lambda bad: EnsembleMoves(XY, None, {"x": bad}),
     "the period of 'y'": lambda bad: Learned(XY, periods={"y": bad}),
     "kappa": lambda bad: IsotropicSolidAngle("x", "y", kappa=bad),
-    "the prior width of x": lambda bad: AdaptiveNormal("x", {"x": bad}, 50),
     "target_rate": lambda bad: SSAdaptiveNormal("x", target_rate=bad),
 }
 
@@ -59,6 +65,14 @@ def test_texts_are_no_numbers():
         Normal("x", "2")
     with pytest.raises(TypeError, match="default_proposal_args must be a dict"):
         MetropolisHastingsSampler(XY, model, 2, default_proposal_args=[1, 2])
+
+
+def test_prior_widths_are_numbers_or_have_an_absolute_value():
+    for width in (8, -8.0, np.array(8), Boundaries((-3, 5))):
+        assert AdaptiveNormal("x", {"x": width}, 50).prior_widths == {"x": 8.0}
+    for bad in ("8", [8], None, np.array(["8"])):
+        with pytest.raises(TypeError, match="the prior width of x must be a number; got"):
+            AdaptiveNormal("x", {"x": bad}, 50)
 
 
 def test_walkers_do_not_rest():

@@ -219,10 +219,7 @@ def learn_veitch(
         raise ValueError(
             f"the prior widths of all parameters are needed; missing are {', '.join(missing)}"
         )
-    widths = {
-        name: abs(as_number(prior_widths[name], f"the prior width of {name}"))
-        for name in proposal.parameters
-    }
+    widths = {name: _width(name, prior_widths[name]) for name in proposal.parameters}
     start_step = start_step if start_iteration is None else start_iteration
     scheme = Veitch(
         [*widths.values()], adaptation_duration, adaptation_decay, start_step, target_rate
@@ -232,6 +229,14 @@ def learn_veitch(
         initial_std = 0.09 * (1 - scheme.target_rate) * scheme.deltas
     proposal.std = initial_std
     proposal._learn_by(scheme)
+
+
+def _width(name: str, of: Any) -> float:
+    try:
+        width = abs(of)
+    except TypeError:
+        width = of
+    return as_number(width, f"the prior width of {name}")
 
 
 def learn_sivia_skilling(
