@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from anew import make_anew
 from matplotlib.figure import Figure
 
 KEPT = Path(__file__).parent.parent / "benchmarks" / "cached" / "growth.json"
@@ -47,18 +49,21 @@ def panel(axes: Any, part: dict[str, Any]) -> None:
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
+def pair(left: str, right: str, file: Path) -> None:
+    """Two panels side by side."""
+    kept = json.loads(KEPT.read_text())
+    figure = Figure(figsize=(8.4, 4.4), layout="constrained")
+    for axes, part in zip(figure.subplots(1, 2), (left, right), strict=True):
+        panel(axes, kept[part])
+    figure.savefig(file, dpi=130)
+
+
 def make(folder: Path) -> None:
     """Write the pictures, unless they are newer than what they show."""
-    folder.mkdir(exist_ok=True)
-    newest = max(Path(__file__).stat().st_mtime, KEPT.stat().st_mtime)
-    kept = json.loads(KEPT.read_text())
-    for name, parts in PICTURES.items():
-        file = folder / f"cost_of_{name}.png"
-        if not file.exists() or file.stat().st_mtime < newest:
-            figure = Figure(figsize=(8.4, 4.4), layout="constrained")
-            for axes, part in zip(figure.subplots(1, 2), parts, strict=True):
-                panel(axes, kept[part])
-            figure.savefig(file, dpi=130)
+    makers = {
+        folder / f"cost_of_{name}.png": partial(pair, *parts) for name, parts in PICTURES.items()
+    }
+    make_anew(makers, [Path(__file__), KEPT])
 
 
 if __name__ == "__main__":

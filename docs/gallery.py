@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from math import pi
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from anew import make_anew
 from matplotlib.figure import Figure
 
 from epsie import proposals as p
@@ -304,16 +306,11 @@ def make(folder: Path) -> None:
     sys.path.insert(0, str(ROOT))
     from tests.examples import EXAMPLES
 
-    folder.mkdir(exist_ok=True)
-    code = [Path(__file__), *(ROOT / "epsie" / "proposals").rglob("*.py")]
-    newest = max(file.stat().st_mtime for file in code)
+    makers: dict[Path, Callable[[Path], object]] = {}
     for name, names in families().items():
-        for file, write in (
-            (folder / f"{name}.png", lambda file, name=name: picture(name, file)),
-            (folder / f"{name}.md", lambda f, n=names: f.write_text(table(n, EXAMPLES) + "\n")),
-        ):
-            if not file.exists() or file.stat().st_mtime < newest:
-                write(file)
+        makers[folder / f"{name}.png"] = partial(picture, name)
+        makers[folder / f"{name}.md"] = lambda f, n=names: f.write_text(table(n, EXAMPLES) + "\n")
+    make_anew(makers, [Path(__file__), *(ROOT / "epsie" / "proposals").rglob("*.py")])
 
 
 if __name__ == "__main__":

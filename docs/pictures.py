@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from anew import make_anew
 from matplotlib.figure import Figure
 from scipy import stats
 
@@ -175,10 +176,10 @@ PICTURES: tuple[Callable[[], Any], ...] = (
 
 def make(folder: Path) -> None:
     """Save all of them, unless they are newer than the code."""
-    folder.mkdir(exist_ok=True)
-    code = [Path(__file__), *Path(epsie.__file__).parent.rglob("*.py")]
-    newest = max(file.stat().st_mtime for file in code)
-    for draw in PICTURES:
-        file = folder / f"{draw.__name__}_picture.png"
-        if not file.exists() or file.stat().st_mtime < newest:
-            draw().savefig(file, dpi=100)
+    makers = {
+        folder / f"{draw.__name__}_picture.png": lambda file, draw=draw: draw().savefig(
+            file, dpi=100
+        )
+        for draw in PICTURES
+    }
+    make_anew(makers, [Path(__file__), *Path(epsie.__file__).parent.rglob("*.py")])

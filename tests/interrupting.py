@@ -11,6 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+
+class Dies:
+    """A model that kills its process so many times, and always does if there is no folder."""
+
+    def __init__(self, folder, times):
+        self.folder, self.times = str(folder), times
+
+    def __call__(self, x, y):
+        if y > 0.2:
+            for death in range(self.times):
+                with contextlib.suppress(FileExistsError):
+                    # Each is one worker's: two may come here at once.
+                    open(os.path.join(self.folder, str(death)), "x").close()
+                    os.kill(os.getpid(), signal.SIGKILL)
+        return -x * x - y * y, 0.0
+
+
 SCRIPT = """
 import sys
 import time

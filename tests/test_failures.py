@@ -1,6 +1,5 @@
 """Promise 2: a run advances every chain or none, whatever fails, and says what and where."""
 
-import contextlib
 import os
 import signal
 import time
@@ -12,6 +11,7 @@ from epsie import ModelError, PoolError
 from epsie.proposals import ATAdaptiveNormal, BaseProposal, Normal
 from epsie.samplers import MetropolisHastingsSampler
 from tests import interrupting
+from tests.interrupting import Dies
 
 PROCESSES = ["own", "executor", "fork", "spawn", "forkserver", "schwimmbad multi"]
 POOLS = ["None", "threads", "schwimmbad serial", "map only", *PROCESSES]
@@ -191,25 +191,10 @@ def test_a_worker_that_dies(kind):
     assert made.positions.tobytes() == untroubled.positions.tobytes()
 
 
-class DiesOnce:
-    """Kills its process the first time that any worker calls it far enough."""
-
-    def __init__(self, flag):
-        self.flag = str(flag)
-
-    def __call__(self, x, y):
-        if x > -0.3:
-            with contextlib.suppress(FileExistsError):
-                open(self.flag, "x").close()
-                os.kill(os.getpid(), signal.SIGKILL)
-        return -x * x - y * y, 0.0
-
-
 def test_our_own_pool_does_lost_work_again(tmp_path):
-    made = sampler(DiesOnce(tmp_path / "died"), pool=2)
+    made, untroubled = sampler(Dies(tmp_path, 1), pool=2), sampler(Dies(tmp_path, 0))
     made.run(100)
-    assert (tmp_path / "died").exists()
-    untroubled = sampler(DiesOnce(tmp_path / "died"))
+    assert len(os.listdir(tmp_path)) == 1
     untroubled.run(100)
     assert made.positions.tobytes() == untroubled.positions.tobytes()
 

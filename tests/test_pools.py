@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import contextlib
 import multiprocessing
 import multiprocessing.pool
 import multiprocessing.popen_forkserver as popen_forkserver
@@ -24,6 +23,7 @@ from epsie.pools import InterruptiblePool
 from epsie.proposals import ATAdaptiveNormal, BaseProposal
 from epsie.samplers import MetropolisHastingsSampler, ParallelTemperedSampler
 from tests import interrupting
+from tests.interrupting import Dies
 from tests.statistical import seed
 
 NCHAINS = 3
@@ -275,22 +275,6 @@ def test_an_idle_worker_of_a_foreign_pool_does_not_hear_ctrl_c(method):
         made.run(5)
         assert pool._pool == workers
         assert all(worker.is_alive() for worker in workers)
-
-
-class Dies:
-    """A model that kills its process so many times, and always does if there is no folder."""
-
-    def __init__(self, folder, times):
-        self.folder, self.times = str(folder), times
-
-    def __call__(self, x, y):
-        if y > 0.2:
-            for death in range(self.times):
-                with contextlib.suppress(FileExistsError):
-                    # Each is one worker's: two may come here at once.
-                    open(os.path.join(self.folder, str(death)), "x").close()
-                    os.kill(os.getpid(), signal.SIGKILL)
-        return -x * x - y * y, 0.0
 
 
 def replacing(after):

@@ -14,6 +14,7 @@ from epsie import PoolError
 from epsie.pools import mapper_for
 from epsie.pools.foreign.clusters import DaskMapper
 from tests.clusters import Counted, arrivals, assert_comes_once, assert_fails_well
+from tests.interrupting import Dies
 from tests.test_pools import assert_serial_bits, bits, sampler
 
 pytestmark = [
@@ -106,8 +107,6 @@ def test_dask_workers_that_join_late_or_die(client, dask_cluster, tmp_path, monk
 
 
 def test_a_dask_worker_that_dies_at_work(client, tmp_path):
-    from tests.test_pools import Dies
-
     made, other = sampler(client, Dies(tmp_path, 1)), sampler(None, Dies(tmp_path, 0))
     made.run(60)
     other.run(60)
