@@ -50,7 +50,7 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("bad", NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize("bad", NO_NUMBERS)
 @pytest.mark.parametrize("name", NUMBERS)
 def test_what_is_no_number_is_named(name, bad):
     with pytest.raises((TypeError, ValueError), match=f"{name}.* must .*got "):
@@ -121,6 +121,15 @@ def test_a_name_is_no_burn_in(runs, given):
                 call(given)
     with pytest.raises(TypeError, match="To pick a parameter"):
         runs[1].draws(given, weighted=True)
+
+
+@pytest.mark.parametrize("name", _TAKE_BURN_IN.split())
+def test_a_burn_in_leaves_draws(runs, name):
+    for run in runs:
+        last = run.niterations
+        with pytest.raises(ValueError, match=f"no samples are left.*the chains are at {last}"):
+            getattr(run, name)(last)
+        getattr(run, name)(last - 50)
 
 
 def test_a_burn_in_is_no_method(runs):

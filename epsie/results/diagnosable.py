@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from epsie.logs import logger
 from epsie.results import learned, plain, tempered
 from epsie.results.arviz import to_arviz
-from epsie.results.burn_in import BurnIn, as_burn_in, burn_in_of, suggested_burn_in
+from epsie.results.burn_in import BurnIn, burn_in_of, rows_after, suggested_burn_in
 from epsie.results.draws import draws, maximum_a_posteriori
 from epsie.results.jumps import off_the_aim
 from epsie.results.quantities import Quantity, chosen, draws_of, left_out
@@ -121,7 +121,7 @@ class Diagnosable:
         from epsie.diagnostics import acceptance
 
         view = View(self)
-        rows = view.after(as_burn_in(burn_in))
+        rows = rows_after(view, burn_in_of(view, burn_in))
         return acceptance.acceptance_rate(view.columns_at("acceptance", temperature, rows=rows))
 
     def block_acceptance_rate(self, burn_in: int = 0, *, temperature: int = 0) -> dict[str, Floats]:
@@ -129,7 +129,7 @@ class Diagnosable:
         from epsie.diagnostics import acceptance
 
         view = View(self)
-        rows = view.after(as_burn_in(burn_in))
+        rows = rows_after(view, burn_in_of(view, burn_in))
         table = view.columns_at("acceptance", temperature, rows=rows)
         intervals = {
             "+".join(part.parameters): (part.jump_interval, part.jump_interval_duration)
@@ -221,7 +221,7 @@ class Diagnosable:
         periods = angular_periods(angular, {**dict.fromkeys(view.parameters), **wanted})
         own = {name: period for name, period in periods.items() if name in view.parameters}
         used = burn_in_of(view, burn_in, temperature=temperature, angular=own)
-        draws = draws_of(view, wanted, temperature, view.after(used.iteration))
+        draws = draws_of(view, wanted, temperature, rows_after(view, used))
         periods = view.periods | periods
         return draws, {name: periods[name] for name in draws if name in periods}, used
 
