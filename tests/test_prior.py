@@ -211,6 +211,19 @@ def test_joint_distributions_by_either_form():
         assert prior.logp(a=0.0, b=1.0, c=0.5) == pytest.approx(normal.logpdf([0, 1]))
         drawn = prior.draw(1, 4000)
         assert np.corrcoef(drawn["a"], drawn["b"])[0, 1] == pytest.approx(0.354, abs=0.06)
+        assert prior.draw(1, 0)["a"].shape == (0,)
+
+
+def test_a_joint_distribution_with_a_constraint():
+    normal = stats.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]])
+    prior = epsie.Prior({("a", "b"): normal}, where=lambda a, b: a < b)
+    drawn = prior.draw(1, 100)
+    assert (drawn["a"] < drawn["b"]).all()
+    expected = normal.logpdf([0, 1]) + log(2)
+    assert prior.logp(a=0.0, b=1.0) == pytest.approx(expected, abs=0.02)
+    made = epsie.sample(lambda a, b: 0.0, prior, nchains=4, until=None, max_evaluations=1500)
+    found = made.log_evidence()
+    assert abs(found.log_z) < 5 * found.standard_error
 
 
 @pytest.mark.parametrize("degs", [False, True])

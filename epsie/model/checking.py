@@ -33,6 +33,10 @@ def drawn_from(
     ValueError
         If they are not n finite numbers, or not integers where they ought to be.
     """
+    if not n:
+        # What a user gave may not know how to draw nothing, as scipy's joint distributions.
+        dtype = np.int64 if part.kind == "integer" else np.float64
+        return {name: np.empty(0, dtype) for name in part.names}
     found = {}
     with named(part):
         columns = zip(part.names, part.draw(rng, n, values), strict=True)
