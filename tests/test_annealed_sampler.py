@@ -278,6 +278,39 @@ def test_a_budget_that_ends_during_the_start_says_so(caplog):
     assert same(made.state, whole.state)
 
 
+@pytest.mark.parametrize("pool", [None, 2])
+def test_a_budget_counts_the_starts_of_the_chains(pool, tmp_path):
+    whole = sampler()
+    whole.run(100)
+    start = whole.annealed.evaluations
+    made = sampler()
+    made.run(100, max_evaluations=start + 7, directory=tmp_path / "run")
+    assert (made.evaluations, made.niterations) == (start, 0)
+    assert made.stopped_by == "max_evaluations"
+    again = MetropolisHastingsSampler.resume(tmp_path / "run", POSTERIOR, pool=pool)
+    again.run(100, max_evaluations=start + 8)
+    assert (again.evaluations, again.niterations) == (start + 8, 0)
+    again.run(100)
+    assert same(again.state, whole.state)
+
+
+def test_a_found_ladder_counts_its_starts():
+    made = ParallelTemperedSampler(POSTERIOR, 4, seed=seed())
+    made.run(10)
+    made, start = ParallelTemperedSampler(POSTERIOR, 4, seed=seed()), made.annealed.evaluations
+    made.run(10, max_evaluations=start + 4)
+    assert (made.evaluations, made.niterations) == (start, 0)
+    assert made.stopped_by == "max_evaluations"
+
+
+def test_a_budget_of_fewer_than_the_chains_is_refused():
+    made = sampler(start=None)
+    with pytest.raises(ValueError, match="max_evaluations=7 is less than the 8 starts of the ch"):
+        made.run(10, max_evaluations=7)
+    made.run(10, max_evaluations=8)
+    assert (made.evaluations, made.niterations) == (8, 0)
+
+
 def test_what_is_refused():
     with pytest.raises(ValueError, match="start must be 'annealed' or None; got 'warm'"):
         sampler(start="warm")

@@ -136,3 +136,35 @@ def test_settings_of_sample_that_are_none():
     ):
         with pytest.raises(ValueError, match=text):
             epsie.sample(lambda x: 0.0, {"x": (0, 1)}, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "why"),
+    [
+        ((0, 1e-306), "that small vanish. Sample it in a smaller unit"),
+        (stats.norm(0, 1e-200), "that small vanish"),
+        (stats.loguniform(1e-200, 1e200), "that large overflow. .* or its logarithm"),
+        (stats.norm(0, 1e200), "that large overflow. Sample it in a larger unit"),
+        ((1, 1 + 1e-14), "too few numbers between. Sample its distance from there"),
+        (stats.norm(1e10, 1e-5), "too few numbers between"),
+    ],
+)
+def test_scales_at_which_numbers_end_are_refused(distribution, why):
+    with pytest.raises(ValueError, match=f"draws of x from the prior are from .*{why}"):
+        epsie.sample(lambda x: 0.0, {"x": distribution}, nchains=4)
+
+
+@pytest.mark.parametrize("distribution", [(0, 1e-149), (-1e150, 1e150), stats.norm(1e10, 1e-4)])
+def test_scales_within_them_are_not(distribution):
+    made = epsie.sample(
+        lambda x: 0.0, {"x": distribution}, nchains=4, until=None, max_evaluations=1500, seed=5
+    )
+    found = made.log_evidence()
+    # Of a normal distribution a false alarm is less than 1e-6 probable.
+    assert abs(found.log_z) < 5 * found.standard_error
+
+
+@pytest.mark.parametrize("n", [-1, 2.5, None])
+def test_a_number_of_draws_that_is_none(n):
+    with pytest.raises((TypeError, ValueError), match="n must be"):
+        epsie.Prior(x=(0, 1)).draw(0, n)

@@ -214,6 +214,12 @@ def test_joint_distributions_by_either_form():
         assert prior.draw(1, 0)["a"].shape == (0,)
 
 
+def test_a_joint_distribution_of_one():
+    normal = stats.norm(1, 2)
+    prior = epsie.Prior({("a",): normal})
+    assert prior.logp(a=0.5) == pytest.approx(normal.logpdf(0.5))
+
+
 def test_a_joint_distribution_with_a_constraint():
     normal = stats.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]])
     prior = epsie.Prior({("a", "b"): normal}, where=lambda a, b: a < b)

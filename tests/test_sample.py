@@ -170,6 +170,16 @@ def test_plain_chains_on_demand(tmp_path):
     assert again.niterations == run.niterations
 
 
+def test_plain_chains_are_another_run_than_annealed_ones(tmp_path):
+    line = {"directory": tmp_path / "run", "until": None, "nchains": 4, "seed": 1}
+    run = epsie.sample(lambda x: -0.5 * x * x, {"x": (-9, 9)}, max_evaluations=1600, **line)
+    assert run.annealed.done
+    with pytest.raises(epsie.RunDirectoryError, match="the run has None, an annealed start, now"):
+        epsie.sample(
+            lambda x: -0.5 * x * x, {"x": (-9, 9)}, max_evaluations=1800, tempered=False, **line
+        )
+
+
 def test_a_flat_likelihood_has_two_temperatures_more():
     run = epsie.sample(lambda x: 0.0, {"x": (0, 1)}, seed=1, max_evaluations=4000, tempered=True)
     assert type(run) is ParallelTemperedSampler

@@ -13,6 +13,12 @@ from epsie.proposals.learned.arguments import as_standards, first_coordinates
 from epsie.proposals.learned.mixture import Array
 from epsie.proposals.learned.transform import Transform, chosen
 
+_LARGEST, _LEAST = 1e150, 1e-150
+"""Of numbers, and of how far they are apart: squares of others overflow, or vanish."""
+
+_APART = 100 * float(np.finfo(float).eps)
+"""In units of the largest number: of those nearer to each other there are too few."""
+
 
 class Space:
     """The parameters of a prior as rows of real numbers.
@@ -52,6 +58,27 @@ class Space:
         if self.integers.any():
             rows[:, self.integers] += generator.random((n, int(self.integers.sum()))) - 0.5
         return rows
+
+    def check(self, rows: Array) -> None:
+        """Refuse rows of which numbers of double precision know too little.
+
+        Raises
+        ------
+        ValueError
+            That says what to sample instead.
+        """
+        for i, name in enumerate(self.names):
+            low, high = float(rows[:, i].min()), float(rows[:, i].max())
+            largest = max(-low, high)
+            if largest > _LARGEST:
+                why = "numbers that large overflow. Sample it in a larger unit, or its logarithm"
+            elif high - low < _APART * largest:
+                why = "there are too few numbers between. Sample its distance from there, or fix it"
+            elif high - low < _LEAST:
+                why = "numbers that small vanish. Sample it in a smaller unit, or its logarithm"
+            else:
+                continue
+            raise ValueError(f"draws of {name} from the prior are from {low!r} to {high!r}: {why}")
 
     def positions(self, rows: Array) -> list[Position]:
         """The positions of rows, integers as such."""

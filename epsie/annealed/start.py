@@ -128,7 +128,7 @@ class AnnealedStart:
         Raises
         ------
         ValueError
-            If the start is done.
+            If the start is done, or numbers of double precision know too little of the prior.
         """
         return self.space.positions(self._wanted(self._batch()))
 
@@ -194,6 +194,8 @@ class AnnealedStart:
             level, population = progress.level, progress.population
             return propose(self.space, level, population, progress.rho, generator)
         rows = self.space.draw(generator, self._number())
+        if not progress.drawn:
+            self.space.check(rows)
         logp = self.space.log_prior(rows)
         return Population(0.0, rows, np.zeros(len(rows)), logp)
 

@@ -54,7 +54,8 @@ class Joint(Part):
 
     def log_density(self, values: Values) -> float:
         """The natural logarithm of the density."""
-        return float(self.distribution.logpdf([values[name] for name in self.names]))
+        # That of one variable may be an array of one.
+        return float(np.asarray(self.distribution.logpdf([values[n] for n in self.names])).item())
 
     def draw(self, rng: np.random.Generator, n: int, values: Values) -> tuple[NDArray[Any], ...]:
         """For each parameter n draws, given draws of those that it needs."""

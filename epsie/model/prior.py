@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epsie.checks import given
+from epsie.checks import as_count, given
 from epsie.model.checking import check_densities, drawn_from
 from epsie.model.conditional import relative_among
 from epsie.model.constraint import DRAWS, IN_A_DICT, SEED, Constraint
@@ -242,7 +242,7 @@ class Prior:
         dict of ndarray
             For each of `parameters` an array of shape (n,), of int64 for integers.
         """
-        rng = np.random.default_rng(rng)
+        rng, n = np.random.default_rng(rng), as_count(n, "n", least=0)
         if self._constraint is None:
             return self._drawn(rng, n)
         kept = [self._drawn(rng, 0)]

@@ -50,21 +50,27 @@ def _size(ndim: int) -> int:
 
 
 def check_allows_start(sampler: Sampler, limits: Limits) -> Limits:
-    """The limits of a run, if they let an annealed start begin.
+    """The limits of a run, if they let it begin.
 
     Raises
     ------
     ValueError
-        If they allow fewer evaluations than its first draws of the prior.
+        If they allow fewer evaluations than the first draws of an annealed start, or than the
+        starts of the chains.
     """
-    begins = sampler._begins == "annealed" and sampler.chains[0].start is None
-    least = _size(len(sampler.parameters))
-    if begins and limits.most is not None and limits.most < least:
-        raise ValueError(
-            f"max_evaluations={limits.most} is less than the {least} draws from the prior with "
-            "which the annealed start begins, and before it is done there are no draws: that takes "
-            "some thousands, as a rule. Give more"
+    if limits.most is None or sampler.chains[0].start is not None:
+        return limits
+    if sampler._begins == "annealed":
+        least = _size(len(sampler.parameters))
+        why = (
+            "draws from the prior with which the annealed start begins, and before it is done "
+            "there are no draws: that takes some thousands, as a rule"
         )
+    else:
+        least = sampler.nchains * len(sampler.chains[0].by_temperature)
+        why = "starts of the chains"
+    if limits.most < least:
+        raise ValueError(f"max_evaluations={limits.most} is less than the {least} {why}. Give more")
     return limits
 
 
@@ -134,7 +140,12 @@ def finish_annealed_start(
     with progress.starting() as tell:
         if not _make(sampler, start, progress.ends, tell, save, stopped):
             return False
-    _begin_chains(sampler, start)
+    with capped():
+        populations = _populations(sampler, start)
+    # The chains ask anew where they begin.
+    if not progress.ends.allow(start.evaluations + len(populations) * sampler.nchains):
+        return False
+    _begin_chains(sampler, start, populations)
     if save is not None:
         save()
     return True
@@ -172,10 +183,11 @@ def _make(
     return True
 
 
-def _begin_chains(sampler: Sampler, start: AnnealedStart) -> None:
-    """Let the chains begin at the population, and know what it tells of the target."""
+def _begin_chains(
+    sampler: Sampler, start: AnnealedStart, populations: Sequence[Population]
+) -> None:
+    """Let the chains begin at populations, and know what they tell of the target."""
     with capped():
-        populations = _populations(sampler, start)
         chosen = [_starts(start, population, sampler._part.of) for population in populations]
     values = {}
     for name in sampler.parameters:

@@ -94,8 +94,8 @@ class Budget:
             assert self._sampler.annealed is not None
             return (
                 f"{self._made} of {self._most} evaluations are made, and the annealed start is at "
-                f"beta = {self._sampler.annealed.beta:.3g}, on its way to 1: a run with a "
-                "larger max_evaluations goes on with it"
+                f"beta = {self._sampler.annealed.beta:.3g} and not done: a run with a larger "
+                "max_evaluations goes on with it"
             )
         return (
             f"{self._made} of {self._most} evaluations are made, and an iteration may take "

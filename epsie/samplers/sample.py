@@ -157,7 +157,7 @@ def _gone_on_with(
     """
     if directory is None or not is_there(resolved(directory) / MANIFEST):
         return None
-    manifest = read_manifest(resolved(directory))
+    manifest, plain = read_manifest(resolved(directory)), hot is False
     if hot is None:
         hot = manifest["sampler"] != MetropolisHastingsSampler.name
     kind = ParallelTemperedSampler if hot else MetropolisHastingsSampler
@@ -168,6 +168,8 @@ def _gone_on_with(
         for name, value in wanted.items()
         if value is not None and manifest.get(name) != value
     ]
+    if plain and manifest.get("begins") is not None:
+        other.append("tempered: the run has None, an annealed start, now it is False")
     if other:
         raise RunDirectoryError(
             f"the run in {directory} is another one:\n  " + "\n  ".join(other) + "\nGive what it "
