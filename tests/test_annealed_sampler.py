@@ -62,6 +62,31 @@ def test_both_modes_and_the_evidence():
     assert "annealed" in text and "log Z" in text
 
 
+@pytest.mark.parametrize("burn_in", [-1, 1.5, "a", True])
+def test_a_burn_in_of_the_evidence_that_is_none(burn_in):
+    made = sampler(4)
+    made.run(150)
+    with pytest.raises((TypeError, ValueError), match="burn_in must be"):
+        made.log_evidence(burn_in=burn_in)
+
+
+def test_several_runs_have_one_normalisation_of_the_prior(tmp_path):
+    """Its error is that of the same draws, and does not average out."""
+    prior = epsie.Prior(x=(0, 1), y=(0, 1), where=lambda x, y: x + y < 0.05)
+    for number in range(4):
+        epsie.sample(
+            lambda x, y: 0.0,
+            prior,
+            nchains=4,
+            seed=number,
+            until=None,
+            max_evaluations=1500,
+            directory=tmp_path / str(number),
+        )
+    joined = epsie.open_run([tmp_path / str(number) for number in range(4)])
+    assert joined.log_evidence().standard_error > prior.normalisation_error
+
+
 @pytest.mark.slow
 def test_the_error_of_the_evidence_is_honest():
     """The rms pull of 12 runs is within chi-square's 1e-5 limits for 12, and so is their mean."""

@@ -105,10 +105,10 @@ def _plain(view: View, method: str | None, burn_in: int | None) -> evidence.Evid
             "ParallelTemperedSampler with betas that descend from 1 to 0"
         )
     if independent := getattr(view.source, "independent", ()):
-        each = [_estimate(View(run), method, burn_in)[0] for run in independent]
-        return evidence.averaged(each)
-    found = plain.log_evidence(view, burn_in).evidence
-    return normalised(view, found)
+        # The error of the prior's normalisation is that of all of them.
+        each = [plain.log_evidence(View(run), burn_in).evidence for run in independent]
+        return normalised(view, evidence.averaged(each))
+    return normalised(view, plain.log_evidence(view, burn_in).evidence)
 
 
 def normalised(view: View, found: evidence.Evidence) -> evidence.Evidence:
