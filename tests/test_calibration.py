@@ -41,7 +41,7 @@ def test_what_is_right_is_called_right():
 @pytest.mark.parametrize("wrong", ["likelihood", "prior"])
 def test_planted_errors_are_found(wrong):
     if wrong == "likelihood":
-        found = epsie.calibrate(simulate, partial(log_likelihood_of, sd=0.4), PRIOR, n=60, **QUICK)
+        found = epsie.calibrate(simulate, partial(log_likelihood_of, sd=0.2), PRIOR, n=60, **QUICK)
     else:
 
         class Elsewhere(epsie.Prior):
