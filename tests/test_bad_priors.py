@@ -59,6 +59,9 @@ def test_errors_of_a_users_own_say_for_which_parameter(wrong):
     [
         (lambda x: None, "return True or False; got None"),
         (lambda x: np.array([True, False]), "return True or False; got array"),
+        # At some draws only.
+        (lambda x: nan if x < 0.1 else True, "return True or False; got nan"),
+        (lambda x: x - 0.5, "return True or False; got "),
         ((0, 1), r"must be a function .* declared in a dict: Prior\({'where'"),
         ("x > 0", "must be a function"),
     ],
@@ -66,6 +69,23 @@ def test_errors_of_a_users_own_say_for_which_parameter(wrong):
 def test_constraints_that_are_none(where, text):
     with pytest.raises(TypeError, match=text):
         Prior(x=(0, 1), where=where)
+
+
+@pytest.mark.parametrize("answer", [(0, 1), "x", None, 1j, np.array([1.0])])
+def test_functions_that_are_a_number_at_some_values_only(answer):
+    def function(z):
+        return answer if z < 0.1 else z
+
+    with pytest.raises(TypeError, match=r"'y' once returned a number; now it returns \S"):
+        Prior(y=function, z=(0, 1))
+    rare = Prior(y=lambda z: answer if z < 1e-7 else z, z=(0, 1))
+    with pytest.raises(TypeError, match=r"'y' once returned a number; now it returns \S"):
+        Posterior(lambda y: 0.0, rare)(z=1e-8)
+
+
+def test_draws_that_cannot_be_told_from_an_end():
+    with pytest.raises(ValueError, match="draws x = .*, where .* is inf: so much of it lies there"):
+        Prior(x=stats.beta(0.01, 0.01))
 
 
 def test_labels_that_are_none_and_nothing_that_is_sampled():
@@ -81,6 +101,12 @@ def test_a_constraint_that_hardly_anything_satisfies_is_told(caplog):
     caplog.clear()
     Prior(x=(0, 1), where=lambda x: x < 0.1)
     assert caplog.text == ""
+
+
+def test_constraints_may_be_integers():
+    prior = Prior(x=(0, 1), where=lambda x: int(x < 0.25) * 2)
+    assert prior.logp(x=0.1) == pytest.approx(np.log(4), abs=0.03)
+    assert prior.logp(x=0.3) == -inf
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,13 @@ def check_densities(parts: Sequence[Part], rows: Iterable[Mapping[str, Any]]) ->
                 value = part.log_density(values)
             if not isfinite(value):
                 at = ", ".join(f"{name} = {values[name]!r}" for name in part.names)
+                why = "its draws and its density do not belong together"
+                if value == inf:
+                    why = (
+                        "so much of it lies there that many draws are the same number; sample "
+                        "something that spreads it, as the logarithm of the distance from there"
+                    )
                 raise ValueError(
                     f"the prior of {', '.join(part.names)} draws {at}, where the log of its "
-                    f"density is {value}: its draws and its density do not belong together"
+                    f"density is {value}: {why}"
                 )

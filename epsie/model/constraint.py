@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import log, sqrt
-from numbers import Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ _LOGGED = 0.1
 SEED = 20_000_711
 """Of these draws, so that the density is the same everywhere."""
 
+_TRUTHS = (bool, np.bool_, Integral)
 
 IN_A_DICT = ". A parameter of this name is declared in a dict: Prior({'where': (0, 1)})"
 """What to do if it was not meant."""
@@ -65,8 +66,17 @@ class Constraint:
         return sqrt((1 - self.share) / (self.share * DRAWS))
 
     def allows(self, values: Mapping[str, Any]) -> bool:
-        """Whether values are allowed."""
-        return bool(self.function(**{name: values[name] for name in self.needs}))
+        """Whether values are allowed.
+
+        Raises
+        ------
+        TypeError
+            If the function gives no truth value.
+        """
+        answer = self.function(**{name: values[name] for name in self.needs})
+        if isinstance(answer, _TRUTHS):
+            return bool(answer)
+        raise TypeError(f"where= must return True or False; got {given(answer)}")
 
     def allowed(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
         """Whether each of many is allowed."""
@@ -79,12 +89,7 @@ class Constraint:
         ------
         ValueError
             If none is allowed.
-        TypeError
-            If it gives no truth value.
         """
-        first = self.function(**{name: rows[0][name] for name in self.needs})
-        if not isinstance(first, Real | np.bool_):
-            raise TypeError(f"where= must return True or False; got {given(first)}")
         share = float(self.allowed(rows).mean())
         if share == 0:
             raise ValueError(

@@ -108,12 +108,24 @@ class Known(Part):
         self.plain = None if callable(value) else ["known", value]
 
     def at(self, values: Values) -> Any:
-        """The value, given those of others."""
+        """The value, given those of others.
+
+        Raises
+        ------
+        TypeError
+            If a function returns something else than a real number.
+        """
         if self.value.__class__ is str:
             return values[self.needs[0]]
-        if callable(self.value):
-            return self.value(**{name: values[name] for name in self.needs})
-        return self.value
+        if not callable(self.value):
+            return self.value
+        answer = self.value(**{name: values[name] for name in self.needs})
+        if answer.__class__ is not float and not isinstance(answer, Real):
+            raise TypeError(
+                f"the function of {self.names[0]!r} once returned a number; now it returns "
+                f"{given(answer)}"
+            )
+        return answer
 
 
 def arguments_of(name: str, function: Callable[..., Any]) -> tuple[str, ...]:
