@@ -115,8 +115,8 @@ def test_more_modes_than_can_be_learned_are_warned_of(tempered):
     box = {f"x{i}": (-5.12, 5.12) for i in range(5)}
     budget = {"until": None, "max_evaluations": 15_000}
     told = 0
-    for seed in range(3):
-        made = epsie.sample(ripples, box, tempered=tempered, seed=seed, **budget)
+    for number in range(3):
+        made = epsie.sample(ripples, box, tempered=tempered, seed=number, **budget)
         words = str(made.summary())
         warned = "it may be wrong, and modes be missing" in words
         told += warned
