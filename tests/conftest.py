@@ -18,9 +18,14 @@ from tests.mpirun import Environment
 def pytest_configure(config):
     # A process that uses threads warns when it forks; the pools under test do just that.
     config.addinivalue_line("filterwarnings", "ignore:.*use of fork.*:DeprecationWarning")
-    # Shells start jobs in the background deaf to Ctrl-C, and what they start inherits that.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Shells start jobs in the background deaf to Ctrl-C, nohup deaf to the end of a terminal, and
+    # what they start inherits that.
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     # Hundreds of processes are started: where Python is told to write no bytecode, each would
     # compile the package anew.
     if "PYTEST_XDIST_WORKER" not in os.environ:
