@@ -108,12 +108,12 @@ def ripples(**position):
 @pytest.mark.slow
 @pytest.mark.parametrize("tempered", [None, True])
 def test_more_modes_than_can_be_learned_are_warned_of(tempered):
-    """In two of three runs: one start in 36 was left with so few that they could all be learned.
+    """In two of three runs: one start of 24 was left with so few that they could all be learned.
 
-    False alarm: 0.002.
+    False alarm: 0.005.
     """
     box = {f"x{i}": (-5.12, 5.12) for i in range(5)}
-    budget = {"until": None, "max_evaluations": 15_000}
+    budget = {"until": None, "max_evaluations": 30_000}
     told = 0
     for number in range(3):
         made = epsie.sample(ripples, box, tempered=tempered, seed=number, **budget)
