@@ -18,7 +18,7 @@ from epsie.model.distributions import (
     in_order,
     uniforms,
 )
-from epsie.model.part import Bounds, Part, Relative, Values, arguments_of, is_number
+from epsie.model.part import Bounds, Part, Relative, Values, arguments_of, is_number, turned
 
 
 class Given:
@@ -142,10 +142,7 @@ class ByFunction(Part):
         except ValueError as error:
             raise ValueError(f"{self.names[0]}: {error}") from None
         if found is None:
-            raise TypeError(
-                f"the function of {self.names[0]!r} once returned a distribution; now it returns "
-                f"{given(answer)}"
-            )
+            raise turned(self.names[0], "a distribution", answer)
         return found
 
     def log_density(self, values: Values) -> float:

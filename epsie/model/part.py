@@ -121,11 +121,15 @@ class Known(Part):
             return self.value
         answer = self.value(**{name: values[name] for name in self.needs})
         if answer.__class__ is not float and not isinstance(answer, Real):
-            raise TypeError(
-                f"the function of {self.names[0]!r} once returned a number; now it returns "
-                f"{given(answer)}"
-            )
+            raise turned(self.names[0], "a number", answer)
         return answer
+
+
+def turned(name: str, former: str, answer: Any) -> TypeError:
+    """The error of a parameter's function that returns something else than it once did."""
+    return TypeError(
+        f"the function of {name!r} once returned {former}; now it returns {given(answer)}"
+    )
 
 
 def arguments_of(name: str, function: Callable[..., Any]) -> tuple[str, ...]:
