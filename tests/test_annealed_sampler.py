@@ -89,14 +89,14 @@ def test_several_runs_have_one_normalisation_of_the_prior(tmp_path):
 
 @pytest.mark.slow
 def test_the_error_of_the_evidence_is_honest():
-    """The rms pull of 12 runs is within chi-square's 1e-5 limits for 12, and so is their mean."""
+    """The rms pull of 8 runs is within chi-square's 1e-5 limits for 8."""
     pulls = []
-    for number in range(12):
+    for number in range(8):
         made = sampler(8, seed=number)
         made.run(1500)
         found = made.log_evidence()
         pulls.append((found.log_z - LOG_Z) / found.standard_error)
-    assert 0.25 < np.sqrt(np.mean(np.square(pulls))) < 1.95
+    assert 0.15 < np.sqrt(np.mean(np.square(pulls))) < 2.2
 
 
 def ripples(**position):

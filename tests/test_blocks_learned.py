@@ -66,7 +66,7 @@ def test_gives_the_bits_of_each_chain_alone(ndim, begun, proposal, outside, arra
 
 
 @pytest.mark.slow
-@pytest.mark.in_part(3)
+@pytest.mark.in_part(5)
 @pytest.mark.parametrize("begun", [150, 1100])
 @pytest.mark.parametrize("ndim", [1, 2, 3, 10, 20])
 def test_gives_the_bits_of_each_chain_alone_in_any_grouping(ndim, begun):

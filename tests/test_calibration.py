@@ -41,7 +41,7 @@ def test_what_is_right_is_called_right():
 @pytest.mark.parametrize("wrong", ["likelihood", "prior"])
 def test_planted_errors_are_found(wrong):
     if wrong == "likelihood":
-        found = epsie.calibrate(simulate, partial(log_likelihood_of, sd=0.2), PRIOR, n=60, **QUICK)
+        found = epsie.calibrate(simulate, partial(log_likelihood_of, sd=0.2), PRIOR, n=30, **QUICK)
     else:
 
         class Elsewhere(epsie.Prior):
@@ -51,7 +51,7 @@ def test_planted_errors_are_found(wrong):
                 return super().log_density(values) + 5 * values["mean"]
 
         found = epsie.calibrate(
-            simulate, log_likelihood_of, Elsewhere(PRIOR.config["parameters"]), n=60, **QUICK
+            simulate, log_likelihood_of, Elsewhere(PRIOR.config["parameters"]), n=30, **QUICK
         )
     assert not found.is_right
     assert str(found).startswith("THE RANKS ARE NOT UNIFORM")
@@ -65,8 +65,21 @@ def test_the_verdict_has_its_false_alarm_rate():
         alarms += not Calibration(ranks, LEVELS, 0, 0.02).is_right
     # 40 are due at most (Bonferroni); more than 70 would be a chance of 1e-5.
     assert 10 < alarms < 70
+    few = {str(i): rng.integers(LEVELS + 1, size=30) for i in range(20_000)}
+    assert sum(p < 0.01 for p in Calibration(few, LEVELS, 0, 1e-3).p_values.values()) < 265
     shifted = {"a": np.minimum(rng.integers(LEVELS + 1, size=120) + 5, LEVELS)}
     assert not Calibration(shifted, LEVELS, 0, 1e-3).is_right
+
+
+@pytest.mark.parametrize(("factor", "shift", "n"), [(0.4, 0, 30), (2.5, 0, 60), (1, 1.2, 30)])
+def test_widths_and_places_that_are_wrong_are_seen_in_few_simulations(factor, shift, n):
+    """Posteriors too narrow have ranks at both ends, of which few bins tell nothing."""
+    rng, seen = np.random.default_rng(4), 0
+    for _ in range(50):
+        truth, draws = rng.standard_normal(n), rng.standard_normal((n, LEVELS))
+        ranks = (shift + factor * draws < truth[:, np.newaxis]).sum(axis=1)
+        seen += not Calibration({"x": ranks}, LEVELS, 0, 1e-3).is_right
+    assert seen > 40
 
 
 @pytest.mark.slow

@@ -506,7 +506,7 @@ with h5py.File(sys.argv[1], "r") as file:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [3, 1])
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.rest)])
 def test_resume_in_a_new_process(every, tmp_path):
     """Every registered proposal, both samplers and annealers: what follows is the same.
 

@@ -315,7 +315,7 @@ def test_calibration_in_part():
 @pytest.mark.slow
 @pytest.mark.parametrize("target", [Gaussian(10), LinearRegression()], ids=["gaussian", "line"])
 def test_calibration(target):
-    found = calibration(target, range(12), 4000, 1000)
+    found = calibration(target, range(10), 4000, 1000)
     assert found.coverage > 0.3 and 0.5 < found.spread < 1.9
     assert abs(found.bias) < 0.3
 

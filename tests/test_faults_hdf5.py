@@ -189,7 +189,7 @@ def test_something_else_of_that_name_is_named(tmp_path):
             epsie.dump_state(filled(1), file, "a")
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.slow)])
 def test_any_bytes_of_a_file_damaged(tmp_path, count):
     """HDF5's own too: the last state, or an error."""
     outcomes = damage_hdf5(count, tmp_path)

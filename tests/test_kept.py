@@ -23,6 +23,17 @@ def test_what_is_left_and_what_is_kept():
         assert left_share(population, left) > 0.3
 
 
+def test_a_population_that_has_not_arrived_is_no_mode():
+    """It is wider than the draws, and beside them, with no gap. Of 60 seeds none fails."""
+    generator = np.random.default_rng(seed())
+    for d in (4, 8):
+        population = 2.5 * generator.standard_normal((384, d)) + 2
+        draws = generator.standard_normal((2000, d))
+        assert left_share(population, draws) < MUCH
+        population[:40] += 40
+        assert left_share(population, draws) == 40 / 384
+
+
 def test_a_summary_says_so():
     """The target is another one than that of the start, as for chains that lost a mode."""
     posterior = epsie.Posterior(

@@ -149,6 +149,7 @@ def test_main_job(tutorial, reference, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.rest  # continuous integration asks the same of the README's first command
 def test_main_job_agrees_with_the_reference(tutorial, tmp_path, capsys):
     """Eight means within 4 of their errors: false alarm 5e-4."""
     tutorial.main(["--processes", "2", "--output", str(tmp_path)])

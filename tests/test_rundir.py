@@ -108,19 +108,22 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 
 
 @pytest.mark.slow
-def test_resume_in_a_new_process(tmp_path, whole):
-    """Every registered proposal, both samplers and annealers: run(2n) == run(n) twice."""
-    for name, example in CASES.items():
-        for kind in SAMPLERS:
-            sampler(kind, example).run(45, directory=tmp_path / f"{name} {kind}", every=20)
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.rest)])
+def test_resume_in_a_new_process(tmp_path, whole, every):
+    """Every registered proposal, both samplers and annealers: run(2n) == run(n) twice.
+
+    By default every fourth pair of them.
+    """
+    pairs = sorted(itertools.product(CASES, SAMPLERS))[::every]
+    for name, kind in pairs:
+        sampler(kind, CASES[name]).run(45, directory=tmp_path / f"{name} {kind}", every=20)
     subprocess.run(
         [sys.executable, "-c", RESUMED, str(tmp_path)], env=ENVIRONMENT, check=True, cwd=ROOT
     )
-    for name in CASES:
-        for kind in SAMPLERS:
-            run = epsie.open_run(tmp_path / f"{name} {kind}")
-            assert run.niterations == 90
-            assert_same_run(run, whole(kind, name))
+    for name, kind in pairs:
+        run = epsie.open_run(tmp_path / f"{name} {kind}")
+        assert run.niterations == 90
+        assert_same_run(run, whole(kind, name))
 
 
 @pytest.mark.parametrize("pool", [None, 2])
@@ -356,8 +359,8 @@ def survive(directory, kills, processes=0, longest=0.4, kind="annealed"):
     ("kills", "processes"),
     [
         (2, 0),
-        pytest.param(20, 0, marks=pytest.mark.slow),
-        pytest.param(20, 2, marks=pytest.mark.slow),
+        pytest.param(10, 0, marks=pytest.mark.slow),
+        pytest.param(10, 2, marks=pytest.mark.slow),
     ],
 )
 def test_kills(tmp_path, kills, processes):

@@ -874,7 +874,7 @@ def test_the_ordered_mixture_agrees_with_its_reference():
     ("iterations", "most"),
     [
         pytest.param(4000, 0.16, marks=pytest.mark.slow),
-        pytest.param(20_000, 0.1, marks=pytest.mark.slow),
+        pytest.param(20_000, 0.1, marks=[pytest.mark.slow, pytest.mark.rest]),
     ],
 )
 def test_both_modes_of_the_unordered_mixture_have_half_the_weight(iterations, most):

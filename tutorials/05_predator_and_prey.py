@@ -54,7 +54,6 @@ import epsie
 prior = lynx_hare.PRIOR
 print(prior)
 epsie.plots.prior(prior)
-plt.show()
 
 # %% [markdown]
 # The likelihood is `-inf` where numbers overflow, on purpose and only there. A NaN would stop the

@@ -140,7 +140,7 @@ server = serve(port)
 run.run(20)
 assert run.niterations == before + 20
 server.kill()
-server.wait()
+assert server.wait() != 0
 
 # %% [markdown]
 # **A server that gives something else each time.** A simulation with a random seed of its own has

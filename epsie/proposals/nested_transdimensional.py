@@ -231,8 +231,8 @@ class NestedTransdimensional(Composite):
         (name,), k, active = self.model_proposal.parameters, x[self._k], self._components.count(x)
         if k != active:
             return (
-                f"{name} is {k}, but {active} components are active; {name} must be the number of "
-                "those whose parameters are not NaN"
+                f"{name} is {k}, but the number of active components is {active}; {name} must be "
+                "the number of those whose parameters are not NaN"
             )
         return self.model_proposal._refusal((k,))
 

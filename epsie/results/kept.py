@@ -15,13 +15,20 @@ from epsie.tempering.log_z import Floats
 _NEIGHBOUR, _FAR = 3, 3.0
 """A particle is left if the nearest draw is so many times farther than its third neighbour."""
 
+_NEIGHBOURS, _LINKED = 5, 0.08
+"""Particles that are left and near to each other are a mode if of so many nearest neighbours less
+than that share are particles that were not left."""
+
 _MOST_DRAWS, _LEAST_DRAWS = 2000, 500
 MUCH = 0.02
 """Of a population: fewer are in no mode."""
 
 
 def left_share(population: Floats, draws: Floats) -> float:
-    """The share of a population that is where no draw is.
+    """The share of a population that is in modes where no draw is.
+
+    What is near to particles that were not left is no mode of its own: a population that has not
+    arrived is wider than the posterior.
 
     Parameters
     ----------
@@ -30,18 +37,23 @@ def left_share(population: Floats, draws: Floats) -> float:
     draws : array
         Shape (m, d).
     """
+    from scipy.sparse.csgraph import connected_components
+
     particles, counts = np.unique(population, axis=0, return_counts=True)
-    if len(particles) <= _NEIGHBOUR:
+    if len(particles) <= _NEIGHBOURS:
         return 0.0
     scale = np.maximum(particles.std(axis=0), 1e-300)
     particles, draws = particles / scale, draws / scale
-    left = 0
-    for particle, count in zip(particles, counts.tolist(), strict=True):
-        others = np.square(particles - particle).sum(axis=1)
-        near = np.partition(others, _NEIGHBOUR)[_NEIGHBOUR]
-        if np.square(draws - particle).sum(axis=1).min() > _FAR**2 * near:
-            left += count
-    return left / len(population)
+    away = np.array([np.square(particles - particle).sum(axis=1) for particle in particles])
+    nearest = np.array([np.square(draws - particle).sum(axis=1).min() for particle in particles])
+    np.fill_diagonal(away, np.inf)
+    order = np.sort(away, axis=1)
+    left = nearest > _FAR**2 * order[:, _NEIGHBOUR - 1]
+    near = away <= order[:, _NEIGHBOURS - 1 : _NEIGHBOURS]
+    groups, group = connected_components(near[np.ix_(left, left)], directed=False)
+    links, to_others = (near[left][:, of].sum(axis=1) for of in (slice(None), ~left))
+    of_others = np.bincount(group, to_others, groups) / np.bincount(group, links, groups)
+    return float(counts[left][of_others[group] < _LINKED].sum() / len(population))
 
 
 def left_behind(view: View, learned: Mapping[str, Any]) -> float:
