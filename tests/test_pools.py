@@ -404,6 +404,21 @@ def test_ctrl_c_on_other_pools(tmp_path, kind):
     interrupted_well(interrupting.outcome(tmp_path, kind, signal.SIGINT, 0.2, group=True), kind)
 
 
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_ctrl_c_between_tasks_is_nothing_to_a_worker_of_an_executor(method):
+    """Interrupted while it hands over a result it might keep the lock for which all wait."""
+    context = multiprocessing.get_context(method)
+    with concurrent.futures.ProcessPoolExecutor(2, context) as executor:
+        made = sampler(executor)
+        made.run(20)
+        for process in executor._processes.values():
+            os.kill(process.pid, signal.SIGINT)
+        made.run(20)
+    other = sampler()
+    other.run(40)
+    assert bits(made) == bits(other)
+
+
 def interrupted_well(outcome, kind):
     """Whether a process was gone after Ctrl-C, with its workers; on our own pool, quietly."""
     assert outcome.code == -signal.SIGINT, outcome

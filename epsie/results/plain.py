@@ -25,7 +25,7 @@ METHOD = "mixture"
 _MUCH_MISSED, _HARDLY = 0.05, 0.1
 
 _TOLD = log(1000.0)
-_RARE, _FAR_TOO_LOW, _ENOUGH = 0.001, log(20.0), 1000
+_RARE, _FAR_TOO_LOW, _ENOUGH = 0.001, log(100.0), 1000
 """If so many of the draws, of at least a thousand, are where a mixture is that much too low, as
 nowhere of targets that it covers, there may be more of them where it is lower still."""
 

@@ -59,6 +59,8 @@ class ExecutorMapper(Mapper):
 
     def submit(self, function: Function, task: Any) -> Any:
         """A future of one result."""
+        if hasattr(self.pool, "_processes"):
+            function = partial(_interrupted_in_tasks_only, os.getpid(), function)
         return self.pool.submit(function, task)
 
     def result(self, future: Any) -> Any:
@@ -168,6 +170,37 @@ def _deaf_to_interrupts(parent: int, function: Function, task: Any) -> Any:
         with suppress(ValueError):  # beside the main thread, which hears it alone
             signal.signal(signal.SIGINT, signal.SIG_IGN)
     return function(task)
+
+
+class _Interrupts:
+    """The handler of SIGINT of a worker: it ends a task, and nothing in between."""
+
+    heeded = False
+
+    def __call__(self, number: int, frame: Any) -> None:
+        if self.heeded:
+            self.heeded = False
+            raise KeyboardInterrupt
+
+
+_interrupts = _Interrupts()
+
+
+def _interrupted_in_tasks_only(parent: int, function: Function, task: Any) -> Any:
+    """The result of a task in a worker that Ctrl-C interrupts from now on in such tasks only.
+
+    It reaches all processes of a terminal, and a worker that it interrupts while it hands over a
+    result may keep the lock for which the others then wait for ever, and the executor for them.
+    """
+    if os.getpid() != parent:
+        with suppress(ValueError):  # beside the main thread, which hears it alone
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                signal.signal(signal.SIGINT, _interrupts)
+    _interrupts.heeded = True
+    try:
+        return function(task)
+    finally:
+        _interrupts.heeded = False
 
 
 def collected(given: Any) -> list[Any]:

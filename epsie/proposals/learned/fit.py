@@ -126,11 +126,8 @@ def broadened(core: Mixture, shape: Array) -> Mixture:
     """
     broad = core
     if core.size > 1:
-        covs, dofs = core.covs * _INFLATION, np.minimum(core.dofs, _DOFS)
-        broad = Mixture.of(core.weights, core.means, covs, dofs)
-        dofs = np.full(core.size, _HALO_DOFS)
-        halo = Mixture.of(core.weights, core.means, covs * _HALO_SCALE, dofs)
-        broad = broad.joined(halo, _HALO)
+        halo = core.widened(_INFLATION * _HALO_SCALE, np.full(core.size, _HALO_DOFS))
+        broad = core.widened(_INFLATION, np.minimum(core.dofs, _DOFS)).joined(halo, _HALO)
     d = core.ndim
     wide = Mixture.of([1.0], np.zeros((1, d)), shape[np.newaxis] * _WIDE_SCALE, [_WIDE_DOFS])
     return broad.joined(wide, _WIDE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from math import lgamma, log, pi
+from math import lgamma, log, pi, sqrt
 from typing import Any, Self
 
 import numpy as np
@@ -155,6 +155,14 @@ class Mixture:
             self.inverses / by,
             self.dofs,
         )
+
+    def widened(self, by: float, dofs: ArrayLike) -> Mixture:
+        """The mixture with scale matrices that are so many times larger, and other tails.
+
+        Made of the factors: of matrices that are nearly singular there may be none.
+        """
+        root = sqrt(by)
+        return Mixture(self.weights, self.means, root * self.factors, self.inverses / root, dofs)
 
     def plain(self) -> dict[str, Array]:
         """Itself as plain data."""

@@ -107,8 +107,7 @@ def _of_rest(rows: Array, weights: Array, largest: int) -> Mixture:
     test = np.arange(len(rows)) % 3 == 2
     train, held_out = (resampled(rows[i], weights[i], int(i.sum())) for i in (~test, test))
     core = fit(train, held_out, largest).core
-    covs, dofs = core.covs * _INFLATION, np.minimum(core.dofs, _DOFS)
-    return Mixture.of(core.weights, core.means, covs, dofs)
+    return core.widened(_INFLATION, np.minimum(core.dofs, _DOFS))
 
 
 def _with_share(rows: Array, log_prior: Array, weights: Array, mixture: Mixture) -> WithPrior:
