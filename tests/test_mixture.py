@@ -12,6 +12,7 @@ from epsie.proposals.learned.envelope import enveloped
 from epsie.proposals.learned.fit import fit
 from epsie.proposals.learned.mixture import Mixture
 from epsie.proposals.learned.surrogate import surrogate, surrogates
+from epsie.proposals.learned.with_prior import fitted as fitted_with_prior
 from tests.statistical import Continuous, Discrete, assert_power, check_draws, generator
 
 
@@ -298,3 +299,25 @@ def test_the_envelope_covers_what_the_mixture_lacks():
     grid = np.stack(np.meshgrid(*[np.linspace(-40, 40, 801)] * 2), axis=-1).reshape(-1, 2)
     assert abs(np.exp(wider.quick(grid)[0]).sum() * 0.01 - 1) < 0.01
     assert enveloped(target, rows, logs).size == 2
+
+
+def test_rows_that_are_nearly_one_point_and_others_far_away_are_fitted():
+    """Matrices made of their factors are not positive definite then, by rounding."""
+    for number in range(120, 150):
+        rng = np.random.default_rng(number)
+        d, k = int(rng.integers(2, 7)), int(rng.integers(3, 40))
+        far = rng.standard_normal((60, d)) * 10.0 ** rng.uniform(0, 6, d)
+        along = rng.standard_normal((k, 1)) * 10.0 ** rng.uniform(-1, 1) * rng.standard_normal(d)
+        near = along + rng.standard_normal((k, d)) * 10.0 ** rng.uniform(-12, -5)
+        weights = np.concatenate([np.full(60, 0.3 / 60), 0.7 * rng.dirichlet(np.full(k, 0.3))])
+        found = fitted_with_prior(np.concatenate([far, near]), np.full(60 + k, -10.0), weights)
+        assert np.isfinite(found.mixture.factors).all()
+
+
+def test_a_widened_mixture():
+    made = Mixture.of([1.0, 3.0], [[0, 1], [2, -1]], [np.eye(2), [[2, 1], [1, 2]]], [5.0, 9.0])
+    wide = made.widened(4.0, [3.0, 3.0])
+    other = Mixture.of([1.0, 3.0], [[0, 1], [2, -1]], 4 * made.covs, [3.0, 3.0])
+    rows = generator("widened").normal(size=(5, 2))
+    np.testing.assert_allclose(wide.quick(rows)[0], other.quick(rows)[0])
+    np.testing.assert_allclose(wide.inverses, other.inverses)
