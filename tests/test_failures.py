@@ -1,5 +1,6 @@
 """Promise 2: a run advances every chain or none, whatever fails, and says what and where."""
 
+import math
 import os
 import signal
 import time
@@ -7,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+import epsie
 from epsie import ModelError, PoolError
 from epsie.proposals import ATAdaptiveNormal, BaseProposal, Normal
 from epsie.samplers import MetropolisHastingsSampler
@@ -147,6 +149,24 @@ def test_nan_can_be_rejected_and_is_counted():
     again.set_state(again.state)
     again.run(200)
     assert [chain.nan_count for chain in again.chains] == counts
+    said = f"nan: {sum(counts)} jumps rejected, as the model gave NaN or +inf there"
+    assert said in str(made.summary())
+
+
+@pytest.mark.parametrize("tempered", [False, True])
+def test_a_run_on_disk_tells_of_rejected_nans(tmp_path, tempered):
+    settings = {"until": None, "max_evaluations": 4000, "seed": 1, "nan": "reject"}
+    made = epsie.sample(
+        lambda x: math.nan if x > 2 else -x * x,
+        {"x": (-5, 5)},
+        directory=tmp_path,
+        tempered=tempered,
+        **settings,
+    )
+    found = [
+        str(run.summary()).split("nan: ")[1].split()[0] for run in (made, epsie.open_run(tmp_path))
+    ]
+    assert found[0] == found[1] and int(found[0]) > 0
 
 
 def test_values_of_numpy_are_taken_as_they_are():

@@ -97,6 +97,11 @@ def evaluations_in(state: Mapping[Any, Any]) -> int:
     return sum(level["evaluations"] for level in levels_in(state))
 
 
+def nan_count_in(state: Mapping[Any, Any]) -> int:
+    """The jumps that were rejected as the model gave NaN, from the state of a chain."""
+    return sum(level["nan_count"] for level in levels_in(state))
+
+
 def _named(level: Level, x: Position) -> dict[str, float]:
     return dict(zip(level.parameters, x, strict=True))
 

@@ -70,6 +70,10 @@ class Source(Protocol):
         """The likelihood evaluations of all chains and temperatures since the start."""
 
     @property
+    def nan_count(self) -> int:
+        """The jumps of all of them that were rejected as the model gave NaN or +inf."""
+
+    @property
     def betas(self) -> NDArray[np.float64]:
         """Inverse temperatures where the chains are, shape (nchains, ntemps)."""
 

@@ -41,6 +41,7 @@ class Memory:
         self.niterations: int = sampler.niterations
         self.spacing, self.left_out = 1, 0
         self.evaluations: int = sampler.evaluations
+        self.nan_count = sum(leaf.nan_count for leaves in self._leaves for leaf in leaves)
         begun = Beginning(getattr(sampler, "_first_betas", None), sampler._drawn)
         self.beginning = begun if self.start == 0 else None
         self.remarks: tuple[str, ...] = sampler._remarks

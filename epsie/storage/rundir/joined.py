@@ -156,6 +156,11 @@ class JoinedSource:
         return sum(run.evaluations for run in self.runs)
 
     @property
+    def nan_count(self) -> int:
+        """The jumps of all runs that were rejected for NaN."""
+        return sum(run.nan_count for run in self.runs)
+
+    @property
     def shared(self) -> dict[str, Any]:
         """Nothing: runs share nothing."""
         return {}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from epsie.chain.adaptation_history import AdaptationHistory, joined
 from epsie.chain.recipes import remade
-from epsie.chain.state import ANNEALED, SHARED, chains_in, evaluations_in
+from epsie.chain.state import ANNEALED, SHARED, chains_in, evaluations_in, nan_count_in
 from epsie.checks import as_count
 from epsie.errors import CheckpointError, RunDirectoryError
 from epsie.proposals.base import BaseProposal
@@ -201,6 +201,11 @@ class DirectorySource:
         if start.get("progress") is not None:
             return of_start
         return of_start + sum(map(evaluations_in, chains_in(state).values()))
+
+    @cached_property
+    def nan_count(self) -> int:
+        """The jumps up to where the run was saved last that were rejected for NaN."""
+        return sum(map(nan_count_in, chains_in(last_state(self.directory, self.run)[1]).values()))
 
     @cached_property
     def shared(self) -> dict[str, Any]:
