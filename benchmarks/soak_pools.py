@@ -186,16 +186,18 @@ def double_signals(count: int) -> Iterator[Figure]:
 
 
 def _interrupted(kind: str, count: int, rng: random.Random) -> Iterator[Figure]:
-    right, quiet, longest = 0, 0, 0.0
+    right, quiet, longest, wrong = 0, 0, 0.0, ""
     with tempfile.TemporaryDirectory() as directory:
         for _ in range(count):
             delay = rng.uniform(0, 0.8)
             found = interrupting.outcome(Path(directory), kind, signal.SIGINT, delay, group=True)
             good = found.code == -signal.SIGINT and not found.orphans
-            right += good and found.out.startswith("ended by KeyboardInterrupt True")
+            good = good and found.out.startswith("ended by KeyboardInterrupt True")
+            right += good
+            wrong = wrong or ("" if good else str(found)[-300:])
             quiet += found.error.count("Traceback") == 1
             longest = max(longest, found.seconds)
-    yield Figure(f"Ctrl-C, {kind}: ended well", right, "", count, True)
+    yield Figure(f"Ctrl-C, {kind}: ended well", right, "", count, True, wrong)
     yield Figure(f"Ctrl-C, {kind}: until all was gone", longest, "s", 3.0)
     if kind == "own":
         yield Figure(f"Ctrl-C, {kind}: one traceback", quiet, "", count, True)

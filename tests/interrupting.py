@@ -75,13 +75,15 @@ def main(kind, ready):
     sampler.run(1)
     open(ready, "w").close()
     while True:
-        before = sampler.niterations, sampler.state
+        before = None
         try:
+            before = sampler.niterations, sampler.state
             sampler.run(300)
         except BaseException as error:
             after = sampler.niterations, sampler.state
             whole = len({chain.iteration for chain in sampler.chains}) == 1
-            np.testing.assert_equal(after, before) if after[0] == before[0] else None
+            if before is not None and after[0] == before[0]:
+                np.testing.assert_equal(after, before)
             print("ended by", type(error).__name__, whole, flush=True)
             raise
 
