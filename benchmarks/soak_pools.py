@@ -191,10 +191,11 @@ def _interrupted(kind: str, count: int, rng: random.Random) -> Iterator[Figure]:
         for _ in range(count):
             delay = rng.uniform(0, 0.8)
             found = interrupting.outcome(Path(directory), kind, signal.SIGINT, delay, group=True)
-            good = found.code == -signal.SIGINT and not found.orphans
-            good = good and found.out.startswith("ended by KeyboardInterrupt True")
-            right += good
-            wrong = wrong or ("" if good else str(found)[-300:])
+            gone = found.code == -signal.SIGINT and not found.orphans
+            if gone and found.out.startswith("ended by KeyboardInterrupt True"):
+                right += 1
+            else:
+                wrong = wrong or str(found)[-300:]
             quiet += found.error.count("Traceback") == 1
             longest = max(longest, found.seconds)
     yield Figure(f"Ctrl-C, {kind}: ended well", right, "", count, True, wrong)

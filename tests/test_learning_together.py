@@ -71,10 +71,10 @@ def share_of_the_minor(number):
 
 
 def test_modes_that_all_chains_left_are_known(monkeypatch):
-    """The planted defect looks for one mode alone, and goes wrong in 9 runs of 16."""
+    """The planted defect looks for one mode alone, and one mode is lost in 6 runs of 16."""
     assert all(0.05 < share_of_the_minor(number) < 0.6 for number in (1, 4))
     monkeypatch.setattr("epsie.proposals.learned.surrogate._MOST", 1)
-    assert any(not 0.05 < share_of_the_minor(number) < 0.6 for number in range(8))
+    assert any(share_of_the_minor(number) in (0, 1) for number in range(16))
 
 
 @pytest.mark.in_part(2, "slow")

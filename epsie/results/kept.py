@@ -37,8 +37,6 @@ def left_share(population: Floats, draws: Floats) -> float:
     draws : array
         Shape (m, d).
     """
-    from scipy.sparse.csgraph import connected_components
-
     particles, counts = np.unique(population, axis=0, return_counts=True)
     if len(particles) <= _NEIGHBOURS:
         return 0.0
@@ -49,9 +47,13 @@ def left_share(population: Floats, draws: Floats) -> float:
     np.fill_diagonal(away, np.inf)
     order = np.sort(away, axis=1)
     left = nearest > _FAR**2 * order[:, _NEIGHBOUR - 1]
-    near = away <= order[:, _NEIGHBOURS - 1 : _NEIGHBOURS]
-    groups, group = connected_components(near[np.ix_(left, left)], directed=False)
-    links, to_others = (near[left][:, of].sum(axis=1) for of in (slice(None), ~left))
+    if not left.any():
+        return 0.0
+    from scipy.sparse.csgraph import connected_components
+
+    near = away[left] <= order[left, _NEIGHBOURS - 1, np.newaxis]
+    groups, group = connected_components(near[:, left], directed=False)
+    links, to_others = near.sum(axis=1), near[:, ~left].sum(axis=1)
     of_others = np.bincount(group, to_others, groups) / np.bincount(group, links, groups)
     return float(counts[left][of_others[group] < _LINKED].sum() / len(population))
 

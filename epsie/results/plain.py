@@ -27,7 +27,7 @@ _MUCH_MISSED, _HARDLY = 0.05, 0.1
 _TOLD = log(1000.0)
 _RARE, _FAR_TOO_LOW, _ENOUGH = 0.001, log(100.0), 1000
 """If so many of the draws, of at least a thousand, are where a mixture is that much too low, as
-nowhere of targets that it covers, there may be more of them where it is lower still."""
+hardly ever of targets that it covers, there may be more of them where it is lower still."""
 
 
 def log_evidence(view: View, burn_in: int | None = None) -> Bridged:

@@ -125,16 +125,16 @@ def normalised(view: View, found: evidence.Evidence) -> evidence.Evidence:
 
 def facts(view: View, burn_in: int | None = None) -> tuple[tuple[str, str], ...]:
     """The evaluations; of a tempered run the evidence and the round trips: by name and in words."""
-    evaluations = [("evaluations", str(view.source.evaluations))]
+    asked = [("evaluations", str(view.source.evaluations))]
     if nans := view.source.nan_count:
         rejected = f"{counted(nans, 'jump')} rejected, as the model gave NaN or +inf there"
-        evaluations.append(("nan", rejected))
+        asked.append(("nan", rejected))
     if view.ntemps == 1:
-        return *evaluations, *plain.facts(view, burn_in)
+        return *asked, *plain.facts(view, burn_in)
     trips = round_trips(view)
     each = f", {trips.min()} to {trips.max()} of each chain" if len(trips) > 1 else ""
     swaps = "swaps", counted(trips.sum(), "round trip") + each
-    return *evaluations, *plain.learned_facts(view), ("log Z", _told(view, burn_in)), swaps
+    return *asked, *plain.learned_facts(view), ("log Z", _told(view, burn_in)), swaps
 
 
 def _told(view: View, burn_in: int | None) -> str:

@@ -84,11 +84,8 @@ class Calibration:
             mean = counts.mean()
             uneven = ((counts - mean) ** 2 / mean).sum()
             moments = _orthonormal(self.levels)[self.ranks[name]].sum(axis=0) / self.n**0.5
-            found[name] = min(
-                2 * float(chdtrc(len(counts) - 1, uneven)),
-                2 * float(chdtrc(_MOMENTS, moments @ moments)),
-                1.0,
-            )
+            smaller = min(chdtrc(len(counts) - 1, uneven), chdtrc(_MOMENTS, moments @ moments))
+            found[name] = min(2 * float(smaller), 1.0)
         return found
 
     @property

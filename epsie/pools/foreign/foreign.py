@@ -165,11 +165,16 @@ def _deaf_to_interrupts(parent: int, function: Function, task: Any) -> Any:
     take the lock with it for which `terminate` then waits for ever. The parent hears it, and ends
     its workers.
     """
+    _handle_interrupts(parent, signal.SIG_IGN)
+    return function(task)
+
+
+def _handle_interrupts(parent: int, handler: Any) -> None:
+    """Give SIGINT another handler, in a worker where it has the usual one."""
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if usual and os.getpid() != parent:
         with suppress(ValueError):  # beside the main thread, which hears it alone
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return function(task)
+            signal.signal(signal.SIGINT, handler)
 
 
 class _Interrupts:
@@ -192,10 +197,7 @@ def _interrupted_in_tasks_only(parent: int, function: Function, task: Any) -> An
     It reaches all processes of a terminal, and a worker that it interrupts while it hands over a
     result may keep the lock for which the others then wait for ever, and the executor for them.
     """
-    if os.getpid() != parent:
-        with suppress(ValueError):  # beside the main thread, which hears it alone
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                signal.signal(signal.SIGINT, _interrupts)
+    _handle_interrupts(parent, _interrupts)
     _interrupts.heeded = True
     try:
         return function(task)

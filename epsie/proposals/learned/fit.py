@@ -114,6 +114,11 @@ def _likelihood(mixture: Mixture, rows: Array) -> float:
     return float(mixture.quick(rows)[0].mean())
 
 
+def inflated(core: Mixture) -> Mixture:
+    """A fit as it is proposed from: somewhat wider, and with heavier tails."""
+    return core.widened(_INFLATION, np.minimum(core.dofs, _DOFS))
+
+
 def broadened(core: Mixture, shape: Array) -> Mixture:
     """A mixture to propose from: somewhat wider, with a halo and one component over all.
 
@@ -127,7 +132,7 @@ def broadened(core: Mixture, shape: Array) -> Mixture:
     broad = core
     if core.size > 1:
         halo = core.widened(_INFLATION * _HALO_SCALE, np.full(core.size, _HALO_DOFS))
-        broad = core.widened(_INFLATION, np.minimum(core.dofs, _DOFS)).joined(halo, _HALO)
+        broad = inflated(core).joined(halo, _HALO)
     d = core.ndim
     wide = Mixture.of([1.0], np.zeros((1, d)), shape[np.newaxis] * _WIDE_SCALE, [_WIDE_DOFS])
     return broad.joined(wide, _WIDE)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from epsie.proposals.learned.fit import LARGEST, fit
+from epsie.proposals.learned.fit import LARGEST, fit, inflated
 from epsie.proposals.learned.history import resampled
 from epsie.proposals.learned.mixture import Array, Mixture
 
@@ -18,9 +18,6 @@ _FIRST_SHARE = 0.1
 _SHARE_ITERATIONS = 12
 _PLAIN = 0.05
 """A prior with less weight than that hardly changes what is left for the other components."""
-
-_INFLATION, _DOFS = 1.1, 20.0
-"""Covariances are multiplied by it, degrees of freedom are at most so many, to cover tails."""
 
 
 class WithPrior(NamedTuple):
@@ -106,8 +103,7 @@ def _of_rest(rows: Array, weights: Array, largest: int) -> Mixture:
     """The mixture of weighted rows: every third is held out."""
     test = np.arange(len(rows)) % 3 == 2
     train, held_out = (resampled(rows[i], weights[i], int(i.sum())) for i in (~test, test))
-    core = fit(train, held_out, largest).core
-    return core.widened(_INFLATION, np.minimum(core.dofs, _DOFS))
+    return inflated(fit(train, held_out, largest).core)
 
 
 def _with_share(rows: Array, log_prior: Array, weights: Array, mixture: Mixture) -> WithPrior:

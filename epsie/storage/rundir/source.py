@@ -195,33 +195,35 @@ class DirectorySource:
     @cached_property
     def evaluations(self) -> int:
         """The likelihood evaluations up to where the run was saved last."""
-        _, state = last_state(self.directory, self.run)
         start = self.shared.get(ANNEALED, {})
         of_start = int(start.get("evaluations", 0))
         if start.get("progress") is not None:
             return of_start
-        return of_start + sum(map(evaluations_in, chains_in(state).values()))
+        return of_start + sum(map(evaluations_in, chains_in(self._state).values()))
 
     @cached_property
     def nan_count(self) -> int:
         """The jumps up to where the run was saved last that were rejected for NaN."""
-        return sum(map(nan_count_in, chains_in(last_state(self.directory, self.run)[1]).values()))
+        return sum(map(nan_count_in, chains_in(self._state).values()))
 
     @cached_property
     def shared(self) -> dict[str, Any]:
         """What the chains shared where the run was saved last."""
-        found: dict[str, Any] = last_state(self.directory, self.run)[1].get(SHARED, {})
+        found: dict[str, Any] = self._state.get(SHARED, {})
         return found
+
+    @cached_property
+    def _state(self) -> Any:
+        """What was saved last of the chains, and of what they share."""
+        return last_state(self.directory, self.run)[1]
 
     @cached_property
     def last_moved(self) -> int:
         """The last iteration at which a ladder was changed; 0 if none ever was."""
         if self.ntemps == 1:
             return 0
-        _, state = last_state(self.directory, self.run)
-        return max(
-            int(chain[0]["tempering"]["last_annealed"]) for chain in chains_in(state).values()
-        )
+        chains = chains_in(self._state).values()
+        return max(int(chain[0]["tempering"]["last_annealed"]) for chain in chains)
 
 
 def _settings(directory: Path) -> Manifest:
