@@ -262,6 +262,24 @@ def test_an_idle_worker_of_a_foreign_pool_dies(replaced, locked):
         np.testing.assert_equal(made.state, before)
 
 
+@pytest.mark.parametrize("replaced", [None, 100])
+def test_idle_workers_of_a_foreign_pool_die_unseen(replaced):
+    """One of them has the lock of the tasks, which nobody else can take from then on."""
+    made = sampler()
+    before = made.state
+    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=replaced) as pool:
+        pool.apply(int)
+        victims = list(pool._pool)
+        for victim in victims:
+            kill(victim.pid)
+        while set(victims) & set(pool._pool):
+            time.sleep(0.01)
+        made.pool = pool
+        with pytest.raises(PoolError, match=r"died.*give the sampler a new one"):
+            made.run(5)
+        np.testing.assert_equal(made.state, before)
+
+
 @pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_an_idle_worker_of_a_foreign_pool_does_not_hear_ctrl_c(method):
     """It could end with the lock for which the end of the pool waits."""

@@ -78,6 +78,8 @@ class AsyncMapper(Mapper):
     """Seconds between looks at the workers."""
     grace = 1.0
     """Seconds that a result has to come in after a worker died."""
+    patience = 3.0
+    """Seconds that a task lies ready, and who has the lock of the queue does not take it."""
 
     def __init__(self, pool: Any) -> None:
         super().__init__(pool)
@@ -85,7 +87,7 @@ class AsyncMapper(Mapper):
         self._replaces = getattr(pool, "_maxtasksperchild", None) is not None
         if self._replaces:
             # Workers may live shorter, and one that was never seen is not missed.
-            self.interval = 0.01
+            self.interval = 0.002
         self._known = self._workers()
 
     @property
@@ -104,9 +106,12 @@ class AsyncMapper(Mapper):
         return [self._waited_for(result) for result in results]
 
     def _waited_for(self, result: Any) -> Any:
+        held_up = 0.0
         while not result.ready():
             result.wait(self.interval)
-            if self._lost_a_worker():
+            # By looks and not by the clock, which goes on while all processes are stopped.
+            held_up = held_up + self.interval if self._is_held_up() else 0.0
+            if self._lost_a_worker() or held_up > self.patience:
                 # The last results may just be on their way.
                 result.wait(self.grace)
                 if not result.ready():
@@ -121,6 +126,19 @@ class AsyncMapper(Mapper):
         # One that has done all its tasks ends with code 0.
         self._known = present | {worker for worker in gone if worker.exitcode}
         return bool(self._known - present)
+
+    def _is_held_up(self) -> bool:
+        """Whether a task lies ready while the lock to take it is held.
+
+        For moments by one who is alive: for longer by one who died as it waited for tasks.
+        """
+        with suppress(AttributeError, ValueError, OSError):
+            tasks = self.pool._inqueue
+            if tasks._reader.poll():
+                if not tasks._rlock.acquire(False):
+                    return True
+                tasks._rlock.release()
+        return False
 
     def _refuse(self) -> None:
         with suppress(AttributeError, ValueError):
