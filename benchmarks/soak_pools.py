@@ -55,8 +55,8 @@ def _killed_meanwhile(pids: Pids, rng: random.Random, seconds: float) -> Iterato
     """SIGKILL a worker at a random moment of the next run, which takes so long or so."""
 
     def kill() -> None:
-        # The one that is chosen may just have ended, as its tasks were used up.
-        with contextlib.suppress(ProcessLookupError):
+        # The one that is chosen may just have ended, as its tasks were used up, or all may have.
+        with contextlib.suppress(ProcessLookupError, IndexError):
             os.kill(rng.choice(pids()), signal.SIGKILL)
 
     killer = threading.Timer(rng.uniform(0, seconds), kill)

@@ -312,7 +312,7 @@ def test_calibration_in_part():
     assert abs(found.bias) < 0.3
 
 
-@pytest.mark.slow
+@pytest.mark.rest
 @pytest.mark.parametrize("target", [Gaussian(10), LinearRegression()], ids=["gaussian", "line"])
 def test_calibration(target):
     found = calibration(target, range(10), 4000, 1000)

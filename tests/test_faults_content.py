@@ -57,7 +57,7 @@ def wrong_states(count, directory):
     return outcomes, remarks
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(500, marks=pytest.mark.rest)])
 def test_wrong_states_are_refused(tmp_path, count):
     """Entries that lack, or are of another type or size: a `CheckpointError`, or no difference."""
     outcomes, remarks = wrong_states(count, tmp_path)

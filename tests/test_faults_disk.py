@@ -17,7 +17,7 @@ from epsie.storage.statetree import decode, encode
 from tests.damaged_runs import CASE, begun, damage_files, fail_everywhere, seen
 from tests.test_checkpoint import gaussian, same, sampler
 
-COUNTS = [8, pytest.param(300, marks=pytest.mark.slow)]
+COUNTS = [8, pytest.param(100, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -28,7 +28,7 @@ def test_damaged_files_of_a_run(tmp_path, how, count):
     assert outcomes.keys() <= {"refused", "the same"}, outcomes
 
 
-@pytest.mark.parametrize("count", [30, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [30, pytest.param(120, marks=pytest.mark.rest)])
 def test_calls_to_the_system_that_fail(tmp_path, count):
     """An error of epsie, and whatever was reported is there."""
     outcomes = fail_everywhere(count, tmp_path)

@@ -105,6 +105,7 @@ def test_a_wrong_scale_is_caught():
 
 
 @pytest.mark.slow
+@pytest.mark.in_part(2)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_members_are_learned_relative_to_their_group(seed):
     """The default, as it is declared: means within 5, log Z within 5 of their errors, cheaply."""

@@ -137,7 +137,7 @@ TEMPERED = ("temperatures", "round_trips", "evidence")
 
 
 @pytest.mark.parametrize("name", EACH)
-@pytest.mark.parametrize("ndim", [2, 4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ndim", [2, 4, pytest.param(20, marks=pytest.mark.rest)])
 def test_nothing_overlaps(name, ndim):
     figure = getattr(plots, name)(box(ndim))
     assert isinstance(figure, Figure)

@@ -359,8 +359,8 @@ def survive(directory, kills, processes=0, longest=0.4, kind="annealed"):
     ("kills", "processes"),
     [
         (2, 0),
-        pytest.param(10, 0, marks=pytest.mark.slow),
-        pytest.param(10, 2, marks=pytest.mark.slow),
+        pytest.param(6, 2, marks=pytest.mark.slow),
+        pytest.param(10, 0, marks=pytest.mark.rest),
     ],
 )
 def test_kills(tmp_path, kills, processes):
