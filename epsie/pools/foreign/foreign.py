@@ -141,28 +141,35 @@ class AsyncMapper(Mapper):
         return False
 
     def _refuse(self) -> None:
-        with suppress(AttributeError, ValueError):
-            self._free_queues()
+        with suppress(AttributeError):
+            self._end()
         raise PoolError(
             f"a worker of the {type(self.pool).__name__} died, and what it did is lost. The pool "
-            "cannot be relied on any more: end it with terminate(), and give the sampler a new one"
+            "was ended, as its queues may be locked for good: give the sampler a new one"
             + guard_advice(self.pool)
         )
 
-    def _free_queues(self) -> None:
-        """Release the locks that one died with: `terminate` would wait for them."""
-        tasks, results = self.pool._inqueue, self.pool._outqueue
-        # Held only while a result is written: longer by no one who is alive.
-        if results._wlock is not None:
-            results._wlock.acquire(timeout=self.grace)
-            results._wlock.release()
-        if tasks._rlock.acquire(timeout=0.1):
-            tasks._rlock.release()
-            return
-        # One that is alive waits for tasks, and takes them.
-        self.pool.apply_async(int).wait(self.grace)
-        if tasks._reader.poll():
-            tasks._rlock.release()
+    def _end(self) -> None:
+        """End the pool by force.
+
+        Its own `terminate` would wait for locks with which a worker died, and for the rest of what
+        one read or wrote as it died. It has nothing to do afterwards.
+        """
+        pool, over = self.pool, multiprocessing.pool.TERMINATE
+        threads = pool._worker_handler, pool._task_handler, pool._result_handler
+        pool._terminate.cancel()
+        for each in (pool, *threads):
+            each._state = over
+        pool._change_notifier.put(None)
+        pool._worker_handler.join()
+        for worker in pool._pool:
+            worker.kill()
+        for worker in pool._pool:
+            worker.join()
+        # Those that wait to write tasks, for tasks, and to read results.
+        pool._inqueue._reader.close()
+        pool._taskqueue.put(None)
+        pool._outqueue._writer.close()
 
     def _workers(self) -> set[Any]:
         """The workers that are not known to have ended."""
