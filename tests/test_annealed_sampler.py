@@ -106,9 +106,10 @@ def ripples(**position):
 
 
 @pytest.mark.slow
+@pytest.mark.in_part(2)
 @pytest.mark.parametrize("tempered", [None, True])
 def test_more_modes_than_can_be_learned_are_warned_of(tempered):
-    """In two of three runs: one start of 24 was left with so few that they could all be learned.
+    """In two of three runs: three starts of 48 were left with so few that all could be learned.
 
     False alarm: 0.005.
     """
