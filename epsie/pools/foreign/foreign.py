@@ -7,7 +7,6 @@ import concurrent.futures
 import inspect
 import multiprocessing.pool
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from typing import Any
 
 from epsie.errors import PoolError
 from epsie.pools.base import Function, Mapper
+from epsie.pools.foreign.interrupts import deaf_to_interrupts, interrupted_in_tasks_only
 from epsie.pools.foreign.scripts import guard_advice
 
 
@@ -60,7 +60,7 @@ class ExecutorMapper(Mapper):
     def submit(self, function: Function, task: Any) -> Any:
         """A future of one result."""
         if hasattr(self.pool, "_processes"):
-            function = partial(_interrupted_in_tasks_only, os.getpid(), function)
+            function = partial(interrupted_in_tasks_only, os.getpid(), function)
         return self.pool.submit(function, task)
 
     def result(self, future: Any) -> Any:
@@ -101,7 +101,7 @@ class AsyncMapper(Mapper):
             # An idle worker dies with the lock of the queue that all others wait for.
             self._refuse()
         if not self.in_process:
-            function = partial(_deaf_to_interrupts, os.getpid(), function)
+            function = partial(deaf_to_interrupts, os.getpid(), function)
         results = [self.pool.apply_async(function, (task,)) for task in tasks]
         return [self._waited_for(result) for result in results]
 
@@ -181,53 +181,6 @@ class AsyncMapper(Mapper):
                 return set(workers)
             return {worker for worker in list(workers) if getattr(worker, "exitcode", None) is None}
         return set()
-
-
-def _deaf_to_interrupts(parent: int, function: Function, task: Any) -> Any:
-    """The result of a task in a worker that Ctrl-C will not end from now on.
-
-    It reaches all processes of a terminal, and a worker that it ends while it waits for tasks may
-    take the lock with it for which `terminate` then waits for ever. The parent hears it, and ends
-    its workers.
-    """
-    _handle_interrupts(parent, signal.SIG_IGN)
-    return function(task)
-
-
-def _handle_interrupts(parent: int, handler: Any) -> None:
-    """Give SIGINT another handler, in a worker where it has the usual one."""
-    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if usual and os.getpid() != parent:
-        with suppress(ValueError):  # beside the main thread, which hears it alone
-            signal.signal(signal.SIGINT, handler)
-
-
-class _Interrupts:
-    """The handler of SIGINT of a worker: it ends a task, and nothing in between."""
-
-    heeded = False
-
-    def __call__(self, number: int, frame: Any) -> None:
-        if self.heeded:
-            self.heeded = False
-            raise KeyboardInterrupt
-
-
-_interrupts = _Interrupts()
-
-
-def _interrupted_in_tasks_only(parent: int, function: Function, task: Any) -> Any:
-    """The result of a task in a worker that Ctrl-C interrupts from now on in such tasks only.
-
-    It reaches all processes of a terminal, and a worker that it interrupts while it hands over a
-    result may keep the lock for which the others then wait for ever, and the executor for them.
-    """
-    _handle_interrupts(parent, _interrupts)
-    _interrupts.heeded = True
-    try:
-        return function(task)
-    finally:
-        _interrupts.heeded = False
 
 
 def collected(given: Any) -> list[Any]:
