@@ -17,7 +17,11 @@ from epsie.storage.statetree import decode, encode
 from tests.damaged_runs import CASE, begun, damage_files, fail_everywhere, seen
 from tests.test_checkpoint import gaussian, same, sampler
 
-COUNTS = [8, pytest.param(100, marks=pytest.mark.slow)]
+COUNTS = [
+    8,
+    pytest.param(100, marks=pytest.mark.slow),
+    pytest.param(300, marks=pytest.mark.rest),
+]
 
 
 @pytest.mark.parametrize("count", COUNTS)

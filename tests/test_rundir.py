@@ -361,6 +361,7 @@ def survive(directory, kills, processes=0, longest=0.4, kind="annealed"):
         (2, 0),
         pytest.param(6, 2, marks=pytest.mark.slow),
         pytest.param(10, 0, marks=pytest.mark.rest),
+        pytest.param(10, 2, marks=pytest.mark.rest),
     ],
 )
 def test_kills(tmp_path, kills, processes):
